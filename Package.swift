@@ -1,0 +1,214 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The house: a folder under Sources/ is a floor, a target is a room.
+// Rooms import rooms of floors below, never above; see docs/architecture.md.
+
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .treatAllWarnings(as: .error),
+]
+
+/// A library room of the house.
+func room(
+  _ name: String, on floor: String, _ dependencies: [Target.Dependency] = [],
+  exclude: [String] = []
+) -> Target {
+  .target(
+    name: name, dependencies: dependencies, path: "Sources/\(floor)/\(name)",
+    exclude: ["README.md"] + exclude, swiftSettings: strict)
+}
+
+/// Generated protocol code is kept out of the strict settings: its style is the generator's.
+func wire(_ name: String) -> Target {
+  .target(
+    name: name, dependencies: [.protobuf, .grpc, .grpcProtobuf], path: "Sources/Protocols/\(name)",
+    exclude: ["README.md", "protos"], swiftSettings: [.swiftLanguageMode(.v6)])
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(
+    name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)Tests",
+    swiftSettings: strict)
+}
+
+extension Target.Dependency {
+  static let argumentParser = product(name: "ArgumentParser", package: "swift-argument-parser")
+  static let asyncHTTPClient = product(name: "AsyncHTTPClient", package: "async-http-client")
+  static let collections = product(name: "Collections", package: "swift-collections")
+  static let crypto = product(name: "Crypto", package: "swift-crypto")
+  static let grdb = product(name: "GRDB", package: "GRDB.swift")
+  static let grpc = product(name: "GRPCCore", package: "grpc-swift-2")
+  static let grpcProtobuf = product(name: "GRPCProtobuf", package: "grpc-swift-protobuf")
+  static let grpcTransport = product(
+    name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport")
+  static let hummingbird = product(name: "Hummingbird", package: "hummingbird")
+  static let hummingbirdHTTP2 = product(name: "HummingbirdHTTP2", package: "hummingbird")
+  static let hummingbirdTesting = product(name: "HummingbirdTesting", package: "hummingbird")
+  static let hummingbirdTLS = product(name: "HummingbirdTLS", package: "hummingbird")
+  static let logging = product(name: "Logging", package: "swift-log")
+  static let nioCore = product(name: "NIOCore", package: "swift-nio")
+  static let nioHTTP1 = product(name: "NIOHTTP1", package: "swift-nio")
+  static let nioHTTP2 = product(name: "NIOHTTP2", package: "swift-nio-http2")
+  static let nioPosix = product(name: "NIOPosix", package: "swift-nio")
+  static let nioSSL = product(name: "NIOSSL", package: "swift-nio-ssl")
+  static let nioTLS = product(name: "NIOTLS", package: "swift-nio")
+  static let protobuf = product(name: "SwiftProtobuf", package: "swift-protobuf")
+  static let serviceLifecycle = product(
+    name: "ServiceLifecycle", package: "swift-service-lifecycle")
+  static let subprocess = product(name: "Subprocess", package: "swift-subprocess")
+  static let x509 = product(name: "X509", package: "swift-certificates")
+  static let yams = product(name: "Yams", package: "Yams")
+}
+
+let package = Package(
+  name: "nagaya",
+  platforms: [.macOS(.v15)],  // grpc-swift-2 declares it and SwiftPM checks it, on Linux too
+  products: [.executable(name: "nagaya", targets: ["nagaya"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-certificates.git", from: "1.21.1"),
+    .package(url: "https://github.com/apple/swift-collections.git", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-nio.git", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-http2.git", from: "1.46.0"),
+    .package(url: "https://github.com/apple/swift-nio-ssl.git", from: "2.37.6"),
+    .package(url: "https://github.com/apple/swift-protobuf.git", from: "1.39.0"),
+    .package(url: "https://github.com/groue/GRDB.swift.git", from: "7.10.0"),
+    .package(url: "https://github.com/grpc/grpc-swift-2.git", from: "2.4.3"),
+    .package(url: "https://github.com/grpc/grpc-swift-nio-transport.git", from: "2.9.2"),
+    .package(url: "https://github.com/grpc/grpc-swift-protobuf.git", from: "2.4.1"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.28.1"),
+    .package(url: "https://github.com/jpsim/Yams.git", from: "6.2.2"),
+    .package(url: "https://github.com/swift-server/async-http-client.git", from: "1.37.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.13.0"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess.git", from: "1.0.2"),
+  ],
+  targets: [
+    // Formats: bytes in, bytes out.
+    room("JSONDocument", on: "Formats"),
+    .systemLibrary(
+      name: "CZlib", path: "Sources/System/CZlib", pkgConfig: "zlib",
+      providers: [.apt(["zlib1g-dev"])]),
+    room("OCI", on: "Formats", ["JSONDocument", "CZlib", .crypto]),
+
+    // Protocols: wire only.
+    wire("CSI"),
+    wire("CRI"),
+
+    // System: the kernel and the machine.
+    .target(name: "CLinux", path: "Sources/System/CLinux", exclude: ["README.md"]),
+    room("LinuxSystem", on: "System", ["CLinux", .subprocess, .logging]),
+    room("CertificateAuthority", on: "System", [.x509, .crypto, .nioSSL]),
+
+    // Kubernetes: object model and client.
+    room("KubernetesAPI", on: "Kubernetes", ["JSONDocument", .yams]),
+    room(
+      "KubernetesClient", on: "Kubernetes",
+      [
+        "KubernetesAPI", "JSONDocument", .asyncHTTPClient, .nioCore, .nioSSL, .logging, .yams,
+        .serviceLifecycle,
+      ]),
+
+    // ControlPlane: the machine room.
+    room("ObjectStore", on: "ControlPlane", [.grdb, .collections, .logging]),
+    room(
+      "APIServer", on: "ControlPlane",
+      [
+        "ObjectStore", "KubernetesAPI", "KubernetesClient", "JSONDocument", "CertificateAuthority",
+        .hummingbird, .hummingbirdTLS, .hummingbirdHTTP2, .nioCore, .nioSSL, .x509, .crypto,
+        .logging, .serviceLifecycle, .collections,
+      ]),
+    room(
+      "Controllers", on: "ControlPlane",
+      ["KubernetesAPI", "KubernetesClient", "JSONDocument", .logging, .serviceLifecycle]),
+    room(
+      "PodScheduler", on: "ControlPlane",
+      ["KubernetesAPI", "KubernetesClient", "JSONDocument", .logging, .serviceLifecycle]),
+
+    // Node: what runs beside the container runtime.
+    room(
+      "NodeAgent", on: "Node",
+      [
+        "KubernetesAPI", "KubernetesClient", "JSONDocument", "CRI", "CSI", "LinuxSystem", .grpc,
+        .grpcTransport, .asyncHTTPClient, .nioCore, .nioPosix, .subprocess, .logging,
+        .serviceLifecycle,
+      ]),
+
+    // Storage: volumes and their places.
+    room("Placement", on: "Storage"),
+    room("VolumePools", on: "Storage", ["LinuxSystem", "JSONDocument", .subprocess, .logging]),
+    room(
+      "CSIDriver", on: "Storage", ["CSI", "VolumePools", "LinuxSystem", .grpc, .grpcTransport, .logging, .serviceLifecycle]),
+    room(
+      "StorageControllers", on: "Storage",
+      [
+        "KubernetesAPI", "KubernetesClient", "JSONDocument", "CSI", "Placement", "PodScheduler",
+        .grpc, .grpcTransport, .logging, .serviceLifecycle,
+      ]),
+
+    // Platform: what users come for.
+    room(
+      "Tenancy", on: "Platform",
+      ["KubernetesAPI", "KubernetesClient", "JSONDocument", .logging, .serviceLifecycle]),
+    room(
+      "Applications", on: "Platform",
+      ["KubernetesAPI", "KubernetesClient", "JSONDocument", .logging, .serviceLifecycle]),
+    room(
+      "Edge", on: "Platform",
+      [
+        "KubernetesAPI", "KubernetesClient", "JSONDocument", "CertificateAuthority",
+        .hummingbird, .hummingbirdTLS, .hummingbirdHTTP2, .asyncHTTPClient, .nioCore, .nioPosix,
+        .nioSSL, .nioTLS, .nioHTTP1, .nioHTTP2, .logging, .serviceLifecycle, .x509,
+      ]),
+
+    .executableTarget(
+      name: "nagaya",
+      dependencies: [
+        "APIServer", "Applications", "CertificateAuthority", "Controllers", "CRI", "CSI", "CSIDriver", "Edge",
+        "JSONDocument", "KubernetesAPI", "KubernetesClient", "LinuxSystem", "NodeAgent",
+        "ObjectStore", "OCI", "Placement", "PodScheduler", "StorageControllers", "Tenancy",
+        "VolumePools", .argumentParser, .logging, .serviceLifecycle, .subprocess,
+      ], path: "Sources/nagaya", exclude: ["README.md"], swiftSettings: strict),
+
+    tests("JSONDocument", ["JSONDocument"]),
+    tests("OCI", ["OCI", "JSONDocument"]),
+    tests("KubernetesAPI", ["KubernetesAPI", "JSONDocument"]),
+    tests("KubernetesClient", ["KubernetesClient", "KubernetesAPI", "JSONDocument"]),
+    tests("ObjectStore", ["ObjectStore"]),
+    tests(
+      "APIServer",
+      [
+        "APIServer", "ObjectStore", "KubernetesAPI", "KubernetesClient", "JSONDocument",
+        "CertificateAuthority",
+      ]),
+    tests(
+      "Controllers",
+      ["Controllers", "APIServer", "KubernetesClient", "KubernetesAPI", "JSONDocument"]),
+    tests(
+      "PodScheduler",
+      ["PodScheduler", "APIServer", "KubernetesClient", "KubernetesAPI", "JSONDocument"]),
+    tests("LinuxSystem", ["LinuxSystem"]),
+    tests("NodeAgent", ["NodeAgent", "KubernetesAPI", "KubernetesClient", "JSONDocument", "CRI", "CSI"]),
+    tests("Placement", ["Placement"]),
+    tests("VolumePools", ["VolumePools", "LinuxSystem"]),
+    tests("CSIDriver", ["CSIDriver", "CSI", "VolumePools", .grpc, .grpcTransport]),
+    tests(
+      "StorageControllers",
+      [
+        "StorageControllers", "APIServer", "CSIDriver", "VolumePools", "KubernetesClient",
+        "KubernetesAPI", "JSONDocument", "Placement", "PodScheduler",
+      ]),
+    tests(
+      "Applications",
+      ["Applications", "Tenancy", "APIServer", "KubernetesClient", "KubernetesAPI", "JSONDocument"]),
+    tests("Edge", ["Edge", "CertificateAuthority", "KubernetesClient", "KubernetesAPI", "JSONDocument", .asyncHTTPClient, .nioSSL, .hummingbird]),
+    tests("CertificateAuthority", ["CertificateAuthority"]),
+    tests("Command", ["nagaya", "JSONDocument", "KubernetesAPI"]),
+    .testTarget(
+      name: "IntegrationTests", dependencies: ["JSONDocument", .subprocess],
+      path: "Tests/Integration", swiftSettings: strict),
+  ]
+)

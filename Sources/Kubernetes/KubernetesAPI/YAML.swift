@@ -1,0 +1,121 @@
+import JSONDocument
+import Yams
+
+/// YAML 1.1 documents as JSON trees, bounded in size and depth, for manifests and request bodies.
+public enum YAML {
+  public struct Failure: Error, CustomStringConvertible {
+    public let description: String
+  }
+
+  /// Parses every document of a stream (separated by `---`); empty documents are left out.
+  public static func parseAll(_ text: String, limits: JSONLimits = JSONLimits()) throws(Failure) -> [JSONValue] {
+    guard text.utf8.count <= limits.bytes else {
+      throw Failure(description: "YAML larger than \(limits.bytes) bytes")
+    }
+    // Yams expands aliases and recurses; nesting and aliases are bounded before it is asked.
+    guard Self.nesting(of: text) <= limits.depth else {
+      throw Failure(description: "YAML nested deeper than \(limits.depth) levels")
+    }
+    do {
+      var documents: [JSONValue] = []
+      for node in try Yams.compose_all(yaml: text) {
+        var budget = 200_000
+        let value = try convert(node, depth: 0, limits: limits, budget: &budget)
+        if !value.isNull { documents.append(value) }
+      }
+      return documents
+    } catch let failure as Failure {
+      throw failure
+    } catch {
+      throw Failure(description: "invalid YAML: \(error)")
+    }
+  }
+
+  /// A document's text: block style, keys in order.
+  public static func text(of value: JSONValue) throws(Failure) -> String {
+    do { return try Yams.serialize(node: node(of: value), allowUnicode: true) } catch {
+      throw Failure(description: "cannot write YAML: \(error)")
+    }
+  }
+
+  /// An upper bound of the nesting: the deepest indentation step count and the deepest flow nesting.
+  private static func nesting(of text: String) -> Int {
+    var flow = 0
+    var deepest = 0
+    for line in text.utf8.split(separator: UInt8(ascii: "\n")) {
+      var indentation = 0
+      var position = line.startIndex
+      while position < line.endIndex, line[position] == UInt8(ascii: " ") || line[position] == UInt8(ascii: "-") {
+        if line[position] == UInt8(ascii: "-") { indentation += 1 }
+        position = line.index(after: position)
+      }
+      deepest = max(deepest, indentation)
+      for byte in line {
+        if byte == UInt8(ascii: "[") || byte == UInt8(ascii: "{") { flow += 1 }
+        if byte == UInt8(ascii: "]") || byte == UInt8(ascii: "}") { flow = max(0, flow - 1) }
+        deepest = max(deepest, flow)
+      }
+    }
+    return deepest
+  }
+
+  private static func convert(_ node: Node, depth: Int, limits: JSONLimits, budget: inout Int) throws -> JSONValue {
+    budget -= 1
+    guard budget > 0 else { throw Failure(description: "YAML has too many nodes (aliases count each time)") }
+    guard depth <= limits.depth else { throw Failure(description: "YAML nested deeper than \(limits.depth) levels") }
+    switch node {
+    case .mapping(let mapping):
+      var members: [String: JSONValue] = [:]
+      for (key, value) in mapping {
+        guard let name = key.scalar?.string else { throw Failure(description: "YAML keys must be scalars") }
+        members[name] = try convert(value, depth: depth + 1, limits: limits, budget: &budget)
+      }
+      return .object(members)
+    case .sequence(let sequence):
+      var elements: [JSONValue] = []
+      for element in sequence {
+        elements.append(try convert(element, depth: depth + 1, limits: limits, budget: &budget))
+      }
+      return .array(elements)
+    case .scalar(let scalar):
+      if scalar.style == .singleQuoted || scalar.style == .doubleQuoted { return .string(scalar.string) }
+      if node.null != nil { return .null }
+      switch scalar.string {
+      case "true", "True", "TRUE": return .bool(true)
+      case "false", "False", "FALSE": return .bool(false)
+      default: break
+      }
+      if node.tag.description == "tag:yaml.org,2002:int", let value = node.int { return .integer(Int64(value)) }
+      if node.tag.description == "tag:yaml.org,2002:float", let value = node.float, value.isFinite {
+        return .number(value)
+      }
+      return .string(scalar.string)
+    case .alias:
+      throw Failure(description: "YAML alias that leads nowhere")
+    }
+  }
+
+  private static func node(of value: JSONValue) -> Node {
+    switch value {
+    case .null: Node("null", Tag(.null))
+    case .bool(let flag): Node(flag ? "true" : "false", Tag(.bool))
+    case .integer(let number): Node(String(number), Tag(.int))
+    case .number(let number): Node(String(number), Tag(.float))
+    case .string(let text):
+      Node.scalar(.init(text, Tag(.str), needsQuotes(text) ? .doubleQuoted : text.contains("\n") ? .literal : .any))
+    case .array(let elements): Node(elements.map(node), .implicit, elements.isEmpty ? .flow : .block)
+    case .object(let members):
+      Node(
+        members.sorted { $0.key < $1.key }.map { (Node($0.key, Tag(.str), .any), node(of: $0.value)) }, .implicit,
+        members.isEmpty ? .flow : .block)
+    }
+  }
+
+  /// A plain scalar that YAML 1.1 readers would take for something else than a string.
+  private static func needsQuotes(_ text: String) -> Bool {
+    if text.isEmpty { return true }
+    if ["null", "~", "true", "false", "yes", "no", "on", "off", "y", "n"].contains(text.lowercased()) { return true }
+    guard let first = text.utf8.first else { return true }
+    return (48...57).contains(first) || [UInt8(ascii: "-"), UInt8(ascii: "+"), UInt8(ascii: ".")].contains(first)
+  }
+}

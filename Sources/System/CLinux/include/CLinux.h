@@ -1,0 +1,1 @@
+int nagaya_linux_abi(void);

@@ -1,0 +1,2 @@
+#include "CLinux.h"
+int nagaya_linux_abi(void){return 1;}

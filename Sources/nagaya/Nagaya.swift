@@ -1,0 +1,2 @@
+import ArgumentParser
+@main struct Nagaya: AsyncParsableCommand { static let configuration = CommandConfiguration(commandName: "nagaya") }
