@@ -1,0 +1,51 @@
+# Nagaya: what a newcomer needs is `make up` and `make test`; `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export PATH := $(PATH):/usr/sbin:/sbin
+export NAGAYA_ENGINES ?= $(CURDIR)/.engines
+
+RELEASE := .build/release/nagaya
+DEBUG := .build/debug/nagaya
+IMAGES := .build/images
+SOURCES := git ls-files -co --exclude-standard '*.swift' | grep -vE '\.(pb|grpc)\.swift$$'
+say = @printf '\033[1m==> %s\033[0m\n' "$(1)"
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: engines
+engines: ## Install what is missing: packages, containerd, runc, CNI plugins, kubectl
+	@scripts/install-packages
+	@scripts/install-engines $(NAGAYA_ENGINES)
+
+.PHONY: build
+build: engines ## Build the release binary and the sample images
+	$(call say,building nagaya (the first build takes some minutes))
+	swift build -c release --product nagaya
+	@scripts/build-images $(RELEASE) $(IMAGES)
+
+.PHONY: up
+up: build ## Build and start Nagaya on this machine, with a sample app (as root)
+	$(call say,starting)
+	@$(RELEASE) up --detach --sample
+
+.PHONY: down
+down: ## Stop Nagaya and its containers; data stays
+	@$(RELEASE) down
+
+.PHONY: test
+test: engines ## Run every test, on the real engines (as root)
+	$(call say,building the tests)
+	swift build --build-tests
+	@scripts/build-images $(DEBUG) $(IMAGES)
+	$(call say,running the tests)
+	swift test --skip-build
+
+.PHONY: lint
+lint: ## Check the style of all sources
+	@$(SOURCES) | xargs swift format lint --strict --parallel
+
+.PHONY: format
+format: ## Rewrite all sources in the repository's style
+	@$(SOURCES) | xargs swift format --in-place --parallel
