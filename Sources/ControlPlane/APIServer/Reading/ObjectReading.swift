@@ -1,0 +1,9 @@
+import KubernetesAPI
+
+/// Reads the newest committed objects, for parts that decide on every request (authorization, authentication).
+public protocol ObjectReading: Sendable {
+  /// Changes whenever any object of the kind changes; 0 as long as there never was one.
+  func revision(of resource: Resource) -> UInt64
+  /// All objects of the kind, in the order of their keys; in one namespace if it is given.
+  func objects(of resource: Resource, namespace: String?) -> [KubernetesObject]
+}
