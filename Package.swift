@@ -109,7 +109,7 @@ let package = Package(
       "KubernetesClient", on: "Kubernetes",
       [
         "KubernetesAPI", "JSONDocument", .asyncHTTPClient, .nioCore, .nioSSL, .logging, .yams,
-        .serviceLifecycle,
+        .serviceLifecycle, .collections,
       ]),
 
     // ControlPlane: the machine room.

@@ -36,21 +36,34 @@ public struct KubernetesClient: Sendable {
     var items: [KubernetesObject] = []
     var next: String?
     repeat {
-      var query = [(name: "limit", value: "500")]
-      if !labels.isEmpty { query.append(("labelSelector", labels.text)) }
-      if let fields { query.append(("fieldSelector", fields)) }
-      if let next { query.append(("continue", next)) }
-      let list = try await json(APIRequest(.get, resource.path(namespace: namespace), query: query))
-      for item in list["items"].elements {
-        var object = KubernetesObject(json: item)
-        // Items of a typed list carry neither; put them back, so that each object stands for itself.
-        object["apiVersion"] = .string(resource.apiVersion)
-        object["kind"] = .string(resource.kind)
-        items.append(object)
-      }
-      next = list["metadata"]["continue"].string.flatMap { $0.isEmpty ? nil : $0 }
-      if next == nil { return (items, list["metadata"]["resourceVersion"].string ?? "") }
+      let page = try await listPage(resource, namespace: namespace, labels: labels, fields: fields, continuing: next)
+      items += page.items
+      next = page.next
+      if next == nil { return (items, page.resourceVersion) }
     } while true
+  }
+
+  /// One page of a list.
+  /// - Parameter continuing: `next` of the page before.
+  /// - Returns: the objects, the token of the page after it (`nil`: this is the last one), and the list's resourceVersion.
+  public func listPage(
+    _ resource: Resource, namespace: String? = nil, labels: LabelSelector = LabelSelector(),
+    fields: String? = nil, continuing: String? = nil, limit: Int = 500
+  ) async throws -> (items: [KubernetesObject], next: String?, resourceVersion: String) {
+    var query = [(name: "limit", value: String(limit))]
+    if !labels.isEmpty { query.append(("labelSelector", labels.text)) }
+    if let fields { query.append(("fieldSelector", fields)) }
+    if let continuing { query.append(("continue", continuing)) }
+    let list = try await json(APIRequest(.get, resource.path(namespace: namespace), query: query))
+    let items = list["items"].elements.map { item in
+      var object = KubernetesObject(json: item)
+      // Items of a typed list carry neither; put them back, so that each object stands for itself.
+      object["apiVersion"] = .string(resource.apiVersion)
+      object["kind"] = .string(resource.kind)
+      return object
+    }
+    let next = list["metadata"]["continue"].string.flatMap { $0.isEmpty ? nil : $0 }
+    return (items, next, list["metadata"]["resourceVersion"].string ?? "")
   }
 
   /// Changes after `resourceVersion`, in order, with bookmarks. The stream ends when the server ends it;

@@ -23,15 +23,25 @@ public struct WatchEvents: AsyncSequence, Sendable {
     var lines: LineIterator
 
     /// - Throws: `APIStatus` for an `ERROR` event.
-    public mutating func next() async throws -> WatchEvent? {
+    public mutating func next() async throws -> WatchEvent? { try await nextWithBytes()?.event }
+
+    /// The next event, and the object's own bytes as they came, if they can be cut out of the line.
+    mutating func nextWithBytes() async throws -> (event: WatchEvent, bytes: [UInt8]?)? {
       while let line = try await lines.next() {
+        func bytes() -> [UInt8]? {
+          // Servers write compact JSON; the scanner is not for anything else.
+          guard let range = JSONScanner.range(of: ["object"], in: line), line[range].first == UInt8(ascii: "{"),
+            line[range].last == UInt8(ascii: "}")
+          else { return nil }
+          return Array(line[range])
+        }
         let event = try JSONValue(parsing: line, limits: JSONLimits(bytes: 64 << 20))
         let object = KubernetesObject(json: event["object"])
         switch event["type"].string {
-        case "ADDED": return .added(object)
-        case "MODIFIED": return .modified(object)
-        case "DELETED": return .deleted(object)
-        case "BOOKMARK": return .bookmark(resourceVersion: object.resourceVersion)
+        case "ADDED": return (.added(object), bytes())
+        case "MODIFIED": return (.modified(object), bytes())
+        case "DELETED": return (.deleted(object), nil)
+        case "BOOKMARK": return (.bookmark(resourceVersion: object.resourceVersion), nil)
         case "ERROR": throw APIStatus(json: event["object"], httpStatus: event["object"]["code"].int ?? 500)
         default: continue  // a later version's event
         }

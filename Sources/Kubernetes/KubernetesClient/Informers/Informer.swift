@@ -1,0 +1,198 @@
+import JSONDocument
+import KubernetesAPI
+import Logging
+import ServiceLifecycle
+import Synchronization
+
+/// A change of an informer's cache.
+public enum InformerEvent: Sendable {
+  case added(KubernetesObject)
+  case updated(old: KubernetesObject, new: KubernetesObject)
+  case deleted(KubernetesObject)
+
+  /// The object as it is now, or as it was last.
+  public var object: KubernetesObject {
+    switch self {
+    case .added(let object), .updated(_, let object), .deleted(let object): object
+    }
+  }
+}
+
+/// Keeps a copy of the objects of one kind by a list and a watch, and tells of their changes in order.
+///
+/// It resumes where a watch ended, lists anew when the server no longer keeps that version (410), and waits longer
+/// after each failure (0.2 s doubling to 30 s, with jitter). An idle informer does nothing but wait for bytes.
+public final class Informer: Service, Sendable {
+  public typealias Handler = @Sendable (InformerEvent) -> Void
+
+  public let resource: Resource
+  public let cache: ObjectCache
+  private let client: KubernetesClient
+  private let namespace: String?
+  private let labels: LabelSelector
+  private let fields: String?
+  private let logger: Logger
+  private let synced = Latch()
+  /// Held while a change is applied and told, so that a handler that joins later misses nothing and hears nothing twice.
+  private let handlers = Mutex<[Handler]>([])
+  private let counts = Mutex(Counts())
+
+  /// What the informer did so far.
+  public struct Counts: Sendable, Hashable {
+    public var lists = 0
+    public var watches = 0
+    public var events = 0
+    public var bookmarks = 0
+    public var failures = 0
+  }
+
+  /// - Parameters:
+  ///   - namespace: only objects of this namespace; `nil`: of all.
+  ///   - fields: a field selector, such as `spec.nodeName=a`.
+  ///   - indexes: further ways to find objects in `cache`.
+  public init(
+    _ client: KubernetesClient, _ resource: Resource, namespace: String? = nil,
+    labels: LabelSelector = LabelSelector(), fields: String? = nil, indexes: [CacheIndex] = [], logger: Logger
+  ) {
+    self.client = client
+    self.resource = resource
+    self.namespace = namespace
+    self.labels = labels
+    self.fields = fields
+    self.cache = ObjectCache(indexes: indexes)
+    var logger = logger
+    logger[metadataKey: "resource"] = "\(resource.qualifiedPlural)"
+    self.logger = logger
+  }
+
+  /// Calls `handler` for every object there is (as added) and for every change from then on, in order.
+  ///
+  /// It runs on the informer's task and holds up all further events: it should do little, such as adding a key to a
+  /// queue, and must not add handlers.
+  public func onEvent(_ handler: @escaping Handler) {
+    handlers.withLock { handlers in
+      for object in cache.list() { handler(.added(object)) }
+      handlers.append(handler)
+    }
+  }
+
+  /// The first list has been taken.
+  public var isSynced: Bool { synced.isOpen }
+
+  /// Returns once the first list is in the cache and has been told to the handlers.
+  /// - Throws: `CancellationError`.
+  public func waitUntilSynced() async throws { try await synced.wait() }
+
+  public var counters: Counts { counts.withLock { $0 } }
+
+  public func run() async throws {
+    await cancelWhenGracefulShutdown {
+      await self.follow()
+    }
+  }
+
+  private func follow() async {
+    var version: String?
+    var failures = 0
+    while !Task.isCancelled {
+      let began = ContinuousClock.now
+      do {
+        if version == nil {
+          version = try await relist()
+          synced.open()
+        }
+        try await watch(from: &version)
+        // A server that ends watches at once must not be asked in a tight loop.
+        failures = began.duration(to: .now) < .seconds(1) ? failures + 1 : 0
+      } catch let status as APIStatus where status.isExpired {
+        logger.info("list anew, the watched version is no longer kept", metadata: ["version": "\(version ?? "")"])
+        version = nil
+        failures += 1
+      } catch is CancellationError {
+        return
+      } catch {
+        if Task.isCancelled { return }
+        counts.withLock { $0.failures += 1 }
+        if began.duration(to: .now) > .seconds(10) { failures = 0 }
+        if failures == 0 { logger.warning("cannot list or watch, trying again", metadata: ["error": "\(error)"]) }
+        failures += 1
+      }
+      if failures > 0 {
+        do { try await Task.sleep(for: Self.backoff(after: failures)) } catch { return }
+      }
+    }
+  }
+
+  /// 0.2 s doubling to 30 s, of which a random half is taken off. The first repetition is soon (10 ms).
+  static func backoff(after failures: Int) -> Duration {
+    if failures <= 1 { return .milliseconds(10) }
+    let full = min(200 << min(failures - 2, 10), 30_000)
+    return .milliseconds(Int.random(in: full / 2...full))
+  }
+
+  /// Lists page by page, and tells the differences to what was known.
+  private func relist() async throws -> String {
+    counts.withLock { $0.lists += 1 }
+    var seen: Set<ObjectKey> = []
+    var next: String?
+    var version = ""
+    repeat {
+      let page = try await client.listPage(
+        resource, namespace: namespace, labels: labels, fields: fields, continuing: next)
+      for object in page.items {
+        seen.insert(object.key)
+        if cache.resourceVersion(of: object.key) != object.resourceVersion { apply(object, bytes: nil) }
+      }
+      next = page.next
+      version = page.resourceVersion
+    } while next != nil
+    for key in cache.keys where !seen.contains(key) { remove(key, last: nil) }
+    return version
+  }
+
+  private func watch(from version: inout String?) async throws {
+    counts.withLock { $0.watches += 1 }
+    // The server ends the watch after some minutes: a connection that died silently is noticed by then.
+    let events = try await client.watch(
+      resource, namespace: namespace, labels: labels, fields: fields, from: version ?? "",
+      timeoutSeconds: Int.random(in: 300...600))
+    var iterator = events.makeAsyncIterator()
+    while let (event, bytes) = try await iterator.nextWithBytes() {
+      switch event {
+      case .added(let object), .modified(let object):
+        counts.withLock { $0.events += 1 }
+        version = object.resourceVersion
+        apply(object, bytes: bytes)
+      case .deleted(let object):
+        counts.withLock { $0.events += 1 }
+        version = object.resourceVersion
+        remove(object.key, last: object)
+      case .bookmark(let bookmark):
+        counts.withLock { $0.bookmarks += 1 }
+        version = bookmark
+      }
+    }
+  }
+
+  private func apply(_ object: KubernetesObject, bytes: [UInt8]?) {
+    handlers.withLock { handlers in
+      let old = cache.store(object, bytes: bytes)
+      let event: InformerEvent
+      if let old, old.uid == object.uid {
+        if old.resourceVersion == object.resourceVersion { return }
+        event = .updated(old: old, new: object)
+      } else {
+        if let old { for handler in handlers { handler(.deleted(old)) } }
+        event = .added(object)
+      }
+      for handler in handlers { handler(event) }
+    }
+  }
+
+  private func remove(_ key: ObjectKey, last: KubernetesObject?) {
+    handlers.withLock { handlers in
+      guard let old = cache.remove(key) else { return }
+      for handler in handlers { handler(.deleted(last ?? old)) }
+    }
+  }
+}
