@@ -1,0 +1,95 @@
+import JSONDocument
+
+/// The configuration files of a private containerd, as text.
+struct ContainerdConfiguration: Hashable {
+  let layout: ContainerdLayout
+  let network: PodNetwork
+  /// Image of pods' sandboxes; it is pinned, so that no image collection removes it.
+  let sandboxImage: String
+
+  /// `config.toml`, version 3 (containerd 2.x, docs/cri/config.md).
+  var toml: String {
+    func text(_ value: String) -> String { Self.basicString(value) }
+    let cri = "plugins.'io.containerd.cri.v1"
+    return """
+      # Written by nagaya at every start; changes are lost.
+      version = 3
+      root = \(text(layout.root))
+      state = \(text(layout.state))
+      oom_score = -999
+      disabled_plugins = ['io.containerd.tracing.processor.v1.otlp', 'io.containerd.internal.v1.tracing']
+
+      [grpc]
+        address = \(text(layout.socket))
+        max_recv_message_size = 16777216
+        max_send_message_size = 16777216
+
+      [\(cri).images']
+        snapshotter = 'overlayfs'
+        [\(cri).images'.pinned_images]
+          sandbox = \(text(sandboxImage))
+        [\(cri).images'.registry]
+          config_path = \(text("\(layout.root)/certs.d"))
+
+      [\(cri).runtime']
+        # Lowering a process's own OOM score needs CAP_SYS_RESOURCE, which nested machines do not have.
+        restrict_oom_score_adj = true
+        cdi_spec_dirs = [\(text("\(layout.root)/cdi"))]
+        netns_mounts_under_state_dir = true
+        [\(cri).runtime'.containerd]
+          default_runtime_name = 'runc'
+          [\(cri).runtime'.containerd.runtimes.runc]
+            runtime_type = 'io.containerd.runc.v2'
+            [\(cri).runtime'.containerd.runtimes.runc.options]
+              BinaryName = \(text(layout.program("runc")))
+              Root = \(text("\(layout.state)/runc"))
+              SystemdCgroup = false
+        [\(cri).runtime'.cni]
+          bin_dirs = [\(text(layout.networkPlugins))]
+          conf_dir = \(text(layout.networkConfigurations))
+          max_conf_num = 1
+          use_internal_loopback = true
+
+      [plugins.'io.containerd.internal.v1.opt']
+        path = \(text("\(layout.root)/opt"))
+      [plugins.'io.containerd.image-verifier.v1.bindir']
+        bin_dir = \(text("\(layout.root)/image-verifier"))
+      [plugins.'io.containerd.nri.v1.nri']
+        socket_path = \(text(layout.nriSocket))
+        plugin_path = \(text("\(layout.root)/nri/plugins"))
+        plugin_config_path = \(text("\(layout.root)/nri/conf.d"))
+
+      """
+  }
+
+  /// The network as a CNI configuration list (CNI specification 1.0.0): a bridge whose addresses `host-local` gives out.
+  func networkList(masquerade: PodNetwork.Masquerade) -> JSONValue {
+    var bridge: JSONValue = [
+      "type": "bridge", "bridge": .string(network.bridge), "isGateway": true, "hairpinMode": true,
+      "ipMasq": .bool(masquerade != .none),
+      "ipam": [
+        "type": "host-local", "dataDir": .string(layout.networkLeases),
+        "ranges": [[["subnet": .string(network.subnet)]]],
+        "routes": [["dst": "0.0.0.0/0"]],
+      ],
+    ]
+    if masquerade == .nftables { bridge["ipMasqBackend"] = "nftables" }
+    return ["cniVersion": "1.0.0", "name": .string(network.bridge), "plugins": [bridge]]
+  }
+
+  /// A TOML basic string (TOML 1.0, "String").
+  static func basicString(_ value: String) -> String {
+    var text = "\""
+    for scalar in value.unicodeScalars {
+      switch scalar {
+      case "\"": text += "\\\""
+      case "\\": text += "\\\\"
+      case _ where scalar.value < 0x20 || scalar.value == 0x7F:
+        let digits = String(scalar.value, radix: 16)
+        text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      default: text.unicodeScalars.append(scalar)
+      }
+    }
+    return text + "\""
+  }
+}

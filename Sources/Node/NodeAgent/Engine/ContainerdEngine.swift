@@ -1,0 +1,196 @@
+import CRI
+import GRPCCore
+import Logging
+public import ServiceLifecycle
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Supervises a private containerd.
+///
+/// containerd leads its own session, so it (and the containers below its shims) outlives this process, however that
+/// ends; the next start adopts it. If containerd itself dies it is started again, and finds its containers running.
+public actor ContainerdEngine: Service {
+  public nonisolated let layout: ContainerdLayout
+  public nonisolated let sandboxImage: String
+  private let configuration: ContainerdConfiguration
+  private let logger: Logger
+  private var process: DetachedProcess?
+
+  /// Time a start may take until the socket answers.
+  static let startLimit = Duration.seconds(60)
+
+  public init(
+    layout: ContainerdLayout, network: PodNetwork = PodNetwork(), sandboxImage: String = "nagaya.local/pause:1",
+    logger: Logger
+  ) {
+    self.layout = layout
+    self.sandboxImage = sandboxImage
+    self.logger = logger
+    configuration = ContainerdConfiguration(layout: layout, network: network, sandboxImage: sandboxImage)
+  }
+
+  /// Starts containerd or adopts the one that runs, then watches over it until cancelled or shut down.
+  /// containerd goes on running afterwards; `stop()` ends it.
+  public func run() async throws {
+    try await start()
+    try? await cancelWhenGracefulShutdown { try await self.supervise() }
+  }
+
+  private func supervise() async throws {
+    var backOff = BackOff(initial: .seconds(1), maximum: .seconds(30))
+    var startedAt = ContinuousClock.now
+    while !Task.isCancelled {
+      try await Task.sleep(for: .milliseconds(500))
+      if let process, process.isRunning { continue }
+      if ContinuousClock.now - startedAt > .seconds(60) { backOff.reset() }
+      logger.error("containerd ended; starting it again", metadata: ["log": .string(layout.logFile)])
+      do {
+        try await start()
+        startedAt = ContinuousClock.now
+      } catch {
+        let delay = backOff.next()
+        logger.error("containerd can't be started", metadata: ["error": "\(error)", "retry_in": "\(delay)"])
+        try await Task.sleep(for: delay)
+      }
+    }
+  }
+
+  /// Makes containerd run and answer: adopts it if it runs with this configuration, starts it otherwise. Idempotent.
+  public func start() async throws {
+    let isChanged = try prepare()
+    if let running = DetachedProcess.find(program: layout.program("containerd"), arguments: arguments) {
+      if !isChanged, await answers(within: .seconds(10)) {
+        if process != running { logger.info("adopted the running containerd", metadata: ["pid": "\(running.id)"]) }
+        process = running
+        try record(running)
+        return
+      }
+      // Containers live on below their shims while containerd restarts with what is new.
+      logger.info("restarting containerd", metadata: ["reason": isChanged ? "configuration changed" : "no answer"])
+      await end(running)
+    }
+    unlink(layout.socket)
+    rotateLog()
+    let started: DetachedProcess
+    do throws(FileError) {
+      started = try DetachedProcess.start(
+        layout.program("containerd"), arguments,
+        environment: ["PATH": layout.searchPath, "HOME": "/root"], output: layout.logFile)
+    } catch { throw EngineError.cannotPrepare(error) }
+    process = started
+    try record(started)
+    let began = ContinuousClock.now
+    while ContinuousClock.now - began < Self.startLimit {
+      guard started.isRunning else {
+        throw EngineError.didNotStart(
+          exit: "process ended", logTail: FileTree.tail(of: layout.logFile, bytes: 2000), logFile: layout.logFile)
+      }
+      if FileTree.exists(layout.socket), await answers(within: .seconds(5)) {
+        chmod(layout.socket, 0o600)
+        logger.info(
+          "containerd answers", metadata: ["pid": "\(started.id)", "after": "\(ContinuousClock.now - began)"])
+        return
+      }
+      try await Task.sleep(for: .milliseconds(20))
+    }
+    throw EngineError.notAnswering(
+      socket: layout.socket, after: Self.startLimit, logTail: FileTree.tail(of: layout.logFile, bytes: 2000))
+  }
+
+  /// Ends containerd and its shims' parent; call after the node's pods were stopped.
+  public func stop() async {
+    guard let running = process ?? DetachedProcess.find(program: layout.program("containerd"), arguments: arguments)
+    else { return }
+    await end(running)
+    process = nil
+    unlink(layout.processFile)
+    unlink(layout.socket)
+    logger.info("containerd stopped")
+  }
+
+  /// Whether a containerd with this configuration file runs.
+  public nonisolated var isRunning: Bool {
+    DetachedProcess.find(program: layout.program("containerd"), arguments: arguments) != nil
+  }
+
+  // MARK: Steps
+
+  private nonisolated var arguments: [String] { ["--config", layout.configurationFile] }
+
+  private func end(_ process: DetachedProcess) async {
+    process.signal(SIGTERM)
+    if await process.waitForExit(within: .seconds(10)) { return }
+    process.signal(SIGKILL)
+    _ = await process.waitForExit(within: .seconds(5))
+  }
+
+  /// Checks the programs and writes directories and files.
+  /// - Returns: whether the configuration differs from the one on disk.
+  private func prepare() throws(EngineError) -> Bool {
+    for name in ["containerd", "containerd-shim-runc-v2", "runc", "ctr"]
+    where !FileTree.isExecutable(layout.program(name)) {
+      throw .programMissing(name: name, directory: layout.programs)
+    }
+    for name in ["bridge", "host-local"] where !FileTree.isExecutable("\(layout.networkPlugins)/\(name)") {
+      throw .programMissing(name: name, directory: layout.networkPlugins)
+    }
+    do throws(FileError) {
+      try FileTree.makeDirectory(layout.root, mode: 0o700)
+      try FileTree.makeDirectory(layout.state, mode: 0o700)
+      try FileTree.makeDirectory(layout.networkConfigurations)
+      try FileTree.makeDirectory(layout.networkLeases)
+      let masquerade = configuration.network.masquerade ?? Self.availableMasquerade()
+      if masquerade == .none, configuration.network.masquerade == nil {
+        logger.warning("neither iptables nor nft is installed: pods will not reach other networks")
+      }
+      try writeIfChanged(
+        Array(configuration.networkList(masquerade: masquerade).encodedForReading()),
+        to: "\(layout.networkConfigurations)/10-nagaya.conflist")
+      return try writeIfChanged(Array(configuration.toml.utf8), to: layout.configurationFile)
+    } catch { throw .cannotPrepare(error) }
+  }
+
+  @discardableResult
+  private func writeIfChanged(_ bytes: [UInt8], to path: String) throws(FileError) -> Bool {
+    if let present = try? FileTree.read(path), present == bytes { return false }
+    try FileTree.replace(path, with: bytes, mode: 0o600)
+    return true
+  }
+
+  private static func availableMasquerade() -> PodNetwork.Masquerade {
+    let directories = ["/usr/local/sbin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+    func has(_ program: String) -> Bool { directories.contains { FileTree.isExecutable("\($0)/\(program)") } }
+    if has("iptables") { return .iptables }
+    return has("nft") ? .nftables : .none
+  }
+
+  private func record(_ process: DetachedProcess) throws(EngineError) {
+    do { try FileTree.replace(layout.processFile, with: Array("\(process.id)\n".utf8)) } catch {
+      throw .cannotPrepare(error)
+    }
+  }
+
+  /// Keeps one old log of at most 10 MiB; containerd itself only appends.
+  private func rotateLog() {
+    var status = stat()
+    if stat(layout.logFile, &status) == 0, status.st_size > 10 << 20 {
+      rename(layout.logFile, layout.logFile + ".1")
+    }
+  }
+
+  /// Whether the CRI answers on the socket.
+  private nonisolated func answers(within limit: Duration) async -> Bool {
+    do {
+      return try await withGRPCClient(transport: try RuntimeClient.transport(socket: layout.socket)) { client in
+        let runtime = Runtime_V1_RuntimeService.Client(wrapping: client)
+        var options = CallOptions.defaults
+        options.timeout = limit
+        options.waitForReady = true
+        let answer = try await runtime.version(Runtime_V1_VersionRequest(), options: options)
+        return answer.runtimeName == "containerd"
+      }
+    } catch { return false }
+  }
+}
