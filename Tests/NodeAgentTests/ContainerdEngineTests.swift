@@ -1,0 +1,77 @@
+import CRI
+import Foundation
+import Logging
+import Testing
+
+@testable import NodeAgent
+
+@Suite(.serialized) struct ContainerdEngineTests {
+  @Test func startsAnswersAndStopsWithoutLeavingAProcess() async throws {
+    try await TestEngine.with { test in
+      #expect(test.engine.isRunning)
+      var status = stat()
+      #expect(stat(test.layout.socket, &status) == 0)
+      #expect(status.st_mode & 0o777 == 0o600)
+      await test.engine.stop()
+      #expect(!test.engine.isRunning)
+    }
+  }
+
+  @Test func aSecondSupervisorAdoptsTheRunningContainerd() async throws {
+    try await TestEngine.with { test in
+      let before = FileTree.readText(test.layout.processFile)
+      // The same configuration, as the same command writes it after its own restart.
+      try await test.engine.start()
+      #expect(FileTree.readText(test.layout.processFile) == before)
+    }
+  }
+
+  @Test func aContainerdThatWasKilledIsStartedAgain() async throws {
+    try await TestEngine.with { test in
+      let first = try #require(FileTree.readText(test.layout.processFile))
+      let supervision = Task { try await test.engine.run() }
+      let id = try #require(pid_t(first.trimmingCharacters(in: .whitespacesAndNewlines)))
+      kill(id, SIGKILL)
+      await eventually("another process answers") {
+        guard let now = FileTree.readText(test.layout.processFile), now != first else { return false }
+        return FileTree.exists(test.layout.socket) && test.engine.isRunning
+      }
+      supervision.cancel()
+      _ = await supervision.result
+      #expect(test.engine.isRunning, "the end of the supervision leaves containerd running")
+    }
+  }
+
+  @Test func aMissingProgramIsNamedWithTheRemedy() async throws {
+    let layout = ContainerdLayout(
+      root: "/tmp/nagaya-none/root", state: "/tmp/nagaya-none/state", programs: "/tmp/nagaya-none/bin",
+      networkPlugins: "/tmp/nagaya-none/cni")
+    let engine = ContainerdEngine(layout: layout, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    let error = await #expect(throws: EngineError.self) { try await engine.start() }
+    #expect("\(try #require(error))".contains("containerd is missing in /tmp/nagaya-none/bin"))
+  }
+
+  @Test func importedImagesAreKnownToTheCRI() async throws {
+    try await TestEngine.with { test in
+      let client = try RuntimeClient(socket: test.layout.socket)
+      await withTaskGroup(of: Void.self) { group in
+        group.addTask { try? await client.run() }
+        for name in [TestEngine.image, TestEngine.pause] {
+          await eventually("\(name) is known") {
+            let answer = try? await client.images.imageStatus(
+              .with { $0.image.image = name }, options: RuntimeClient.within(.seconds(10)))
+            return answer?.hasImage == true
+          }
+        }
+        group.cancelAll()
+      }
+    }
+  }
+
+  @Test(arguments: [
+    ("/plain", "\"/plain\""), (#"a"b\c"#, #""a\"b\\c""#), ("line\nbreak", "\"line\\u000abreak\""),
+  ])
+  func pathsAreQuotedAsTOMLStrings(text: String, quoted: String) {
+    #expect(ContainerdConfiguration.basicString(text) == quoted)
+  }
+}

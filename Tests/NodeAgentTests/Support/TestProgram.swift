@@ -1,0 +1,108 @@
+/// The one program in the test images: static, no libc at run time, one mode per need.
+enum TestProgram {
+  static let source = #"""
+    #include <arpa/inet.h>
+    #include <errno.h>
+    #include <fcntl.h>
+    #include <netinet/in.h>
+    #include <signal.h>
+    #include <stdio.h>
+    #include <stdlib.h>
+    #include <string.h>
+    #include <sys/socket.h>
+    #include <sys/wait.h>
+    #include <unistd.h>
+
+    static void leave(int signal) { (void)signal; printf("leaving\n"); fflush(stdout); _exit(0); }
+
+    static void answer(int fd, int code, const char *body, size_t length) {
+      char head[200];
+      int n = snprintf(head, sizeof head, "HTTP/1.1 %d X\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n", code, length);
+      if (write(fd, head, n) < 0 || write(fd, body, length) < 0) perror("write");
+    }
+
+    static void serve(int port) {
+      int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+      struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
+      setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+      if (bind(fd, (struct sockaddr *)&at, sizeof at) || listen(fd, 64)) { perror("bind"); exit(3); }
+      printf("serving on %d\n", port); fflush(stdout);
+      for (;;) {
+        int client = accept(fd, 0, 0);
+        char request[4096], path[2048] = "", body[65536];
+        if (client < 0) continue;
+        ssize_t n = read(client, request, sizeof request - 1);
+        request[n > 0 ? n : 0] = 0;
+        sscanf(request, "GET %2000s", path);
+        printf("%s\n", path); fflush(stdout);
+        if (!strncmp(path, "/env/", 5)) {
+          const char *value = getenv(path + 5);
+          answer(client, value ? 200 : 404, value ? value : "", value ? strlen(value) : 0);
+        } else if (!strncmp(path, "/file/", 6)) {
+          int file = open(path + 5, O_RDONLY);
+          n = file < 0 ? -1 : read(file, body, sizeof body);
+          answer(client, n < 0 ? 404 : 200, body, n < 0 ? 0 : n);
+          if (file >= 0) close(file);
+        } else if (!strncmp(path, "/write/", 7)) {
+          int file = open(path + 6, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+          int ok = file >= 0 && write(file, "ok", 2) == 2;
+          answer(client, ok ? 200 : 500, ok ? "" : strerror(errno), ok ? 0 : strlen(strerror(errno)));
+          if (file >= 0) close(file);
+        } else if (!strcmp(path, "/quit")) {
+          answer(client, 200, "", 0); close(client); exit(7);
+        } else answer(client, 200, "hello", 5);
+        close(client);
+      }
+    }
+
+    int main(int count, char **arguments) {
+      const char *mode = count > 1 ? arguments[1] : "serve";
+      int number = count > 2 ? atoi(arguments[2]) : 0;
+      if (!strcmp(mode, "stubborn")) signal(SIGTERM, SIG_IGN); else { signal(SIGTERM, leave); signal(SIGINT, leave); }
+      if (!strcmp(mode, "serve")) serve(number ? number : 8080);
+      if (!strcmp(mode, "exit")) { printf("exiting with %d\n", number); return number; }
+      if (!strcmp(mode, "exists")) return access(arguments[2], F_OK) ? 1 : 0;
+      if (!strcmp(mode, "touch")) { int f = open(arguments[2], O_WRONLY | O_CREAT, 0644); return f < 0; }
+      if (!strcmp(mode, "lines")) for (int i = 1; i <= number; i++) printf("line %d\n", i);
+      if (!strcmp(mode, "whoami")) printf("uid %d gid %d\n", getuid(), getgid());
+      if (!strcmp(mode, "tick")) for (int i = 1;; i++) { printf("tick %d\n", i); fflush(stdout); usleep(100000); }
+      fflush(stdout);
+      if (!strcmp(mode, "whoami") || (!strcmp(mode, "lines") && count > 3)) return 0;
+      for (;;) { while (waitpid(-1, 0, WNOHANG) > 0) {} pause(); }
+    }
+    """#
+
+  /// Compiles the program and packs it as an OCI archive with one uncompressed layer and several names.
+  /// Arguments: source file, output archive, directory for scratch, names…
+  static let packer = #"""
+    set -euo pipefail
+    source=$1 archive=$2 scratch=$3; shift 3
+    rm -rf "$scratch"; mkdir -p "$scratch"/{rootfs/tmp,rootfs/etc,layout/blobs/sha256}
+    cc -static -Os -o "$scratch/rootfs/box" "$source"
+    strip "$scratch/rootfs/box"
+    printf 'root:x:0:0:root:/:/box\nuser:x:1234:1234:user:/:/box\n' >"$scratch/rootfs/etc/passwd"
+    blobs=$scratch/layout/blobs/sha256
+    put() { local digest; digest=$(sha256sum "$1" | cut -d' ' -f1); mv "$1" "$blobs/$digest"; echo "$digest"; }
+    tar -C "$scratch/rootfs" --owner=0 --group=0 -cf "$scratch/layer" .
+    size=$(stat -c %s "$scratch/layer"); layer=$(put "$scratch/layer")
+    machine=$(uname -m); case $machine in x86_64) machine=amd64;; aarch64) machine=arm64;; esac
+    cat >"$scratch/config" <<JSON
+    {"architecture":"$machine","os":"linux","config":{"Entrypoint":["/box"],"Cmd":["serve"],"WorkingDir":"/"},
+     "rootfs":{"type":"layers","diff_ids":["sha256:$layer"]}}
+    JSON
+    configsize=$(stat -c %s "$scratch/config"); config=$(put "$scratch/config")
+    cat >"$scratch/manifest" <<JSON
+    {"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",
+     "config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:$config","size":$configsize},
+     "layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"sha256:$layer","size":$size}]}
+    JSON
+    manifestsize=$(stat -c %s "$scratch/manifest"); manifest=$(put "$scratch/manifest")
+    entries=""
+    for name in "$@"; do
+      entries="$entries${entries:+,}{\"mediaType\":\"application/vnd.oci.image.manifest.v1+json\",\"digest\":\"sha256:$manifest\",\"size\":$manifestsize,\"annotations\":{\"io.containerd.image.name\":\"$name\"}}"
+    done
+    echo "{\"schemaVersion\":2,\"manifests\":[$entries]}" >"$scratch/layout/index.json"
+    echo '{"imageLayoutVersion":"1.0.0"}' >"$scratch/layout/oci-layout"
+    tar -C "$scratch/layout" -cf "$archive" oci-layout index.json blobs
+    """#
+}
