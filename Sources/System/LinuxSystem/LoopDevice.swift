@@ -1,0 +1,126 @@
+import CLinux
+import Glibc
+
+/// A loop device: a block device whose bytes are a file's (loop(4)).
+public struct LoopDevice: Sendable, Hashable {
+  public let number: Int
+  public var path: String { "/dev/loop\(number)" }
+
+  public init(number: Int) { self.number = number }
+
+  /// How bytes travel between device and file.
+  public enum Caching: Sendable, Hashable {
+    /// Around the page cache of the file's file system; refused by some file systems.
+    case direct
+    /// Through the page cache: everything is cached twice.
+    case buffered
+  }
+
+  /// Shows a file as a block device, in one call (`LOOP_CONFIGURE`, Linux 5.8): it is never seen half made.
+  /// Prefers direct I/O and falls back where the file system below refuses it.
+  public static func attach(_ file: String, readOnly: Bool = false, caching: Caching = .direct, sectorSize: Int = 512)
+    throws(SystemError) -> LoopDevice
+  {
+    let control = try OpenFile("/dev/loop-control", .readWrite)
+    let backing = try OpenFile(file, readOnly ? .read : .readWrite)
+    // Between asking for a free number and taking it another process may be faster: bounded retries.
+    for _ in 0..<256 {
+      let number = Int(try check(control.withDescriptor { nagaya_loop_get_free($0) }, "ioctl(LOOP_CTL_GET_FREE)", control.path))
+      let device = LoopDevice(number: number)
+      try device.makeNodeIfMissing()
+      let answer: Int32
+      do throws(SystemError) {
+        let loop = try OpenFile(device.path, .readWrite)
+        answer = loop.withDescriptor { loop in
+          backing.withDescriptor { backing in
+            nagaya_loop_configure(
+              loop, backing, file, caching == .direct ? 1 : 0, readOnly ? 1 : 0, UInt32(sectorSize))
+          }
+        }
+      } catch {
+        if error.errno == EBUSY || error.errno == ENXIO { continue }
+        throw error
+      }
+      switch answer {
+      case 0...: return device
+      case -EBUSY: continue
+      case -EINVAL where caching == .direct:
+        return try attach(file, readOnly: readOnly, caching: .buffered, sectorSize: sectorSize)
+      default: throw SystemError("ioctl(LOOP_CONFIGURE)", file, errno: -answer)
+      }
+    }
+    throw SystemError("ioctl(LOOP_CONFIGURE)", file, errno: EBUSY)
+  }
+
+  /// The devices that show `file`, also if it has been removed meanwhile.
+  /// - Parameter file: the path without symbolic links, as the kernel knows it.
+  public static func attached(to file: String) throws(SystemError) -> [LoopDevice] {
+    try all().filter { $0.file == file }.map(\.device)
+  }
+
+  /// Every device in use with its file; the kernel's mark of removed files is taken off.
+  public static func all() throws(SystemError) -> [(device: LoopDevice, file: String)] {
+    var found: [(LoopDevice, String)] = []
+    for name in try Directory.names(in: "/sys/block") where name.hasPrefix("loop") {
+      guard let number = Int(name.dropFirst(4)) else { continue }
+      let device = LoopDevice(number: number)
+      if let file = device.backingFile { found.append((device, file)) }
+    }
+    return found
+  }
+
+  /// The file behind the device; `nil` if the device is not in use.
+  public var backingFile: String? {
+    // Gone between two looks is the same as never there.
+    guard let bytes = try? DurableFile.read("/sys/block/loop\(number)/loop/backing_file", limit: 64 << 10) else {
+      return nil
+    }
+    var text = String(decoding: bytes, as: UTF8.self)
+    while text.last == "\n" { text.removeLast() }
+    if text.hasSuffix(" (deleted)") { text.removeLast(10) }
+    return text.isEmpty ? nil : text
+  }
+
+  public var usesDirectIO: Bool {
+    (try? DurableFile.read("/sys/block/loop\(number)/loop/dio", limit: 64))?.first == UInt8(ascii: "1")
+  }
+
+  /// Bytes.
+  public func size() throws(SystemError) -> Int64 {
+    let device = try OpenFile(path, .read)
+    var bytes: UInt64 = 0
+    try check(device.withDescriptor { nagaya_block_size($0, &bytes) }, "ioctl(BLKGETSIZE64)", path)
+    return Int64(clamping: bytes)
+  }
+
+  /// Takes over a new size of the file.
+  public func refreshSize() throws(SystemError) {
+    let device = try OpenFile(path, .readWrite)
+    try check(device.withDescriptor { nagaya_loop_set_capacity($0) }, "ioctl(LOOP_SET_CAPACITY)", path)
+  }
+
+  /// Lets the file go; fine if that has been done. A device that is still mounted or open goes with its last user.
+  public func detach() throws(SystemError) {
+    let answer: Int32
+    do throws(SystemError) { answer = try OpenFile(path, .read).withDescriptor { nagaya_loop_clear($0) } } catch {
+      if error.isNotFound || error.errno == ENXIO { return }
+      throw error
+    }
+    guard answer >= 0 || answer == -ENXIO else { throw SystemError("ioctl(LOOP_CLR_FD)", path, errno: -answer) }
+  }
+
+  /// Where nobody keeps /dev up to date (containers) the node of a fresh number is made here.
+  private func makeNodeIfMissing() throws(SystemError) {
+    guard try FileStatus(of: path) == nil else { return }
+    let major: UInt64 = 7
+    let minor = UInt64(number)
+    let device = (minor & 0xFF) | (major << 8) | ((minor & ~0xFF) << 12)
+    guard mknod(path, S_IFBLK | 0o660, dev_t(device)) == 0 || errno == EEXIST else {
+      throw SystemError.last("mknod", path)
+    }
+  }
+
+  /// Device numbers as in mountinfo.
+  public static let major: UInt32 = 7
+  public var minor: UInt32 { UInt32(number) }
+}
