@@ -205,7 +205,7 @@ let package = Package(
       "Applications",
       ["Applications", "Tenancy", "APIServer", "KubernetesClient", "KubernetesAPI", "JSONDocument"]),
     tests("Edge", ["Edge", "CertificateAuthority", "KubernetesClient", "KubernetesAPI", "JSONDocument", .asyncHTTPClient, .nioSSL, .hummingbird]),
-    tests("CertificateAuthority", ["CertificateAuthority"]),
+    tests("CertificateAuthority", ["CertificateAuthority", .nioCore, .nioPosix, .nioSSL]),
     tests("Command", ["nagaya", "JSONDocument", "KubernetesAPI"]),
     .testTarget(
       name: "IntegrationTests", dependencies: ["JSONDocument", .subprocess],

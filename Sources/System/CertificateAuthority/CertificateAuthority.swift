@@ -1,0 +1,166 @@
+import Crypto
+public import Foundation
+public import NIOSSL
+import SwiftASN1
+import X509
+
+/// A root certificate with its key: makes certificates that everyone who trusts the root accepts (RFC 5280, P-256).
+public struct CertificateAuthority: Sendable {
+  /// The root's certificate, as PEM: what clients trust (`--cacert`, `certificate-authority-data`).
+  public let certificatePEM: String
+  let certificate: Certificate
+  private let privateKey: Certificate.PrivateKey
+
+  /// How long things hold.
+  static let rootLifetime: TimeInterval = 10 * 365 * 86_400
+  static let leafLifetime: TimeInterval = 365 * 86_400
+  /// Clocks of machines differ a little; certificates begin this much in the past.
+  static let backdating: TimeInterval = 300
+
+  private init(certificate: Certificate, privateKey: Certificate.PrivateKey) throws {
+    self.certificate = certificate
+    self.privateKey = privateKey
+    certificatePEM = try certificate.serializeAsPEM().pemString + "\n"
+  }
+
+  /// The authority of `directory` (`ca.crt`, `ca.key`), made if neither file is there.
+  ///
+  /// The key is written first: a crash between the two leaves a key without certificate, which is then signed anew.
+  /// The directory is readable by its owner alone (0700), the key too (0600).
+  /// - Throws: `CertificateAuthorityError` if files cannot be read or written, or do not belong together.
+  public static func loadOrCreate(directory: String, now: Date = Date()) throws -> CertificateAuthority {
+    try DurableFile.makeDirectory(directory)
+    let (certificatePath, keyPath) = ("\(directory)/ca.crt", "\(directory)/ca.key")
+    let certificateText = try DurableFile.read(certificatePath)
+    let keyText = try DurableFile.read(keyPath)
+    guard let keyText else {
+      if certificateText != nil { throw CertificateAuthorityError.keyMissing(certificate: certificatePath, key: keyPath) }
+      let key = Certificate.PrivateKey(P256.Signing.PrivateKey())
+      try DurableFile.write(try key.serializeAsPEM().pemString + "\n", to: keyPath, mode: 0o600)
+      return try create(key: key, certificatePath: certificatePath, now: now)
+    }
+    let key: Certificate.PrivateKey
+    do { key = try Certificate.PrivateKey(pemEncoded: String(decoding: keyText, as: UTF8.self)) } catch {
+      throw CertificateAuthorityError.malformed(path: keyPath, reason: "\(error)")
+    }
+    guard let certificateText else { return try create(key: key, certificatePath: certificatePath, now: now) }
+    let certificate: Certificate
+    do { certificate = try Certificate(pemEncoded: String(decoding: certificateText, as: UTF8.self)) } catch {
+      throw CertificateAuthorityError.malformed(path: certificatePath, reason: "\(error)")
+    }
+    guard certificate.publicKey == key.publicKey else {
+      throw CertificateAuthorityError.keyMismatch(certificate: certificatePath, key: keyPath)
+    }
+    guard now < certificate.notValidAfter else {
+      throw CertificateAuthorityError.expired(
+        path: certificatePath, at: certificate.notValidAfter.formatted(.iso8601))
+    }
+    return try CertificateAuthority(certificate: certificate, privateKey: key)
+  }
+
+  private static func create(key: Certificate.PrivateKey, certificatePath: String, now: Date) throws
+    -> CertificateAuthority
+  {
+    let serial = Certificate.SerialNumber()
+    let suffix = serial.bytes.prefix(4).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    // The suffix tells the authorities of several installations apart in browsers' lists.
+    let name = try DistinguishedName {
+      OrganizationName("Nagaya")
+      CommonName("Nagaya CA \(suffix)")
+    }
+    let certificate = try Certificate(
+      version: .v3, serialNumber: serial, publicKey: key.publicKey,
+      notValidBefore: now.addingTimeInterval(-backdating), notValidAfter: now.addingTimeInterval(rootLifetime),
+      issuer: name, subject: name, signatureAlgorithm: .ecdsaWithSHA256,
+      extensions: try Certificate.Extensions {
+        Critical(BasicConstraints.isCertificateAuthority(maxPathLength: 0))
+        Critical(KeyUsage(keyCertSign: true, cRLSign: true))
+        SubjectKeyIdentifier(hash: key.publicKey)
+      }, issuerPrivateKey: key)
+    let authority = try CertificateAuthority(certificate: certificate, privateKey: key)
+    try DurableFile.write(authority.certificatePEM, to: certificatePath, mode: 0o644)
+    return authority
+  }
+
+  // MARK: Issuing
+
+  /// A certificate for a TLS server that is reached by `dnsNames` and `ipAddresses`.
+  public func issueServer(commonName: String, dnsNames: [String], ipAddresses: [String] = []) throws
+    -> IssuedCertificate
+  {
+    try issue(.server(commonName: commonName, dnsNames: dnsNames, ipAddresses: ipAddresses))
+  }
+
+  /// A certificate that makes its holder the user `commonName`, member of the groups `organizations`.
+  public func issueClient(commonName: String, organizations: [String] = []) throws -> IssuedCertificate {
+    try issue(.client(commonName: commonName, organizations: organizations))
+  }
+
+  /// A certificate with a new key, or with one that is shared by several leaves of one server.
+  /// - Parameter lifetime: seconds; never longer than the root's own.
+  public func issue(
+    _ request: LeafRequest, now: Date = Date(), lifetime: TimeInterval? = nil
+  ) throws -> IssuedCertificate {
+    try issue(request, key: Certificate.PrivateKey(P256.Signing.PrivateKey()), now: now, lifetime: lifetime)
+  }
+
+  func issue(
+    _ request: LeafRequest, key: Certificate.PrivateKey, now: Date = Date(), lifetime: TimeInterval? = nil
+  ) throws -> IssuedCertificate {
+    let end = min(now.addingTimeInterval(lifetime ?? Self.leafLifetime), certificate.notValidAfter)
+    let begin = min(now, end).addingTimeInterval(-Self.backdating)
+    let names = try request.alternativeNames()
+    let issuerKeyIdentifier = try certificate.extensions.subjectKeyIdentifier?.keyIdentifier
+    let leaf = try Certificate(
+      version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: key.publicKey,
+      notValidBefore: begin, notValidAfter: end, issuer: certificate.subject, subject: try request.subject(),
+      signatureAlgorithm: .ecdsaWithSHA256,
+      extensions: try Certificate.Extensions {
+        Critical(BasicConstraints.notCertificateAuthority)
+        Critical(KeyUsage(digitalSignature: true))
+        try ExtendedKeyUsage([request.usage])
+        SubjectKeyIdentifier(hash: key.publicKey)
+        AuthorityKeyIdentifier(keyIdentifier: issuerKeyIdentifier)
+        if !names.isEmpty { SubjectAlternativeNames(names) }
+      }, issuerPrivateKey: privateKey)
+    return try IssuedCertificate(certificate: leaf, privateKey: key)
+  }
+
+  /// The certificate kept in `<directory>/<name>.crt` and `.key`, issued anew when it is missing or broken, signed by
+  /// another root, says something else than `request`, or has less than a third of its time left.
+  public func loadOrIssue(_ name: String, in directory: String, _ request: LeafRequest, now: Date = Date()) throws
+    -> IssuedCertificate
+  {
+    try DurableFile.makeDirectory(directory)
+    let (certificatePath, keyPath) = ("\(directory)/\(name).crt", "\(directory)/\(name).key")
+    if let certificateText = try DurableFile.read(certificatePath), let keyText = try DurableFile.read(keyPath),
+      let kept = IssuedCertificate(
+        certificatePEM: String(decoding: certificateText, as: UTF8.self),
+        privateKeyPEM: String(decoding: keyText, as: UTF8.self)),
+      try isCurrent(kept, for: request, now: now)
+    {
+      return kept
+    }
+    let issued = try issue(request, now: now)
+    try DurableFile.write(issued.privateKeyPEM, to: keyPath, mode: 0o600)
+    try DurableFile.write(issued.certificatePEM, to: certificatePath, mode: 0o644)
+    return issued
+  }
+
+  func isCurrent(_ leaf: IssuedCertificate, for request: LeafRequest, now: Date) throws -> Bool {
+    let kept = leaf.certificate
+    let lifetime = kept.notValidAfter.timeIntervalSince(kept.notValidBefore)
+    let keptNames = try kept.extensions.subjectAlternativeNames.map(Array.init) ?? []
+    let keptUsage = try kept.extensions.extendedKeyUsage
+    let (subject, names) = (try request.subject(), try request.alternativeNames())
+    return certificate.publicKey.isValidSignature(kept.signature, for: kept)
+      && kept.subject == subject && keptNames == names
+      && keptUsage?.contains(request.usage) == true
+      && kept.notValidAfter.timeIntervalSince(now) > lifetime / 3
+  }
+
+  /// What `TLSConfiguration.trustRoots` takes.
+  public func trustRoots() throws -> NIOSSLTrustRoots {
+    .certificates(try NIOSSLCertificate.fromPEMBytes(Array(certificatePEM.utf8)))
+  }
+}

@@ -1,0 +1,29 @@
+/// Why a certificate could not be made or loaded; each says the file or name and what to do.
+public enum CertificateAuthorityError: Error, Hashable, CustomStringConvertible {
+  /// The file could not be read or written (`errno`'s text).
+  case file(path: String, action: String, reason: String)
+  /// The file is there but holds no PEM of the expected kind.
+  case malformed(path: String, reason: String)
+  /// The root's certificate is there, its key is not (or another's).
+  case keyMissing(certificate: String, key: String)
+  case keyMismatch(certificate: String, key: String)
+  /// The root's time is over.
+  case expired(path: String, at: String)
+  /// A name that cannot stand in a certificate.
+  case invalidName(String)
+
+  public var description: String {
+    switch self {
+    case .file(let path, let action, let reason): "cannot \(action) \(path): \(reason)"
+    case .malformed(let path, let reason):
+      "\(path) is not valid PEM (\(reason)); restore it from a backup, or remove it to have it made anew"
+    case .keyMissing(let certificate, let key):
+      "\(certificate) is there but its key \(key) is not; restore the key, or remove the certificate to make a new authority"
+    case .keyMismatch(let certificate, let key):
+      "\(key) is not the key of \(certificate); restore the pair, or remove both to make a new authority"
+    case .expired(let path, let at):
+      "the authority's certificate \(path) expired at \(at); remove it and its key to make a new authority"
+    case .invalidName(let name): "\"\(name)\" cannot be a name in a certificate"
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import Crypto
+import Foundation
+public import NIOSSL
+import Synchronization
+import X509
+
+/// Wildcard certificates for the hosts of one domain, issued when a client first asks for one (TLS server name).
+///
+/// A wildcard covers one label only, so each namespace has its own: `hello.demo-dev.nagaya.localhost` is served by
+/// `*.demo-dev.nagaya.localhost`. All share one key, which lives as long as the cache. The least recently used go first.
+public final class LeafCache: Sendable {
+  /// What a TLS handshake needs.
+  public struct Leaf: Sendable {
+    public let certificateChain: [NIOSSLCertificateSource]
+    public let privateKey: NIOSSLPrivateKeySource
+    let renewAfter: Date
+  }
+
+  private struct State {
+    var leaves: [String: (leaf: Leaf, lastUse: UInt64)] = [:]
+    var uses: UInt64 = 0
+    /// Certificates issued since the start.
+    var issued = 0
+  }
+
+  private let authority: CertificateAuthority
+  private let domain: String
+  private let capacity: Int
+  private let key = Certificate.PrivateKey(P256.Signing.PrivateKey())
+  private let state = Mutex(State())
+
+  /// - Parameters:
+  ///   - domain: `nagaya.localhost`; other domains' hosts get no certificate.
+  ///   - capacity: certificates kept.
+  public init(authority: CertificateAuthority, domain: String, capacity: Int = 1024) {
+    self.authority = authority
+    self.domain = domain.lowercased()
+    self.capacity = max(1, capacity)
+  }
+
+  /// The certificate for a host of the domain: the domain itself, or up to two labels below it.
+  /// - Returns: `nil` for hosts of other domains and for what is no host name.
+  public func certificate(forHost host: String, now: Date = Date()) throws -> Leaf? {
+    guard let name = certificateName(forHost: host) else { return nil }
+    return try state.withLock { state in
+      state.uses += 1
+      if let known = state.leaves[name], now < known.leaf.renewAfter {
+        state.leaves[name]?.lastUse = state.uses
+        return known.leaf
+      }
+      let issued = try authority.issue(
+        .server(commonName: name, dnsNames: [name], ipAddresses: []), key: key, now: now)
+      let leaf = Leaf(
+        certificateChain: try issued.certificateChain(), privateKey: try issued.privateKey(),
+        renewAfter: now.addingTimeInterval(issued.notAfter.timeIntervalSince(now) * 2 / 3))
+      state.issued += 1
+      if state.leaves.count >= capacity, state.leaves[name] == nil,
+        let oldest = state.leaves.min(by: { $0.value.lastUse < $1.value.lastUse })
+      {
+        state.leaves[oldest.key] = nil
+      }
+      state.leaves[name] = (leaf, state.uses)
+      return leaf
+    }
+  }
+
+  /// What `TLSConfiguration.sslContextCallback` takes: the certificate by the client's server name; the
+  /// configuration's own for clients that name no host of the domain.
+  public var contextCallback: NIOSSLContextCallback {
+    { [self] client, promise in
+      promise.completeWith(
+        Result {
+          guard let host = client.serverHostname, let leaf = try certificate(forHost: host) else { return .noChanges }
+          var override = NIOSSLContextConfigurationOverride()
+          override.certificateChain = leaf.certificateChain
+          override.privateKey = leaf.privateKey
+          return override
+        })
+    }
+  }
+
+  var counts: (kept: Int, issued: Int) { state.withLock { ($0.leaves.count, $0.issued) } }
+
+  /// The name in the certificate that covers `host`.
+  func certificateName(forHost host: String) -> String? {
+    var host = host.lowercased()
+    if host.hasSuffix(".") { host.removeLast() }
+    if host == domain { return domain }
+    guard host.hasSuffix(".\(domain)"), LeafRequest.isDNSName(host), !host.hasPrefix("*") else { return nil }
+    let labels = host.dropLast(domain.count + 1).split(separator: ".")
+    switch labels.count {
+    case 1: return "*.\(domain)"
+    case 2: return "*.\(labels[1]).\(domain)"
+    default: return nil
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import SwiftASN1
+import X509
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// What a leaf certificate is to say.
+public enum LeafRequest: Sendable, Hashable {
+  /// A TLS server. Clients look at the names alone; `*.example.test` is a wildcard. Addresses are IPv4 or IPv6 text.
+  case server(commonName: String, dnsNames: [String], ipAddresses: [String])
+  /// A TLS client: the common name is the user, the organizations are the groups (as Kubernetes reads them).
+  case client(commonName: String, organizations: [String])
+
+  /// X.520: at most 64 characters.
+  static let commonNameLimit = 64
+
+  func subject() throws -> DistinguishedName {
+    switch self {
+    case .server(let commonName, _, _):
+      // Only for people: nobody verifies a server by its common name.
+      return try DistinguishedName { CommonName(String(commonName.prefix(Self.commonNameLimit))) }
+    case .client(let commonName, let organizations):
+      guard (1...Self.commonNameLimit).contains(commonName.count) else {
+        throw CertificateAuthorityError.invalidName(commonName)
+      }
+      for organization in organizations where !(1...Self.commonNameLimit).contains(organization.count) {
+        throw CertificateAuthorityError.invalidName(organization)
+      }
+      return try DistinguishedName {
+        for organization in organizations { OrganizationName(organization) }
+        CommonName(commonName)
+      }
+    }
+  }
+
+  /// Subject alternative names, in order; none for clients.
+  func alternativeNames() throws -> [GeneralName] {
+    guard case .server(_, let dnsNames, let ipAddresses) = self else { return [] }
+    return try dnsNames.map {
+      guard Self.isDNSName($0) else { throw CertificateAuthorityError.invalidName($0) }
+      return .dnsName($0)
+    }
+      + ipAddresses.map {
+        guard let bytes = Self.addressBytes($0) else { throw CertificateAuthorityError.invalidName($0) }
+        return .ipAddress(ASN1OctetString(contentBytes: bytes[...]))
+      }
+  }
+
+  var usage: ExtendedKeyUsage.Usage {
+    switch self {
+    case .server: .serverAuth
+    case .client: .clientAuth
+    }
+  }
+
+  /// RFC 1123 host name, of which the first label may be `*`.
+  static func isDNSName(_ name: String) -> Bool {
+    guard (1...253).contains(name.utf8.count) else { return false }
+    let labels = name.split(separator: ".", omittingEmptySubsequences: false)
+    return labels.enumerated().allSatisfy { index, label in
+      if index == 0, label == "*" { return labels.count > 2 }
+      let bytes = Array(label.utf8)
+      return (1...63).contains(bytes.count) && bytes[0] != UInt8(ascii: "-")
+        && bytes[bytes.count - 1] != UInt8(ascii: "-")
+        && bytes.allSatisfy {
+          (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0 | 0x20) || (48...57).contains($0) || $0 == UInt8(ascii: "-")
+        }
+    }
+  }
+
+  /// 4 or 16 bytes in network order.
+  static func addressBytes(_ text: String) -> [UInt8]? {
+    var bytes = [UInt8](repeating: 0, count: 16)
+    if inet_pton(AF_INET, text, &bytes) == 1 { return Array(bytes[..<4]) }
+    return inet_pton(AF_INET6, text, &bytes) == 1 ? bytes : nil
+  }
+}
