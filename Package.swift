@@ -108,7 +108,7 @@ let package = Package(
     room(
       "KubernetesClient", on: "Kubernetes",
       [
-        "KubernetesAPI", "JSONDocument", .asyncHTTPClient, .nioCore, .nioSSL, .logging, .yams,
+        "KubernetesAPI", "JSONDocument", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioSSL, .logging, .yams,
         .serviceLifecycle, .collections,
       ]),
 
