@@ -1,0 +1,39 @@
+import JSONDocument
+import KubernetesAPI
+
+extension ResourceDefinition {
+  /// A household: its environments, its people, and how much it may use.
+  static let tenant = ResourceDefinition(
+    .tenants, singular: "tenant", categories: ["nagaya"], schema: "dev.nagaya.v1alpha1.Tenant", nameRule: .dnsLabel,
+    columns: [
+      .name,
+      .text("Environments", "Its environments; each is a namespace.") {
+        $0.spec["environments"].elements.compactMap(\.string).joined(separator: ",")
+      },
+      .conditionReady, .conditionReason, .age,
+    ],
+    subresources: [.status], hasGeneration: true,
+    validate: { tenant, _ in
+      var faults = FieldFaults()
+      var names: Set<String> = []
+      for (index, environment) in tenant.spec["environments"].elements.enumerated() {
+        let field = "spec.environments[\(index)]"
+        faults.checkDNSLabel(field, environment)
+        guard let name = environment.string else { continue }
+        if !names.insert(name).inserted { faults.duplicate(field, environment) }
+        if "\(tenant.name)-\(name)".utf8.count > 63 {
+          faults.invalid(field, environment, "the namespace <tenant>-<environment> may have at most 63 characters")
+        }
+      }
+      for (index, member) in tenant.spec["members"].elements.enumerated() {
+        let field = "spec.members[\(index)]"
+        if (member["name"].string ?? "").isEmpty { faults.required("\(field).name") }
+        if member["kind"].isNull { faults.required("\(field).kind") }
+        if member["role"].isNull { faults.required("\(field).role") }
+        faults.checkChoice("\(field).kind", member["kind"], ["Group", "User"])
+        faults.checkChoice("\(field).role", member["role"], ["admin", "edit", "view"])
+      }
+      faults.checkResourceList("spec.quota.hard", tenant.spec["quota"]["hard"])
+      return faults.causes
+    })
+}

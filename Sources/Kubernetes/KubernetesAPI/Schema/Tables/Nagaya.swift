@@ -1,0 +1,66 @@
+extension SchemaTable {
+  static let nagaya = SchemaTable(
+    "dev.nagaya.v1alpha1",
+    """
+    # Application : ApplicationSpec ApplicationStatus | An app: an image that runs, with an https endpoint and volumes.
+    # ApplicationSpec | What runs, how often, and what it needs.
+    image! string | The image to run.
+    port int | The port on which the app answers http; 8080.
+    replicas int | How many pods run it; 1.
+    command []string | The program and its first arguments, instead of the image's entrypoint.
+    args []string | Arguments, instead of the image's.
+    env []core.EnvVar@name | Environment variables.
+    resources core.ResourceRequirements | How much a pod needs and how much it may use.
+    volumes []ApplicationVolume@name | Volumes that outlive the pods.
+    readiness ApplicationReadiness | How to find out that a pod can take traffic.
+    volumeRetention enum(Delete,Retain) | What becomes of the volumes when the app is deleted; Delete.
+    # ApplicationVolume | A volume on the disks of the node that runs the app.
+    name! string | The volume's name; its claim is called <app>-<name>.
+    mountPath! string | Where the app finds it.
+    size! quantity | How large it is; it may grow later.
+    storageClassName string | The class that makes it; the default class if left out.
+    # ApplicationReadiness | How to find out that a pod can take traffic.
+    path string | An http path that answers 200 to 399; without one, the port must accept connections.
+    # ApplicationStatus | How an app is doing.
+    endpoint string | Where it answers: an https address.
+    observedGeneration int64 | The generation that this is about.
+    replicas int | Pods there are.
+    readyReplicas int | Pods that take traffic.
+    updatedReplicas int | Pods of the newest revision.
+    selector string | The labels of its pods, as a query.
+    conditions []meta.Condition@type | Ready and others.
+    # Tenant : TenantSpec TenantStatus | A household: its environments, its people, and how much it may use.
+    # TenantSpec | What a tenant has.
+    environments []string | Names of its environments; each is a namespace <tenant>-<environment>.
+    members []TenantMember | Who may do what.
+    quota TenantQuota | How much each environment may use.
+    # TenantMember | A user or a group, and what they may do.
+    kind! enum(User,Group) | User or Group.
+    name! string | The user's or group's name.
+    role! enum(admin,edit,view) | admin, edit or view.
+    # TenantQuota | How much each environment may use.
+    hard {}quantity | Resource by resource, as in a ResourceQuota.
+    # TenantStatus | How a tenant is doing.
+    namespaces []string | The namespaces there are.
+    observedGeneration int64 | The generation that this is about.
+    conditions []meta.Condition@type | Ready and others.
+    """)
+
+  static let nagayaStorage = SchemaTable(
+    "dev.nagaya.storage.v1alpha1",
+    """
+    # VolumePool : VolumePoolSpec VolumePoolStatus | A pool of local disk space on one node.
+    # VolumePoolSpec | Where a pool is.
+    nodeName! string | The node.
+    pool! string | The pool's name on its node.
+    backend enum(file) | What the volumes are made of: files.
+    path string | The directory of the pool.
+    # VolumePoolStatus | How full a pool is.
+    capacityBytes int64 | All its space.
+    allocatedBytes int64 | Space that is promised to volumes.
+    freeBytes int64 | Space for new volumes.
+    volumes int | How many volumes it holds.
+    observedGeneration int64 | The generation that this is about.
+    conditions []meta.Condition@type | Aspects of its state.
+    """)
+}
