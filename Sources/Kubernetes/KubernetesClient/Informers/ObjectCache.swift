@@ -13,8 +13,11 @@ public struct CacheIndex: Sendable {
     self.values = values
   }
 
-  /// By the uid of every owner.
-  public static let ownerUID = CacheIndex("ownerUID") { $0.ownerReferences.map(\.uid) }
+  /// By the uid of every owner; objects without owners under the empty string.
+  public static let ownerUID = CacheIndex("ownerUID") { object in
+    let uids = object.ownerReferences.map(\.uid)
+    return uids.isEmpty ? [""] : uids
+  }
   /// By the uid of the object itself.
   public static let uid = CacheIndex("uid") { [$0.uid] }
   /// Pods by `spec.nodeName`; pods without a node under the empty string.

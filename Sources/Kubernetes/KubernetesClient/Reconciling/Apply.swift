@@ -31,6 +31,7 @@ public enum DesiredState {
       return .object(result)
     case (.array(let wanted), .array(let found)) where wanted.count == found.count:
       return .array(zip(wanted, found).map { merged($0, into: $1) })
+    case (.array(let wanted), _): return .array(wanted.map { merged($0, into: .null) })
     default: return desired
     }
   }

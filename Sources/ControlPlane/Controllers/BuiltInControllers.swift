@@ -1,0 +1,41 @@
+import KubernetesAPI
+import KubernetesClient
+import Logging
+import ServiceLifecycle
+
+/// Every controller of the control plane, on one watch per kind.
+public struct BuiltInControllers: Service {
+  /// For others in the process that want the same caches; they are run here.
+  public let informers: SharedInformers
+  private let services: [any Service]
+
+  /// - Parameters:
+  ///   - caCertificate: PEM of the API server's CA, for `kube-root-ca.crt` and token Secrets.
+  ///   - namespacedResources: what a namespace may hold; `nil`: what the server says.
+  ///   - nodeGracePeriod: silence after which a node is taken for lost.
+  public init(
+    client: KubernetesClient, logger: Logger, caCertificate: String? = nil, namespacedResources: [Resource]? = nil,
+    nodeGracePeriod: Duration = .seconds(40)
+  ) {
+    let informers = SharedInformers(client, logger: logger)
+    let deploymentEvents = EventRecorder(client, component: "deployment-controller", logger: logger)
+    let replicaSetEvents = EventRecorder(client, component: "replicaset-controller", logger: logger)
+    self.informers = informers
+    let controllers: [any Service] = [
+      deploymentEvents, replicaSetEvents,
+      DeploymentController(client, informers: informers, events: deploymentEvents, logger: logger),
+      ReplicaSetController(client, informers: informers, events: replicaSetEvents, logger: logger),
+      NamespaceController(client, informers: informers, resources: namespacedResources, logger: logger),
+      EndpointSliceController(client, informers: informers, logger: logger),
+      ServiceAccountController(client, informers: informers, caCertificate: caCertificate, logger: logger),
+      ServiceAccountTokenController(client, informers: informers, caCertificate: caCertificate, logger: logger),
+      PodGarbageController(client, informers: informers, logger: logger),
+      NodeLifecycleController(client, informers: informers, gracePeriod: nodeGracePeriod, logger: logger),
+      ResourceQuotaController(client, informers: informers, logger: logger),
+      EventExpiry(client, logger: logger),
+    ]
+    services = controllers + informers.all
+  }
+
+  public func run() async throws { try await ServiceSet(services).run() }
+}

@@ -1,0 +1,50 @@
+import KubernetesAPI
+import KubernetesClient
+import Logging
+import ServiceLifecycle
+
+/// One watch per kind for all controllers together.
+public struct SharedInformers: Sendable {
+  public let namespaces: Informer
+  public let nodes: Informer
+  public let nodeLeases: Informer
+  /// Indexed by owner and by node.
+  public let pods: Informer
+  public let services: Informer
+  public let endpointSlices: Informer
+  public let serviceAccounts: Informer
+  /// Only Secrets of type `kubernetes.io/service-account-token`.
+  public let tokenSecrets: Informer
+  public let persistentVolumeClaims: Informer
+  public let resourceQuotas: Informer
+  public let deployments: Informer
+  /// Indexed by owner.
+  public let replicaSets: Informer
+
+  public init(_ client: KubernetesClient, logger: Logger) {
+    func informer(_ resource: Resource, indexes: [CacheIndex] = []) -> Informer {
+      Informer(client, resource, indexes: indexes, logger: logger)
+    }
+    namespaces = informer(.namespaces)
+    nodes = informer(.nodes)
+    nodeLeases = Informer(client, .leases, namespace: NodeLifecycleController.leaseNamespace, logger: logger)
+    pods = informer(.pods, indexes: [.ownerUID, .nodeName])
+    services = informer(.services)
+    endpointSlices = informer(.endpointSlices)
+    serviceAccounts = informer(.serviceAccounts)
+    tokenSecrets = Informer(
+      client, .secrets, fields: "type=\(ServiceAccountTokenController.secretType)", logger: logger)
+    persistentVolumeClaims = informer(.persistentVolumeClaims)
+    resourceQuotas = informer(.resourceQuotas)
+    deployments = informer(.deployments)
+    replicaSets = informer(.replicaSets, indexes: [.ownerUID])
+  }
+
+  /// All of them, to be run.
+  public var all: [Informer] {
+    [
+      namespaces, nodes, nodeLeases, pods, services, endpointSlices, serviceAccounts, tokenSecrets,
+      persistentVolumeClaims, resourceQuotas, deployments, replicaSets,
+    ]
+  }
+}

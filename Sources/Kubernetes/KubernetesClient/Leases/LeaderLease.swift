@@ -1,0 +1,125 @@
+import JSONDocument
+import KubernetesAPI
+import Logging
+
+/// Makes sure that one of several replicas works at a time, by a Lease (coordination.k8s.io/v1).
+///
+/// The holder renews it every `duration / 5`; another replica takes it over once it has not seen it change for a whole
+/// `duration` by its own clock, so that clocks need not agree. A holder that cannot renew stops its work after two thirds.
+public struct LeaderLease: Sendable {
+  public let namespace: String
+  public let name: String
+  /// Who this replica is: unique among replicas.
+  public let identity: String
+  public let duration: Duration
+  private let client: KubernetesClient
+  private let logger: Logger
+
+  public init(
+    _ client: KubernetesClient, namespace: String, name: String, identity: String,
+    duration: Duration = .seconds(15), logger: Logger
+  ) {
+    self.client = client
+    self.namespace = namespace
+    self.name = name
+    self.identity = identity
+    self.duration = duration
+    self.logger = logger
+  }
+
+  /// What a replica saw of the lease, and since when it has looked like that.
+  struct Observation: Sendable {
+    var resourceVersion = ""
+    var since = ContinuousClock.now
+  }
+
+  /// Waits until this replica leads, then runs `work` and gives the lease back when it ends.
+  /// - Throws: what `work` throws; `APIStatus` with reason `conflict` if the lease was lost (`work` is cancelled then).
+  public func whileLeading(_ work: @escaping @Sendable () async throws -> Void) async throws {
+    var observation = Observation()
+    while try await !tryToHold(&observation) { try await Task.sleep(for: duration / 5) }
+    logger.info("leads", metadata: ["lease": "\(namespace)/\(name)", "identity": "\(identity)"])
+    do {
+      try await withThrowingTaskGroup(of: Bool.self) { group in
+        group.addTask {
+          try await work()
+          return true
+        }
+        group.addTask {
+          try await keepRenewing()
+          return false
+        }
+        _ = try await group.next()
+        group.cancelAll()
+      }
+    } catch {
+      await release()
+      throw error
+    }
+    await release()
+  }
+
+  private func keepRenewing() async throws {
+    var observation = Observation()
+    var renewed = ContinuousClock.now
+    while !Task.isCancelled {
+      try await Task.sleep(for: duration / 5)
+      do {
+        if try await tryToHold(&observation) { renewed = .now } else { throw lost() }
+      } catch let status as APIStatus where !status.isConflict {
+        if renewed.duration(to: .now) > duration * 2 / 3 { throw lost() }
+      }
+    }
+  }
+
+  private func lost() -> APIStatus {
+    .conflict(.leases, name, "the lease was lost to another replica; this one stops its work")
+  }
+
+  /// Takes the lease if it is free, renews it if it is ours.
+  func tryToHold(_ observation: inout Observation) async throws -> Bool {
+    let now = Timestamp.now.microTime
+    guard var lease = try await client.getIfPresent(.leases, namespace: namespace, name: name) else {
+      var lease = KubernetesObject(.leases, namespace: namespace, name: name)
+      lease["spec"] = spec(now: now, acquired: now, transitions: 0)
+      do { try await client.create(lease, as: .leases) } catch let status as APIStatus where status.isAlreadyExists {
+        return false
+      }
+      return true
+    }
+    if lease.resourceVersion != observation.resourceVersion {
+      observation = Observation(resourceVersion: lease.resourceVersion)
+    }
+    let holder = lease.spec["holderIdentity"].string ?? ""
+    let transitions = lease.spec["leaseTransitions"].int ?? 0
+    if holder == identity {
+      lease["spec"] = spec(now: now, acquired: lease.spec["acquireTime"].string ?? now, transitions: transitions)
+    } else {
+      let term = lease.spec["leaseDurationSeconds"].int.map { Duration.seconds($0) } ?? duration
+      guard holder.isEmpty || observation.since.duration(to: .now) > term else { return false }
+      lease["spec"] = spec(now: now, acquired: now, transitions: transitions + 1)
+    }
+    do { try await client.update(lease, as: .leases) } catch let status as APIStatus where status.isConflict {
+      return false
+    }
+    return true
+  }
+
+  private func release() async {
+    // In a task of its own: the lease is given back even when the work was cancelled.
+    await Task {
+      guard var lease = try? await client.get(.leases, namespace: namespace, name: name),
+        lease.spec["holderIdentity"].string == identity
+      else { return }
+      lease.spec["holderIdentity"] = ""
+      _ = try? await client.update(lease, as: .leases)
+    }.value
+  }
+
+  private func spec(now: String, acquired: String, transitions: Int) -> JSONValue {
+    [
+      "holderIdentity": .string(identity), "leaseDurationSeconds": JSONValue(Int(duration.components.seconds)),
+      "acquireTime": .string(acquired), "renewTime": .string(now), "leaseTransitions": JSONValue(transitions),
+    ]
+  }
+}
