@@ -1,0 +1,33 @@
+import KubernetesAPI
+
+/// Reads the cache for parts inside of the server.
+struct ObjectReader: ObjectReading {
+  let cache: ObjectCache
+  let kinds: KindIndex
+
+  func revision(of resource: Resource) -> UInt64 {
+    kinds.find(resource).map { cache.lastChange(of: $0) } ?? 0
+  }
+
+  func objects(of resource: Resource, namespace: String?) -> [KubernetesObject] {
+    guard let kind = kinds.find(resource) else { return [] }
+    var objects: [KubernetesObject] = []
+    let first = namespace.map { ObjectKey(namespace: $0, name: "") }
+    for (key, record) in cache.snapshot(of: kind).map.elements(from: first) {
+      if let namespace, key.namespace != namespace { break }
+      // Bytes that the server wrote itself always parse.
+      if let object = try? record.object() { objects.append(object) }
+    }
+    return objects
+  }
+}
+
+extension APIServer: ObjectReading {
+  private var reader: ObjectReader { ObjectReader(cache: cache, kinds: kinds) }
+
+  public func revision(of resource: Resource) -> UInt64 { reader.revision(of: resource) }
+
+  public func objects(of resource: Resource, namespace: String?) -> [KubernetesObject] {
+    reader.objects(of: resource, namespace: namespace)
+  }
+}
