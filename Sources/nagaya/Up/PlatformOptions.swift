@@ -1,0 +1,113 @@
+import ArgumentParser
+import Foundation
+
+/// Where an instance of Nagaya keeps its state and its sockets.
+struct DirectoryOptions: ParsableArguments {
+  @Option(help: "Where state is kept: objects, volumes, certificates, images.")
+  var stateDir = "/var/lib/nagaya"
+
+  @Option(help: "Where sockets and the lock are.")
+  var runDir = "/run/nagaya"
+
+  var layout: Layout { Layout(state: stateDir, run: runDir) }
+}
+
+/// What else can be chosen when an instance starts.
+struct PlatformOptions: ParsableArguments {
+  @OptionGroup var directories: DirectoryOptions
+
+  @Option(
+    help: """
+      Directory with containerd, runc and kubectl in bin/ and the CNI plugins in cni/. Default: $NAGAYA_ENGINES, or the \
+      nearest .engines above the nagaya binary.
+      """)
+  var engines: String?
+
+  @Option(
+    help: "Directory with the OCI archives pause.tar and hello.tar. Default: the nearest .build/images above the binary.")
+  var images: String?
+
+  @Option(help: "Port of the Kubernetes API, on the loopback address. 0: any free one.")
+  var apiPort = 6443
+
+  @Option(help: "Address of the https edge.")
+  var edgeAddress = "127.0.0.1"
+
+  @Option(help: "Port of the https edge. 0: any free one.")
+  var edgePort = 8443
+
+  @Option(help: "Domain below which apps get their host names.")
+  var domain = "nagaya.localhost"
+
+  @Option(help: "Name of this node. Default: the host name.")
+  var nodeName: String?
+
+  @Option(help: "Addresses of pods, as a CIDR block.")
+  var podCIDR = "10.244.0.0/16"
+
+  @Option(help: "Bridge that connects the pods.")
+  var bridge = "nagaya0"
+
+  @Option(help: "Bytes that the file pool may hand out (a quantity such as 100Gi). Default: what the file system has.")
+  var poolSize: String?
+
+  @Option(help: "How much is logged: trace, debug, info, notice, warning or error.")
+  var logLevel = "info"
+
+  var resolvedNodeName: String {
+    nodeName ?? ProcessInfo.processInfo.hostName.split(separator: ".").first.map { $0.lowercased() } ?? "node"
+  }
+}
+
+/// The paths of an instance.
+struct Layout: Sendable {
+  let state: String
+  let run: String
+
+  var pki: String { "\(state)/pki" }
+  var kubeconfig: String { "\(state)/kubeconfig" }
+  var objects: String { "\(state)/api/objects.sqlite" }
+  var pool: String { "\(state)/pools/default" }
+  var node: String { "\(state)/node" }
+  var containerdState: String { "\(state)/containerd" }
+  var containerdRun: String { "\(run)/containerd" }
+  var csiSocket: String { "\(run)/csi/local.nagaya.dev.sock" }
+  var log: String { "\(state)/nagaya.log" }
+  var lock: String { "\(run)/nagaya.lock" }
+  var instance: String { "\(run)/nagaya.json" }
+}
+
+/// Finds what lies beside the binary: a build tree has `.engines` and `.build/images` above it.
+enum Installation {
+  static func engines(_ option: String?) throws -> String {
+    if let option { return option }
+    if let variable = ProcessInfo.processInfo.environment["NAGAYA_ENGINES"], !variable.isEmpty { return variable }
+    if let found = nearest(".engines", holding: "bin/containerd") { return found }
+    throw CommandFailure(
+      "containerd, runc and the CNI plugins were not found",
+      remedy: "run `make engines` in the source tree, or name their directory with --engines")
+  }
+
+  static func images(_ option: String?) throws -> String {
+    if let option { return option }
+    if let found = nearest(".build/images", holding: "pause.tar") { return found }
+    throw CommandFailure(
+      "the image archives pause.tar and hello.tar were not found",
+      remedy: "run `make build` in the source tree, or name their directory with --images")
+  }
+
+  /// This binary's own path.
+  static var executable: String {
+    (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+  }
+
+  private static func nearest(_ name: String, holding file: String) -> String? {
+    var directory = URL(fileURLWithPath: executable).deletingLastPathComponent()
+    while directory.path != "/" {
+      let candidate = directory.appendingPathComponent(name).path
+      if FileManager.default.fileExists(atPath: "\(candidate)/\(file)") { return candidate }
+      directory.deleteLastPathComponent()
+    }
+    return nil
+  }
+}

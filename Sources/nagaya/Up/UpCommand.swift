@@ -1,0 +1,101 @@
+import ArgumentParser
+import Foundation
+import Logging
+
+/// `nagaya up`: runs the whole platform in this process, or in one in the background.
+struct Up: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Run Nagaya on this machine.",
+    discussion: """
+      Runs the API server, the controllers, the scheduler, storage, the node agent and the https edge in one process, in \
+      the foreground until it is interrupted. Containers go on when it ends and are found again when it starts; \
+      `nagaya down` stops them.
+
+      EXAMPLES
+        nagaya up                                   run in the foreground
+        nagaya up --detach                          run in the background, return when everything is ready
+        nagaya up --edge-address 0.0.0.0            let other machines call the apps
+        nagaya up --state-dir /srv/n --run-dir /run/n --api-port 7443 --edge-port 9443
+      """)
+
+  @OptionGroup var options: PlatformOptions
+
+  @Flag(name: [.long, .short], help: "Run in the background; return when everything is ready.")
+  var detach = false
+
+  @Flag(help: "With --detach: start a sample app once everything is ready.")
+  var sample = false
+
+  @Option(help: "With --detach: seconds to wait until everything is ready.")
+  var timeout = 120
+
+  func validate() throws {
+    guard Logger.Level(rawValue: options.logLevel) != nil else {
+      throw ValidationError("--log-level must be trace, debug, info, notice, warning or error")
+    }
+    guard (0...65_535).contains(options.apiPort), (0...65_535).contains(options.edgePort) else {
+      throw ValidationError("a port is a number from 0 to 65535")
+    }
+  }
+
+  func run() async throws {
+    guard geteuid() == 0 else {
+      throw CommandFailure("nagaya up mounts volumes and runs containers", remedy: "run it as root")
+    }
+    if detach { try await runInBackground() } else { try await runInForeground() }
+  }
+
+  private func runInForeground() async throws {
+    let layout = options.directories.layout
+    let lock = try InstanceLock(layout)
+    var logger = Logger(label: "nagaya")
+    logger.logLevel = Logger.Level(rawValue: options.logLevel) ?? .info
+    let house = House(options: options, layout: layout, logger: logger)
+    try await house.run()
+    withExtendedLifetime(lock) {}
+  }
+
+  private func runInBackground() async throws {
+    let layout = options.directories.layout
+    if InstanceLock.isHeld(layout) {
+      let pid = Instance(reading: layout).map { " (process \($0.pid))" } ?? ""
+      throw CommandFailure(
+        "Nagaya is already running\(pid) with its state in \(layout.state)",
+        remedy: "see `nagaya status`; stop it with `nagaya down`")
+    }
+    try FileManager.default.createDirectory(
+      atPath: layout.state, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    try? FileManager.default.removeItem(atPath: layout.instance)
+    let arguments = CommandLine.arguments.dropFirst().filter { !["--detach", "-d", "--sample"].contains($0) }
+    let pid = try BackgroundProcess.start(arguments: Array(arguments), log: layout.log)
+    let instance = try await waitUntilReady(pid: pid, layout: layout)
+    if sample { try await SampleApp.start(layout: layout, edge: instance.edge) }
+    NextSteps(layout: layout, instance: instance, withSample: sample).show()
+  }
+
+  /// Shows each part as it comes up.
+  private func waitUntilReady(pid: pid_t, layout: Layout) async throws -> Instance {
+    var shown = 0
+    let deadline = ContinuousClock.now + .seconds(timeout)
+    while ContinuousClock.now < deadline {
+      if let instance = Instance(reading: layout), instance.pid == pid {
+        for step in instance.steps.dropFirst(shown) { StartupProgress.show(step) }
+        shown = instance.steps.count
+        switch instance.phase {
+        case .ready: return instance
+        case .failed: throw failure(instance.failure ?? "Nagaya did not start", layout: layout)
+        case .starting, .stopping: break
+        }
+      }
+      guard BackgroundProcess.isAlive(pid) else { throw failure("Nagaya ended while it started", layout: layout) }
+      try await Task.sleep(for: .milliseconds(25))
+    }
+    throw failure("Nagaya was not ready after \(timeout) s", layout: layout)
+  }
+
+  private func failure(_ what: String, layout: Layout) -> CommandFailure {
+    let log = (try? String(contentsOfFile: layout.log, encoding: .utf8)) ?? ""
+    let tail = log.split(separator: "\n").suffix(8).map { "  \($0)" }.joined(separator: "\n")
+    return CommandFailure("\(what)\n\(tail)", remedy: "the whole log is \(layout.log)")
+  }
+}

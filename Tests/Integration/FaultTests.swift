@@ -1,0 +1,68 @@
+import Foundation
+import Testing
+
+extension WholePlatform {
+  /// What goes wrong in real life: READY is False and REASON helps.
+  @Suite("Faults of apps")
+  struct FaultTests {
+    @Test(
+      "an app that cannot become ready says why",
+      arguments: [
+        ("noimage", "--image=nagaya.local/nothing:1", ["ErrImagePull", "ImagePullBackOff", "ImageNotFound"]),
+        ("exits", "--image=nagaya.local/hello:1 --command /hello --command --exit=3", ["CrashLoop"]),
+        ("closed", "--image=nagaya.local/hello:1 --port=9999", ["PortNotOpen"]),
+        ("huge", "--image=nagaya.local/hello:1 --volume data:/data:900Gi", ["VolumeTooLarge", "Unschedulable", "VolumePending"]),
+      ])
+    func reason(name: String, flags: String, reasons: [String]) async throws {
+      let shell = try nagaya().shell
+      try await shell.succeed("nagaya create app \(name) -n demo-dev \(flags) --no-wait")
+      var last = ""
+      try await eventually("READY False with one of \(reasons)", seconds: 90) {
+        last = try await shell(
+          "kubectl get app \(name) -n demo-dev -o jsonpath='{.status.conditions[?(@.type==\"Ready\")].status} {.status.conditions[?(@.type==\"Ready\")].reason}'"
+        ).out
+        return reasons.contains { last == "False \($0)" }
+      }
+      let message = try await shell.succeed(
+        "kubectl get app \(name) -n demo-dev -o jsonpath='{.status.conditions[?(@.type==\"Ready\")].message}'")
+      #expect(message.count > 20, "\(last): \(message)")
+      try await shell.succeed("nagaya delete app \(name) -n demo-dev")
+    }
+
+    @Test("a name that another object has is refused, and that object is left alone")
+    func nameTaken() async throws {
+      let shell = try nagaya().shell
+      try await shell.succeed("kubectl create deployment taken -n demo-dev --image=nagaya.local/hello:1 --replicas=0")
+      try await shell.succeed("nagaya create app taken -n demo-dev --image=nagaya.local/hello:1 --no-wait")
+      try await eventually("READY False NameTaken") {
+        try await shell("kubectl get app taken -n demo-dev").out.contains("NameTaken")
+      }
+      #expect(
+        try await shell.succeed("kubectl get deployment taken -n demo-dev -o jsonpath='{.spec.replicas}'") == "0")
+      try await shell.succeed("nagaya delete app taken -n demo-dev; kubectl delete deployment taken -n demo-dev")
+    }
+
+    @Test("containers go on over a kill -9 of nagaya, and nothing leaks")
+    func killed() async throws {
+      let nagaya = try nagaya()
+      let shell = nagaya.shell
+      try await shell.succeed(
+        "nagaya create app stays -n demo-dev --image=nagaya.local/hello:1 --volume data:/data:400Mi", seconds: 90)
+      let container =
+        "kubectl get pods -n demo-dev -l app.nagaya.dev/name=stays -o jsonpath='{.items[0].status.containerStatuses[0].containerID} {.items[0].status.containerStatuses[0].restartCount}'"
+      let before = try await shell.succeed(container)
+      let processes = try await shell.succeed("pgrep -x hello | sort | tr '\\n' ' '")
+      kill(pid_t(try nagaya.pid), SIGKILL)
+      try await eventually("the process is gone") {
+        try await shell("nagaya status --state-dir \(nagaya.state) --run-dir \(nagaya.run)").status == 3
+      }
+      #expect(try await shell.succeed("pgrep -x hello | sort | tr '\\n' ' '") == processes)
+      try await nagaya.up()
+      try await eventually("the app answers again") {
+        try await shell("curl -sSf --cacert $CA \(nagaya.url("stays", "demo-dev"))").succeeded
+      }
+      #expect(try await shell.succeed(container) == before)
+      try await shell.succeed("nagaya delete app stays -n demo-dev")
+    }
+  }
+}
