@@ -24,6 +24,7 @@ struct Shell: Sendable {
   }
 
   /// Runs a command line of bash; its output is bounded to 16 MiB, its time to `seconds`.
+  @discardableResult
   func callAsFunction(_ command: String, seconds: Int = 60) async throws -> Output {
     var variables = Environment.inherit
     for (name, value) in environment { variables = variables.updating([Environment.Key(stringLiteral: name): value]) }
