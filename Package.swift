@@ -207,8 +207,11 @@ let package = Package(
     tests("Edge", ["Edge", "CertificateAuthority", "KubernetesClient", "KubernetesAPI", "JSONDocument", .asyncHTTPClient, .nioSSL, .hummingbird]),
     tests("CertificateAuthority", ["CertificateAuthority", .nioCore, .nioPosix, .nioSSL]),
     tests("Command", ["nagaya", "JSONDocument", "KubernetesAPI"]),
+    .target(
+      name: "PlatformHarness", dependencies: ["JSONDocument", .subprocess], path: "Tests/PlatformHarness",
+      swiftSettings: strict),
     .testTarget(
-      name: "IntegrationTests", dependencies: ["JSONDocument", .subprocess],
+      name: "IntegrationTests", dependencies: ["PlatformHarness", "JSONDocument"],
       path: "Tests/Integration", swiftSettings: strict),
   ]
 )

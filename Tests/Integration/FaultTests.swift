@@ -1,4 +1,5 @@
 import Foundation
+import PlatformHarness
 import Testing
 
 extension WholePlatform {
@@ -52,7 +53,8 @@ extension WholePlatform {
         "kubectl get pods -n demo-dev -l app.nagaya.dev/name=stays -o jsonpath='{.items[0].status.containerStatuses[0].containerID} {.items[0].status.containerStatuses[0].restartCount}'"
       let before = try await shell.succeed(container)
       let processes = try await shell.succeed("pgrep -x hello | sort | tr '\\n' ' '")
-      kill(pid_t(try nagaya.pid), SIGKILL)
+      let pid = try await nagaya.pid()
+      kill(pid, SIGKILL)
       try await eventually("the process is gone") {
         try await shell("nagaya status --state-dir \(nagaya.state) --run-dir \(nagaya.run)").status == 3
       }

@@ -1,5 +1,6 @@
 import Foundation
 import JSONDocument
+import PlatformHarness
 import Testing
 
 extension WholePlatform {

@@ -1,4 +1,5 @@
 import Foundation
+import PlatformHarness
 import Testing
 
 extension WholePlatform {

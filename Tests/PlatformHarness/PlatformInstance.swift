@@ -1,0 +1,94 @@
+import Foundation
+import JSONDocument
+
+/// A whole instance of Nagaya, built from this tree: own directories, ports, bridge and containerd.
+public struct PlatformInstance: Sendable {
+  /// Holds everything that the instance keeps on disk; removed by `destroy()`.
+  public let directory: String
+  public let shell: Shell
+  /// The options that every `nagaya up` of this instance gets.
+  public let flags: String
+  public let apiPort: Int
+  public let edgePort: Int
+
+  /// The root of the source tree.
+  public static var root: String {
+    var url = URL(fileURLWithPath: #filePath)
+    for _ in 0..<3 { url.deleteLastPathComponent() }
+    return url.path
+  }
+
+  public var state: String { "\(directory)/state" }
+  public var run: String { "\(directory)/run" }
+  /// The certificate of the platform's authority.
+  public var authority: String { "\(state)/pki/ca.crt" }
+
+  /// The address of an app at the edge.
+  public func url(_ app: String, _ namespace: String, path: String = "/") -> String {
+    "https://\(app).\(namespace).nagaya.localhost:\(edgePort)\(path)"
+  }
+
+  /// - Parameter configuration: `debug` or `release`, the build whose binary runs.
+  public init(name: String, configuration: String = "debug", poolSize: String = "8Gi") throws {
+    directory = "/tmp/nagaya-\(name)-\(UInt32.random(in: 0..<1 << 24))"
+    apiPort = Int.random(in: 20_000..<26_000)
+    edgePort = apiPort + 6_000
+    let subnet = Int.random(in: 10..<250)
+    let engines = ProcessInfo.processInfo.environment["NAGAYA_ENGINES"] ?? "\(Self.root)/.engines"
+    flags = """
+      --state-dir \(directory)/state --run-dir \(directory)/run --api-port \(apiPort) --edge-port \(edgePort) \
+      --engines \(engines) --images \(Self.root)/.build/images --node-name testnode --pod-cidr 10.\(subnet).0.0/16 \
+      --bridge nt\(apiPort) --pool-size \(poolSize)
+      """
+    let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin"
+    shell = Shell(environment: [
+      "PATH": "\(Self.root)/.build/\(configuration):\(engines)/bin:\(path):/usr/sbin:/sbin",
+      "KUBECONFIG": "\(directory)/state/kubeconfig", "HOME": directory, "NO_COLOR": "1",
+      "CA": "\(directory)/state/pki/ca.crt",
+    ])
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+  }
+
+  /// Starts the instance and waits until it is ready.
+  public func up(logLevel: String = "debug") async throws {
+    try await shell.succeed("nagaya up --detach --log-level \(logLevel) \(flags)", seconds: 180)
+  }
+
+  /// Stops the instance and its containers.
+  public func down() async throws {
+    try await shell.succeed("nagaya down --state-dir \(state) --run-dir \(run)", seconds: 120)
+  }
+
+  /// The process that runs the instance.
+  public func pid() async throws -> Int32 {
+    let text = try await shell.succeed("nagaya status -o json --state-dir \(state) --run-dir \(run)")
+    return Int32(try JSONValue(parsing: text)["pid"].int ?? 0)
+  }
+
+  /// The last lines of its log.
+  public func log(lines: Int = 60) async -> String {
+    (try? await shell("tail -n \(lines) \(state)/nagaya.log").out) ?? ""
+  }
+
+  /// What the instance left on the machine: mounts, loop devices, processes, network namespaces.
+  public func leftovers() async throws -> [String] {
+    func lines(_ kind: String, _ command: String) async throws -> [String] {
+      try await shell(command).out.split(separator: "\n").map { "\(kind) \($0)" }
+    }
+    return try await lines("mount", "grep -F '\(directory)/' /proc/self/mountinfo")
+      + lines("loop", "losetup -l -n -O NAME,BACK-FILE | grep -F '\(directory)/'")
+      + lines("process", "pgrep -af -- '\(directory)/' | grep -vE 'pgrep|bash|timeout'")
+  }
+
+  /// Stops what is left by force and removes the directory.
+  public func destroy() async {
+    _ = try? await shell("nagaya down --state-dir \(state) --run-dir \(run)", seconds: 120)
+    _ = try? await shell(
+      """
+      pkill -9 -f -- '\(directory)/[s]tate|\(directory)/[r]un'; ip link delete nt\(apiPort)
+      grep -F '\(directory)/' /proc/self/mountinfo | awk '{print $5}' | sort -r | xargs -r -n1 umount -l
+      losetup -l -n -O NAME,BACK-FILE | grep -F '\(directory)/' | awk '{print $1}' | xargs -r -n1 losetup -d
+      rm -rf '\(directory)'
+      """)
+  }
+}
