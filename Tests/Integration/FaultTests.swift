@@ -15,7 +15,7 @@ extension WholePlatform {
         ("huge", "--image=nagaya.local/hello:1 --volume data:/data:900Gi", ["VolumeTooLarge", "Unschedulable", "VolumePending"]),
       ])
     func reason(name: String, flags: String, reasons: [String]) async throws {
-      let shell = try nagaya().shell
+      let shell = try running().shell
       try await shell.succeed("nagaya create app \(name) -n demo-dev \(flags) --no-wait")
       var last = ""
       try await eventually("READY False with one of \(reasons)", seconds: 90) {
@@ -32,7 +32,7 @@ extension WholePlatform {
 
     @Test("a name that another object has is refused, and that object is left alone")
     func nameTaken() async throws {
-      let shell = try nagaya().shell
+      let shell = try running().shell
       try await shell.succeed("kubectl create deployment taken -n demo-dev --image=nagaya.local/hello:1 --replicas=0")
       try await shell.succeed("nagaya create app taken -n demo-dev --image=nagaya.local/hello:1 --no-wait")
       try await eventually("READY False NameTaken") {
@@ -45,7 +45,7 @@ extension WholePlatform {
 
     @Test("containers go on over a kill -9 of nagaya, and nothing leaks")
     func killed() async throws {
-      let nagaya = try nagaya()
+      let nagaya = try running()
       let shell = nagaya.shell
       try await shell.succeed(
         "nagaya create app stays -n demo-dev --image=nagaya.local/hello:1 --volume data:/data:400Mi", seconds: 90)

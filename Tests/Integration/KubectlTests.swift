@@ -9,7 +9,7 @@ extension WholePlatform {
   struct KubectlTests {
     /// Runs `body` in a namespace of its own.
     private func inNamespace(_ name: String, _ body: (Shell, String) async throws -> Void) async throws {
-      let shell = try nagaya().shell
+      let shell = try running().shell
       try await shell.succeed("kubectl create namespace \(name)")
       try await body(shell, "-n \(name)")
       try await shell.succeed("kubectl delete namespace \(name) --wait --timeout=60s", seconds: 90)
@@ -17,7 +17,7 @@ extension WholePlatform {
 
     /// A file with a manifest.
     private func file(_ name: String, _ text: String) throws -> String {
-      let path = "\(try nagaya().directory)/\(name)"
+      let path = "\(try running().directory)/\(name)"
       try Data(text.utf8).write(to: URL(fileURLWithPath: path))
       return path
     }
@@ -153,7 +153,7 @@ extension WholePlatform {
 
     @Test("auth, api-resources, explain and version")
     func discovery() async throws {
-      let shell = try nagaya().shell
+      let shell = try running().shell
       #expect(try await shell.succeed("kubectl auth can-i create pods") == "yes\n")
       #expect(try await shell("kubectl auth can-i delete nodes --as=nobody").out.contains("no"))
       #expect(try await shell.succeed("kubectl auth whoami").contains("system:masters"))
@@ -169,7 +169,7 @@ extension WholePlatform {
 
     @Test("wrong credentials and wrong requests get the right answer, and the server lives")
     func refusals() async throws {
-      let nagaya = try nagaya()
+      let nagaya = try running()
       let shell = nagaya.shell
       let api = "https://127.0.0.1:\(nagaya.apiPort)"
       func status(_ flags: String) async throws -> String {

@@ -8,7 +8,7 @@ extension WholePlatform {
   struct TranscriptTests {
     @Test("create, call, look, log, scale and delete an app with a volume")
     func tour() async throws {
-      let nagaya = try nagaya()
+      let nagaya = try running()
       let shell = nagaya.shell
 
       let created = try await shell.succeed(
@@ -52,7 +52,7 @@ extension WholePlatform {
 
     @Test("a volume enforces its size and keeps its data over restarts of the pod")
     func volume() async throws {
-      let nagaya = try nagaya()
+      let nagaya = try running()
       let shell = nagaya.shell
       try await shell.succeed(
         "nagaya create app keep -n demo-dev --image=nagaya.local/hello:1 --volume data:/data:512Mi", seconds: 90)
@@ -73,7 +73,7 @@ extension WholePlatform {
 
     @Test("a second `nagaya up` says that one is running")
     func secondInstance() async throws {
-      let nagaya = try nagaya()
+      let nagaya = try running()
       let said = try await nagaya.shell.fail("nagaya up \(nagaya.flags)", seconds: 20)
       #expect(said.contains("already running"), "\(said)")
       let status = try await nagaya.shell.succeed("nagaya status --state-dir \(nagaya.state) --run-dir \(nagaya.run)")
@@ -82,7 +82,7 @@ extension WholePlatform {
 
     @Test("unknown hosts get a 404 page, apps without ready pods a 503 page")
     func pages() async throws {
-      let nagaya = try nagaya()
+      let nagaya = try running()
       let unknown = try await nagaya.shell.succeed(
         "curl -sS -w '\\n%{http_code}' --cacert $CA \(nagaya.url("nobody", "demo-dev"))")
       #expect(unknown.hasSuffix("404"), "\(unknown)")
