@@ -1,0 +1,178 @@
+import ArgumentParser
+import Foundation
+import Glibc
+import JSONDocument
+import KubernetesAPI
+import KubernetesClient
+import PlatformHarness
+import Synchronization
+
+/// Kills nagaya with SIGKILL at random moments while objects are written and apps with volumes come and go.
+struct CrashTest: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "crash", abstract: "Kill nagaya again and again under load; nothing acknowledged may be lost, nothing leak.")
+
+  @Option(help: "How often nagaya is killed.")
+  var rounds = 200
+
+  @Option(help: "Longest time from being ready to the kill, in milliseconds.")
+  var longest = 1500
+
+  @Option(help: "The build whose binary is killed: debug or release.")
+  var configurationName = "release"
+
+  func run() async throws {
+    let instance = try PlatformInstance(name: "crash", configuration: configurationName, poolSize: "20Gi")
+    do {
+      let result = try await crash(instance)
+      await instance.destroy()
+      Figure.show([
+        Figure(name: "crash.lost_writes", value: Double(result.lost), unit: "count", digits: 0),
+        Figure(name: "crash.leaks", value: Double(result.leaks.count), unit: "count", digits: 0),
+        Figure(name: "crash.rounds", value: Double(rounds), unit: "count", digits: 0),
+      ])
+      guard result.lost == 0, result.leaks.isEmpty, result.restartedContainers == 0 else { throw ExitCode(1) }
+    } catch {
+      print(await instance.log())
+      await instance.destroy()
+      throw error
+    }
+  }
+
+  private struct Result {
+    var lost = 0
+    var leaks: [String] = []
+    var restartedContainers = 0
+  }
+
+  private func crash(_ instance: PlatformInstance) async throws -> Result {
+    var result = Result()
+    try await instance.up(logLevel: "info")
+    try await instance.shell.succeed(
+      "nagaya create app steady -n demo-dev --image=nagaya.local/hello:1 --volume data:/data:300Mi", seconds: 120)
+    let container = """
+      kubectl get pods -n demo-dev -l app.nagaya.dev/name=steady \
+      -o jsonpath='{.items[*].status.containerStatuses[*].containerID}'
+      """
+    let steady = try await instance.shell.succeed(container)
+    var known: [String: Int] = [:]
+    var written = 0
+    let start = ContinuousClock.now
+
+    for round in 1...rounds {
+      let client = try Self.client(instance)
+      let acknowledged = Acknowledged(known)
+      let pid = try await instance.pid()
+      await withTaskGroup(of: Void.self) { group in
+        for writer in 0..<8 {
+          group.addTask { await Self.write(writer: writer, round: round, client: client, acknowledged: acknowledged) }
+        }
+        group.addTask { await Self.churn(round: round, client: client) }
+        try? await Task.sleep(for: .milliseconds(Int.random(in: 0...longest)))
+        kill(pid, SIGKILL)
+        acknowledged.stop()
+        await group.waitForAll()
+      }
+      while kill(pid, 0) == 0 { try await Task.sleep(for: .milliseconds(5)) }
+      try await instance.up(logLevel: "info")
+
+      known = acknowledged.values
+      written += acknowledged.count
+      let stored = try await Self.client(instance).list(.configMaps, namespace: "demo-dev", labels: LabelSelector(matchLabels: ["crash": "test"]))
+      let values = Dictionary(
+        uniqueKeysWithValues: stored.items.map { ($0.name, $0["data"]["value"].string.flatMap { Int($0) } ?? -1) })
+      for (name, value) in known where (values[name] ?? -1) < value {
+        result.lost += 1
+        print("round \(round): \(name) was acknowledged with \(value), found \(values[name].map(String.init) ?? "nothing")")
+      }
+      if round % 10 == 0 {
+        let elapsed = Int((ContinuousClock.now - start).seconds)
+        print("round \(round)/\(rounds): \(written) acknowledged writes checked, \(result.lost) lost, \(elapsed) s")
+      }
+    }
+
+    let now = try await instance.shell.succeed(container)
+    if now != steady {
+      result.restartedContainers = 1
+      print("the steady app's containers were \(steady), are \(now)")
+    }
+    try await settle(instance, result: &result)
+    return result
+  }
+
+  /// Deletes all apps, stops the instance, and looks for what is left.
+  private func settle(_ instance: PlatformInstance, result: inout Result) async throws {
+    try await instance.shell.succeed("kubectl delete apps --all -n demo-dev --wait --timeout=120s", seconds: 150)
+    let deadline = ContinuousClock.now + .seconds(120)
+    var rest = "unknown"
+    while !rest.isEmpty, ContinuousClock.now < deadline {
+      rest = try await instance.shell.succeed("kubectl get pods,pvc -n demo-dev -o name; kubectl get pv -o name")
+      if !rest.isEmpty { try await Task.sleep(for: .milliseconds(200)) }
+    }
+    result.leaks += rest.split(separator: "\n").map { "object \($0)" }
+    result.leaks += try await instance.leftovers().filter { $0.hasPrefix("loop") }
+    result.leaks += try await instance.shell("find \(instance.state)/pools/default -type f -size +64k").out
+      .split(separator: "\n").map { "file \($0)" }
+    try await instance.down()
+    result.leaks += try await instance.leftovers()
+    result.leaks.forEach { print("left behind: \($0)") }
+  }
+
+  /// Counts up one object until the server dies.
+  private static func write(writer: Int, round: Int, client: KubernetesClient, acknowledged: Acknowledged) async {
+    let name = "writer-\(writer)"
+    var object = KubernetesObject(.configMaps, namespace: "demo-dev", name: name, labels: ["crash": "test"])
+    while !acknowledged.isStopped {
+      let next = (acknowledged[name] ?? 0) + 1
+      object["data"]["value"] = .string(String(next))
+      do {
+        if next == 1 { try await client.create(object, as: .configMaps) } else {
+          try await client.update(object, as: .configMaps)
+        }
+        acknowledged.note(name, next)
+      } catch let status as APIStatus where status.isAlreadyExists {
+        acknowledged.note(name, 1)
+      } catch { return }
+    }
+  }
+
+  /// Makes an app with a volume and deletes the one of the round before.
+  private static func churn(round: Int, client: KubernetesClient) async {
+    var app = KubernetesObject(.applications, namespace: "demo-dev", name: "churn-\(round % 4)")
+    app.spec = [
+      "image": "nagaya.local/hello:1", "port": 8080, "volumes": [["name": "data", "mountPath": "/data", "size": "300Mi"]],
+    ]
+    _ = try? await client.create(app, as: .applications)
+    try? await client.delete(.applications, namespace: "demo-dev", name: "churn-\((round + 2) % 4)")
+  }
+
+  private static func client(_ instance: PlatformInstance) throws -> KubernetesClient {
+    KubernetesClient(
+      try HTTPSTransport(kubeconfig: Kubeconfig.load(explicit: "\(instance.state)/kubeconfig")), userAgent: "crash-test")
+  }
+}
+
+/// What the server acknowledged, by object.
+private final class Acknowledged: Sendable {
+  private struct State {
+    var values: [String: Int]
+    var count = 0
+    var isStopped = false
+  }
+  private let state: Mutex<State>
+
+  init(_ values: [String: Int]) { state = Mutex(State(values: values)) }
+
+  subscript(name: String) -> Int? { state.withLock { $0.values[name] } }
+  var values: [String: Int] { state.withLock { $0.values } }
+  var count: Int { state.withLock { $0.count } }
+  var isStopped: Bool { state.withLock { $0.isStopped } }
+
+  func stop() { state.withLock { $0.isStopped = true } }
+  func note(_ name: String, _ value: Int) {
+    state.withLock {
+      $0.values[name] = max($0.values[name] ?? 0, value)
+      $0.count += 1
+    }
+  }
+}
