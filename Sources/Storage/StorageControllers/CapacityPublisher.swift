@@ -1,0 +1,74 @@
+import JSONDocument
+import KubernetesAPI
+import KubernetesClient
+import Logging
+import ServiceLifecycle
+
+/// Publishes what the pools of this node have left: one CSIStorageCapacity per class, and the VolumePool object.
+///
+/// It publishes right after each change that goes through these controllers, and every minute for all others.
+struct CapacityPublisher: Service {
+  let driverName: String
+  let client: KubernetesClient
+  let driver: VolumeDriver
+  let caches: StorageCaches
+  let poolPath: String
+  let namespace: String
+  let changes: AsyncStream<Void>
+  let logger: Logger
+
+  func run() async throws {
+    await cancelWhenGracefulShutdown {
+      await withTaskGroup(of: Void.self) { group in
+        let (ticks, tick) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        group.addTask {
+          for await _ in changes { tick.yield() }
+        }
+        group.addTask {
+          while (try? await Task.sleep(for: .seconds(60))) != nil { tick.yield() }
+        }
+        tick.yield()
+        for await _ in ticks {
+          do { try await publish() } catch {
+            logger.warning("cannot publish capacity", metadata: ["error": "\(error)"])
+          }
+        }
+        group.cancelAll()
+      }
+    }
+  }
+
+  private func publish() async throws {
+    let ours = caches.classes.list().filter { $0["provisioner"].string == driverName }
+    for storageClass in ours {
+      let parameters = storageClass["parameters"].strings.filter { !$0.key.hasPrefix("csi.storage.k8s.io/") }
+      let capacity = try await driver.capacity(parameters: parameters, topology: caches.node.topology)
+      var object = KubernetesObject(
+        .csiStorageCapacities, namespace: namespace, name: "\(caches.node.id)-\(storageClass.name)")
+      object["storageClassName"] = .string(storageClass.name)
+      object["nodeTopology"] = ["matchLabels": .strings(caches.node.topology)]
+      object["capacity"] = .string(Quantity(bytes: capacity.available).description)
+      object["maximumVolumeSize"] = .string(Quantity(bytes: min(capacity.largestVolume, capacity.available)).description)
+      _ = try await client.apply(object, as: .csiStorageCapacities)
+    }
+    try await publishPool()
+  }
+
+  private func publishPool() async throws {
+    let capacity = try await driver.capacity(parameters: [:], topology: caches.node.topology)
+    var pool = KubernetesObject(.volumePools, name: "\(caches.node.id)-default")
+    pool.spec = [
+      "nodeName": .string(caches.node.id), "pool": "default", "backend": "file", "path": .string(poolPath),
+    ]
+    let stored = try await client.apply(pool, as: .volumePools).object
+    let volumes = caches.volumes.list().filter { $0.spec["csi"]["driver"].string == driverName }
+    let allocated = volumes.compactMap { $0.volumeCapacity?.value }.reduce(0, +)
+    var changed = stored
+    changed.status["freeBytes"] = .integer(capacity.available)
+    changed.status["allocatedBytes"] = .integer(allocated)
+    changed.status["capacityBytes"] = .integer(capacity.available + allocated)
+    changed.status["volumes"] = JSONValue(volumes.count)
+    changed.setCondition(Condition("Ready", .yes, reason: "Serving"))
+    try await client.applyStatus(changed, as: .volumePools, existing: stored)
+  }
+}

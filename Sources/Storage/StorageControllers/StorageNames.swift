@@ -1,0 +1,32 @@
+import JSONDocument
+import KubernetesAPI
+
+/// Names that Kubernetes and its storage sidecars agreed on.
+enum StorageNames {
+  static let selectedNode = "volume.kubernetes.io/selected-node"
+  static let provisioner = "volume.kubernetes.io/storage-provisioner"
+  static let provisionedBy = "pv.kubernetes.io/provisioned-by"
+  static let bindCompleted = "pv.kubernetes.io/bind-completed"
+  static let boundByController = "pv.kubernetes.io/bound-by-controller"
+  static let defaultClass = "storageclass.kubernetes.io/is-default-class"
+  static let claimProtection = "kubernetes.io/pvc-protection"
+  static let volumeProtection = "kubernetes.io/pv-protection"
+  static let provisionerFinalizer = "external-provisioner.volume.kubernetes.io/finalizer"
+  static let fileSystem = "csi.storage.k8s.io/fstype"
+}
+
+extension KubernetesObject {
+  /// `spec.resources.requests.storage` of a claim.
+  var requestedStorage: Quantity? { spec["resources"]["requests"]["storage"].string.flatMap(Quantity.init) }
+  /// `spec.capacity.storage` of a volume.
+  var volumeCapacity: Quantity? { spec["capacity"]["storage"].string.flatMap(Quantity.init) }
+  var storageClassName: String { spec["storageClassName"].string ?? "" }
+  var volumeMode: String { spec["volumeMode"].string ?? "Filesystem" }
+  var phase: String { status["phase"].string ?? "" }
+
+  /// The claim that a volume is kept for.
+  var claimKey: ObjectKey? {
+    guard let name = spec["claimRef"]["name"].string else { return nil }
+    return ObjectKey(namespace: spec["claimRef"]["namespace"].string ?? "", name: name)
+  }
+}
