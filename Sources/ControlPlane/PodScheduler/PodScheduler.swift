@@ -1,0 +1,79 @@
+import JSONDocument
+import KubernetesAPI
+import KubernetesClient
+import Logging
+import ServiceLifecycle
+import Synchronization
+
+/// Gives pods their nodes.
+///
+/// One pod at a time is decided; nothing is waited for: a pod whose volumes are being made comes back when one of its
+/// claims changes, and a pod that fits nowhere when something changes that could help.
+public struct PodScheduler: Service {
+  /// Pods that name this scheduler, or none, are ours.
+  public static let name = "default-scheduler"
+
+  private let informers: SchedulerInformers
+  private let controller: Controller<ObjectKey>
+  private let events: EventRecorder
+
+  /// - Parameters:
+  ///   - ranking: which node's storage suits volumes best.
+  ///   - pods: an informer of all pods that others use too and somebody else runs, with `CacheIndex.nodeName` or not;
+  ///     `nil`: one of its own.
+  public init(
+    _ client: KubernetesClient, ranking: any VolumeNodeRanking = MostFreeStorageRanking(), pods: Informer? = nil,
+    nodes: Informer? = nil, logger: Logger
+  ) {
+    let informers = SchedulerInformers(client, pods: pods, nodes: nodes, logger: logger)
+    let events = EventRecorder(client, component: Self.name, logger: logger)
+    let binder = PodBinder(
+      client: client, informers: informers, usage: ClusterUsage(), reservations: VolumeReservations(),
+      ranking: ranking, events: events, logger: logger)
+    let queue = WorkQueue<ObjectKey>()
+    self.informers = informers
+    self.events = events
+    controller = Controller(
+      name: "scheduler", workers: 1, queue: queue, waitingFor: informers.all,
+      allKeys: { informers.unassigned() }, logger: logger
+    ) { try await binder.schedule($0) }
+    binder.follow(queue)
+  }
+
+  public var counters: Controller<ObjectKey>.Counts { controller.counters }
+
+  public func run() async throws {
+    try await ServiceSet(informers.own + [events, controller] as [any Service]).run()
+  }
+}
+
+/// What the scheduler watches.
+struct SchedulerInformers: Sendable {
+  let pods: Informer
+  let nodes: Informer
+  let claims: Informer
+  let volumes: Informer
+  let storageClasses: Informer
+  let drivers: Informer
+  let capacities: Informer
+  /// Those that nobody else runs.
+  let own: [any Service]
+
+  init(_ client: KubernetesClient, pods: Informer?, nodes: Informer?, logger: Logger) {
+    self.pods = pods ?? Informer(client, .pods, logger: logger)
+    self.nodes = nodes ?? Informer(client, .nodes, logger: logger)
+    claims = Informer(client, .persistentVolumeClaims, logger: logger)
+    volumes = Informer(client, .persistentVolumes, logger: logger)
+    storageClasses = Informer(client, .storageClasses, logger: logger)
+    drivers = Informer(client, .csiDrivers, logger: logger)
+    capacities = Informer(client, .csiStorageCapacities, logger: logger)
+    own =
+      (pods == nil ? [self.pods] : []) + (nodes == nil ? [self.nodes] : [])
+      + [claims, volumes, storageClasses, drivers, capacities]
+  }
+
+  var all: [Informer] { [pods, nodes, claims, volumes, storageClasses, drivers, capacities] }
+
+  /// Pods that wait for a node.
+  func unassigned() -> [ObjectKey] { pods.cache.list().filter(PodBinder.isOurs).map(\.key) }
+}

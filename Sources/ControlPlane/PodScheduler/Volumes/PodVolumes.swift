@@ -1,0 +1,79 @@
+import JSONDocument
+import KubernetesAPI
+
+/// The claims of a pod, sorted by what they need.
+struct PodVolumes: Sendable {
+  /// A claim without a volume, whose class waits for the first consumer.
+  struct Unbound: Sendable {
+    var claim: KubernetesObject
+    var storageClass: KubernetesObject
+
+    var selectedNode: String? { claim.annotations[ClaimAnnotations.selectedNode] }
+    var demand: VolumeDemand.Claim {
+      VolumeDemand.Claim(key: claim.key, storageClass: storageClass.name, bytes: PodVolumes.bytes(of: claim))
+    }
+  }
+
+  /// Volumes of bound claims: their node affinity restricts the pod.
+  var bound: [KubernetesObject] = []
+  var unbound: [Unbound] = []
+
+  /// Why the pod can't be placed at all now, whichever the node.
+  struct Obstacle: Error, Equatable, CustomStringConvertible {
+    let description: String
+  }
+
+  init(
+    of pod: KubernetesObject, claim find: (ObjectKey) -> KubernetesObject?,
+    volume: (String) -> KubernetesObject?, storageClass: (String) -> KubernetesObject?
+  ) throws(Obstacle) {
+    for key in Self.claimKeys(of: pod) {
+      guard let claim = find(key) else {
+        throw Obstacle(description: "persistentvolumeclaim \"\(key.name)\" not found")
+      }
+      if claim.isBeingDeleted {
+        throw Obstacle(description: "persistentvolumeclaim \"\(key.name)\" is being deleted")
+      }
+      if claim.status["phase"].string == "Lost" {
+        throw Obstacle(description: "persistentvolumeclaim \"\(key.name)\" bound to non-existent persistentvolume")
+      }
+      if let name = claim.spec["volumeName"].string, !name.isEmpty {
+        guard let volume = volume(name) else {
+          throw Obstacle(description: "persistentvolume \"\(name)\" of claim \"\(key.name)\" not found")
+        }
+        guard claim.status["phase"].string == "Bound" else {
+          throw Obstacle(description: "persistentvolumeclaim \"\(key.name)\" is being bound to \"\(name)\"")
+        }
+        bound.append(volume)
+        continue
+      }
+      guard let className = claim.spec["storageClassName"].string, !className.isEmpty,
+        let storageClass = storageClass(className)
+      else {
+        throw Obstacle(
+          description: "pod has unbound immediate PersistentVolumeClaims: \"\(key.name)\" has no storage class that exists")
+      }
+      guard storageClass["volumeBindingMode"].string == "WaitForFirstConsumer" else {
+        throw Obstacle(description: "pod has unbound immediate PersistentVolumeClaims")
+      }
+      unbound.append(Unbound(claim: claim, storageClass: storageClass))
+    }
+  }
+
+  /// The claims that a pod's volumes name, those of generic ephemeral volumes included.
+  static func claimKeys(of pod: KubernetesObject) -> [ObjectKey] {
+    var keys: [ObjectKey] = []
+    for volume in pod.spec["volumes"].elements {
+      var name = volume["persistentVolumeClaim"]["claimName"].string
+      if !volume["ephemeral"].isNull, let volumeName = volume["name"].string { name = "\(pod.name)-\(volumeName)" }
+      guard let name else { continue }
+      let key = ObjectKey(namespace: pod.namespace, name: name)
+      if !keys.contains(key) { keys.append(key) }
+    }
+    return keys
+  }
+
+  static func bytes(of claim: KubernetesObject) -> Int64 {
+    claim.spec["resources"]["requests"]["storage"].string.flatMap { Quantity($0)?.value } ?? 0
+  }
+}

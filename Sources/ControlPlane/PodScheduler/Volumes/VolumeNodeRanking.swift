@@ -1,0 +1,99 @@
+import KubernetesAPI
+
+/// The volumes a pod still needs, all of which must come from one node.
+public struct VolumeDemand: Sendable, Hashable {
+  public struct Claim: Sendable, Hashable {
+    public var key: ObjectKey
+    public var storageClass: String
+    public var bytes: Int64
+
+    public init(key: ObjectKey, storageClass: String, bytes: Int64) {
+      self.key = key
+      self.storageClass = storageClass
+      self.bytes = bytes
+    }
+  }
+
+  public var pod: ObjectKey
+  public var claims: [Claim]
+
+  public init(pod: ObjectKey, claims: [Claim]) {
+    self.pod = pod
+    self.claims = claims
+  }
+
+  public func bytes(of storageClass: String) -> Int64 {
+    claims.reduce(0) { $1.storageClass == storageClass ? $0 + $1.bytes : $0 }
+  }
+}
+
+/// What a node has to give for new volumes, by storage class.
+public struct NodeStorage: Sendable, Hashable {
+  public struct Class: Sendable, Hashable {
+    /// What the driver says is free (CSIStorageCapacity `capacity`).
+    public var publishedFreeBytes: Int64
+    /// Promised to claims whose volumes are on the way; part of `publishedFreeBytes` still.
+    public var reservedBytes: Int64
+    /// The largest single volume (CSIStorageCapacity `maximumVolumeSize`); `nil`: no limit of its own.
+    public var maximumVolumeBytes: Int64?
+
+    public init(publishedFreeBytes: Int64, reservedBytes: Int64 = 0, maximumVolumeBytes: Int64? = nil) {
+      self.publishedFreeBytes = publishedFreeBytes
+      self.reservedBytes = reservedBytes
+      self.maximumVolumeBytes = maximumVolumeBytes
+    }
+
+    public var freeBytes: Int64 { max(0, publishedFreeBytes - reservedBytes) }
+  }
+
+  public var node: String
+  public var classes: [String: Class]
+
+  public init(node: String, classes: [String: Class]) {
+    self.node = node
+    self.classes = classes
+  }
+
+  /// The volumes fit: of each class their sum, and each alone.
+  public func fits(_ demand: VolumeDemand) -> Bool {
+    demand.claims.allSatisfy { claim in
+      // A class without figures is one whose driver publishes none: only trying tells.
+      guard let storage = classes[claim.storageClass] else { return true }
+      return claim.bytes <= storage.maximumVolumeBytes ?? .max
+        && demand.bytes(of: claim.storageClass) <= storage.freeBytes
+    }
+  }
+}
+
+/// A node in the order of preference, and why it stands there.
+public struct RankedNode: Sendable, Hashable {
+  public var node: String
+  /// For people: "10 GiB of 100 GiB free stay in one piece".
+  public var reason: String
+
+  public init(node: String, reason: String) {
+    self.node = node
+    self.reason = reason
+  }
+}
+
+/// Says which node's storage suits a pod's volumes best. The scheduler asks it about nodes on which they fit.
+public protocol VolumeNodeRanking: Sendable {
+  /// - Returns: the nodes, best first; nodes left out come last.
+  func rank(_ demand: VolumeDemand, among nodes: [NodeStorage]) -> [RankedNode]
+}
+
+/// The node with the most space left wins: what stock kube-scheduler does with storage capacity scoring.
+public struct MostFreeStorageRanking: VolumeNodeRanking {
+  public init() {}
+
+  public func rank(_ demand: VolumeDemand, among nodes: [NodeStorage]) -> [RankedNode] {
+    nodes.map { node in
+      let left = Set(demand.claims.map(\.storageClass)).map { name in
+        node.classes[name].map { $0.freeBytes - demand.bytes(of: name) } ?? 0
+      }.min() ?? 0
+      return (node.node, left)
+    }.sorted { ($1.1, $0.0) < ($0.1, $1.0) }
+      .map { RankedNode(node: $0.0, reason: "\(Quantity(bytes: max(0, $0.1))) stay free") }
+  }
+}
