@@ -1,0 +1,247 @@
+import CSI
+import GRPCCore
+import Logging
+import SwiftProtobuf
+import VolumePools
+
+/// Makes, grows, lists and removes volumes of this node's pools.
+struct ControllerService: Csi_V1_Controller.SimpleServiceProtocol {
+  let configuration: DriverConfiguration
+  let logger: Logger
+
+  /// Parameters of the orchestrator's own that say nothing about the volume.
+  private static let ignoredParameters: Set<String> = [
+    "csi.storage.k8s.io/pv/name", "csi.storage.k8s.io/pvc/name", "csi.storage.k8s.io/pvc/namespace",
+    "csi.storage.k8s.io/fstype",
+  ]
+
+  // MARK: Volumes
+
+  func createVolume(request: Csi_V1_CreateVolumeRequest, context: ServerContext) async throws
+    -> Csi_V1_CreateVolumeResponse
+  {
+    try await answering {
+      guard !request.name.isEmpty else { throw RPCError.missing("name") }
+      let access = try AccessType.common(request.volumeCapabilities)
+      guard !request.hasVolumeContentSource else {
+        throw RPCError.invalid("volume \(request.name): clones and snapshots are not offered; leave volume_content_source out")
+      }
+      guard request.mutableParameters.isEmpty else {
+        throw RPCError.invalid("volume \(request.name): mutable_parameters are not offered; leave them out")
+      }
+      let pool = try pool(request.parameters)
+      try checkTopology(request)
+      if let (other, _) = await configuration.find(request.name), other.poolName != pool.poolName {
+        throw RPCError(
+          code: .alreadyExists, message: "volume \(request.name) exists already in pool \(other.poolName); choose another name")
+      }
+      let volume = try await pool.create(
+        VolumeRequest(
+          name: request.name, bytes: request.capacityRange.requiredBytes, limitBytes: request.capacityRange.limitBytes,
+          fileSystem: access.fileSystem, parameters: ["pool": pool.poolName]))
+      return .with { $0.volume = describe(volume) }
+    }
+  }
+
+  func deleteVolume(request: Csi_V1_DeleteVolumeRequest, context: ServerContext) async throws
+    -> Csi_V1_DeleteVolumeResponse
+  {
+    try await answering {
+      guard !request.volumeID.isEmpty else { throw RPCError.missing("volume_id") }
+      // Every pool is asked: a deletion that failed half-way is no longer listed but must be finished.
+      for pool in configuration.pools.values { try await pool.delete(request.volumeID) }
+      return Csi_V1_DeleteVolumeResponse()
+    }
+  }
+
+  func controllerExpandVolume(request: Csi_V1_ControllerExpandVolumeRequest, context: ServerContext) async throws
+    -> Csi_V1_ControllerExpandVolumeResponse
+  {
+    try await answering(isExpansion: true) {
+      guard !request.volumeID.isEmpty else { throw RPCError.missing("volume_id") }
+      guard request.hasCapacityRange else { throw RPCError.missing("capacity_range") }
+      guard let (pool, volume) = await configuration.find(request.volumeID) else {
+        throw RPCError.volumeNotFound(request.volumeID)
+      }
+      let bytes = try await pool.expand(
+        request.volumeID, to: request.capacityRange.requiredBytes, limitBytes: request.capacityRange.limitBytes)
+      return .with {
+        $0.capacityBytes = bytes
+        $0.nodeExpansionRequired = volume.fileSystem != nil
+      }
+    }
+  }
+
+  func validateVolumeCapabilities(request: Csi_V1_ValidateVolumeCapabilitiesRequest, context: ServerContext)
+    async throws -> Csi_V1_ValidateVolumeCapabilitiesResponse
+  {
+    try await answering {
+      guard !request.volumeID.isEmpty else { throw RPCError.missing("volume_id") }
+      guard !request.volumeCapabilities.isEmpty else { throw RPCError.missing("volume_capabilities") }
+      guard let (_, volume) = await configuration.find(request.volumeID) else {
+        throw RPCError.volumeNotFound(request.volumeID)
+      }
+      do throws(RPCError) {
+        let access = try AccessType.common(request.volumeCapabilities)
+        guard access.fileSystem == volume.fileSystem else {
+          return .with { $0.message = "the volume holds \(volume.fileSystem?.rawValue ?? "no file system")" }
+        }
+      } catch { return .with { $0.message = error.message } }
+      return .with {
+        $0.confirmed.volumeContext = request.volumeContext
+        $0.confirmed.volumeCapabilities = request.volumeCapabilities
+        $0.confirmed.parameters = request.parameters
+      }
+    }
+  }
+
+  func getCapacity(request: Csi_V1_GetCapacityRequest, context: ServerContext) async throws
+    -> Csi_V1_GetCapacityResponse
+  {
+    try await answering {
+      let access: AccessType =
+        request.volumeCapabilities.isEmpty ? .mount(.xfs, flags: []) : try .common(request.volumeCapabilities)
+      guard isHere(request.accessibleTopology),
+        let pool = configuration.pools[request.parameters[configuration.poolParameter] ?? configuration.defaultPool]
+      else { return Csi_V1_GetCapacityResponse() }
+      let capacity = try await pool.capacity(for: access.fileSystem)
+      return .with {
+        $0.availableCapacity = capacity.availableBytes
+        $0.maximumVolumeSize = .with { $0.value = capacity.maximumVolumeBytes }
+        $0.minimumVolumeSize = .with { $0.value = capacity.minimumVolumeBytes }
+      }
+    }
+  }
+
+  func listVolumes(request: Csi_V1_ListVolumesRequest, context: ServerContext) async throws
+    -> Csi_V1_ListVolumesResponse
+  {
+    try await answering {
+      guard request.maxEntries >= 0 else { throw RPCError.invalid("max_entries must not be negative") }
+      var volumes: [Volume] = []
+      for pool in configuration.pools.values { volumes += await pool.volumes() }
+      volumes.sort { $0.name < $1.name }
+      if !request.startingToken.isEmpty {
+        // The token is the last name of the page before: it stays good when that volume goes.
+        guard request.startingToken.hasPrefix("after:") else {
+          throw RPCError(code: .aborted, message: "starting_token is none of this plugin's; begin again without a token")
+        }
+        let last = String(request.startingToken.dropFirst(6))
+        volumes.removeAll { $0.name <= last }
+      }
+      let page = request.maxEntries == 0 ? volumes[...] : volumes.prefix(Int(request.maxEntries))
+      return .with {
+        $0.entries = page.map { volume in
+          .with {
+            $0.volume = describe(volume)
+            $0.status.volumeCondition = Self.condition(volume)
+          }
+        }
+        if page.count < volumes.count, let last = page.last { $0.nextToken = "after:\(last.name)" }
+      }
+    }
+  }
+
+  func controllerGetVolume(request: Csi_V1_ControllerGetVolumeRequest, context: ServerContext) async throws
+    -> Csi_V1_ControllerGetVolumeResponse
+  {
+    guard !request.volumeID.isEmpty else { throw RPCError.missing("volume_id") }
+    guard let (_, volume) = await configuration.find(request.volumeID) else {
+      throw RPCError.volumeNotFound(request.volumeID)
+    }
+    return .with {
+      $0.volume = describe(volume)
+      $0.status.volumeCondition = Self.condition(volume)
+    }
+  }
+
+  func controllerGetCapabilities(request: Csi_V1_ControllerGetCapabilitiesRequest, context: ServerContext) async throws
+    -> Csi_V1_ControllerGetCapabilitiesResponse
+  {
+    .with {
+      $0.capabilities = [
+        .createDeleteVolume, .getCapacity, .listVolumes, .expandVolume, .getVolume, .volumeCondition,
+        .singleNodeMultiWriter,
+      ].map { type in .with { $0.rpc.type = type } }
+    }
+  }
+
+  // MARK: What local volumes do not need, or do not have yet
+
+  func controllerPublishVolume(request: Csi_V1_ControllerPublishVolumeRequest, context: ServerContext) async throws
+    -> Csi_V1_ControllerPublishVolumeResponse
+  { throw Self.notOffered("ControllerPublishVolume: local volumes need no attaching") }
+
+  func controllerUnpublishVolume(request: Csi_V1_ControllerUnpublishVolumeRequest, context: ServerContext) async throws
+    -> Csi_V1_ControllerUnpublishVolumeResponse
+  { throw Self.notOffered("ControllerUnpublishVolume: local volumes need no attaching") }
+
+  func createSnapshot(request: Csi_V1_CreateSnapshotRequest, context: ServerContext) async throws
+    -> Csi_V1_CreateSnapshotResponse
+  { throw Self.notOffered("CreateSnapshot") }
+
+  func deleteSnapshot(request: Csi_V1_DeleteSnapshotRequest, context: ServerContext) async throws
+    -> Csi_V1_DeleteSnapshotResponse
+  { throw Self.notOffered("DeleteSnapshot") }
+
+  func listSnapshots(request: Csi_V1_ListSnapshotsRequest, context: ServerContext) async throws
+    -> Csi_V1_ListSnapshotsResponse
+  { throw Self.notOffered("ListSnapshots") }
+
+  func getSnapshot(request: Csi_V1_GetSnapshotRequest, context: ServerContext) async throws
+    -> Csi_V1_GetSnapshotResponse
+  { throw Self.notOffered("GetSnapshot") }
+
+  func controllerModifyVolume(request: Csi_V1_ControllerModifyVolumeRequest, context: ServerContext) async throws
+    -> Csi_V1_ControllerModifyVolumeResponse
+  { throw Self.notOffered("ControllerModifyVolume") }
+
+  private static func notOffered(_ what: String) -> RPCError {
+    RPCError(code: .unimplemented, message: "\(what) is not offered; ask ControllerGetCapabilities for what is")
+  }
+
+  // MARK: Parts
+
+  private func pool(_ parameters: [String: String]) throws(RPCError) -> any VolumeBackend {
+    for key in parameters.keys.sorted() where key != configuration.poolParameter {
+      guard Self.ignoredParameters.contains(key) else {
+        throw .invalid("parameter \"\(key.prefix(128))\" is not known; the only one is \(configuration.poolParameter)")
+      }
+    }
+    let name = parameters[configuration.poolParameter] ?? configuration.defaultPool
+    guard let pool = configuration.pools[name] else {
+      throw .invalid(
+        "pool \"\(name.prefix(63))\" is not on node \(configuration.nodeName); its pools: \(configuration.pools.keys.sorted().joined(separator: ", "))")
+    }
+    return pool
+  }
+
+  /// The volume is here or nowhere: if places are required, this node must be one of them.
+  private func checkTopology(_ request: Csi_V1_CreateVolumeRequest) throws(RPCError) {
+    let requisite = request.accessibilityRequirements.requisite
+    guard requisite.isEmpty || requisite.contains(where: isHere) else {
+      throw RPCError(
+        code: .resourceExhausted,
+        message: "volume \(request.name): node \(configuration.nodeName) is in none of the required topologies; ask the driver on the right node")
+    }
+  }
+
+  private func isHere(_ topology: Csi_V1_Topology) -> Bool {
+    topology.segments[configuration.topologyKey].map { $0 == configuration.nodeName } ?? topology.segments.isEmpty
+  }
+
+  private func describe(_ volume: Volume) -> Csi_V1_Volume {
+    .with {
+      $0.volumeID = volume.name
+      $0.capacityBytes = volume.bytes
+      $0.accessibleTopology = [.with { $0.segments = [configuration.topologyKey: configuration.nodeName] }]
+    }
+  }
+
+  static func condition(_ volume: Volume) -> Csi_V1_VolumeCondition {
+    .with {
+      $0.abnormal = volume.fault != nil
+      $0.message = volume.fault ?? "the volume is well"
+    }
+  }
+}

@@ -1,0 +1,344 @@
+import LinuxSystem
+import Logging
+
+/// A pool whose volumes are sparse files in one directory, shown as loop devices with direct I/O.
+///
+/// `volumes/<name>.img` is a volume's bytes, `records/<name>.json` its record, `lock` keeps a second process out.
+/// Every change is intent, act, record; see `FilePool+Recovery`.
+public actor FilePool: VolumeBackend {
+  public struct Configuration: Sendable {
+    public var name: String
+    public var directory: String
+    /// What volumes may take together; `nil`: what the file system has.
+    public var limitBytes: Int64?
+    /// Space of the file system that volumes never get.
+    public var reservedBytes: Int64
+    /// Promised bytes per real byte. 1: a full pool is full, no volume ever meets ENOSPC below its own size.
+    public var overprovisionRatio: Double
+    /// Reserve all blocks at creation instead of on first write.
+    public var preallocates: Bool
+
+    public init(
+      name: String, directory: String, limitBytes: Int64? = nil, reservedBytes: Int64 = 1 << 30,
+      overprovisionRatio: Double = 1, preallocates: Bool = false
+    ) {
+      self.name = name
+      self.directory = directory
+      self.limitBytes = limitBytes
+      self.reservedBytes = reservedBytes
+      self.overprovisionRatio = overprovisionRatio
+      self.preallocates = preallocates
+    }
+  }
+
+  /// The steps of changes, in order; tests crash after each of them.
+  public enum Step: String, Sendable, CaseIterable {
+    case createIntent, createFile, createRecord
+    case expandIntent, expandFile, expandDevice, expandRecord
+    case deleteIntent, deleteDevice, deleteFile, deleteRecord
+    case attachDevice, formatIntent, formatDone, formatRecord
+  }
+
+  public nonisolated let poolName: String
+  let configuration: Configuration
+  /// The pool's directory without symbolic links, as the kernel names backing files.
+  let directory: String
+  let logger: Logger
+  let afterStep: (@Sendable (Step) throws -> Void)?
+  var records: [String: VolumeRecord] = [:]
+  /// Files in the pool's directory that belong to no volume. They are left alone.
+  public internal(set) var strays: [String] = []
+  private var lock: FileLock?
+  private var busy: Set<String> = []
+  private var queues: [String: [CheckedContinuation<Void, Never>]] = [:]
+
+  /// Opens a pool, makes its directory if missing, and repairs what a crash left behind.
+  /// - Parameter afterStep: called after every step of a change; an error it throws leaves the change as it is.
+  public static func open(
+    _ configuration: Configuration, logger: Logger, afterStep: (@Sendable (Step) throws -> Void)? = nil
+  ) async throws -> FilePool {
+    let pool = try FilePool(configuration, logger: logger, afterStep: afterStep)
+    try await pool.recover()
+    return pool
+  }
+
+  private init(_ configuration: Configuration, logger: Logger, afterStep: (@Sendable (Step) throws -> Void)?) throws {
+    for part in ["volumes", "records"] { try Directory.make("\(configuration.directory)/\(part)", permissions: 0o700) }
+    directory = try Directory.canonicalPath(configuration.directory)
+    let lock = try FileLock("\(configuration.directory)/lock")
+    let isHeld = lock != nil
+    guard isHeld else { throw VolumeError.poolInUse(pool: configuration.name, directory: configuration.directory) }
+    self.lock = lock
+    self.configuration = configuration
+    poolName = configuration.name
+    var logger = logger
+    logger[metadataKey: "pool"] = "\(configuration.name)"
+    self.logger = logger
+    self.afterStep = afterStep
+  }
+
+  func imagePath(_ name: String) -> String { "\(directory)/volumes/\(name).img" }
+  func recordPath(_ name: String) -> String { "\(directory)/records/\(name).json" }
+
+  // MARK: Changes
+
+  public func create(_ request: VolumeRequest) async throws -> Volume {
+    try await exclusively(request.name) { try createLocked(request) }
+  }
+
+  private func createLocked(_ request: VolumeRequest) throws -> Volume {
+    let name = request.name
+    let bytes = try Self.roundedSize(
+      request.bytes, limit: request.limitBytes, fileSystem: request.fileSystem, volume: name)
+    if let record = records[name], record.state != .deleting, record.state != .creating {
+      try Self.checkSame(record, request)
+      return volume(of: record)
+    }
+    if records[name]?.state == .deleting { try deleteLocked(name) }  // an earlier deletion failed half-way
+    if records[name]?.state == .creating {  // an earlier creation failed half-way
+      try converting(name, "creation") { try Directory.removeFile(imagePath(name)) }
+      records[name] = nil
+    }
+    if try converting(name, "creation", { try FileStatus(of: imagePath(name)) }) != nil {
+      throw VolumeError.foreignData(volume: name, found: "a file without a record (\(imagePath(name)))")
+    }
+    try reserve(bytes, for: name)
+    var record = VolumeRecord(request, bytes: bytes)
+    records[name] = record  // counted from here on: nothing is awaited between the check and this
+    do {
+      try save(record)
+      try done(.createIntent)
+      let file = try OpenFile(imagePath(name), .createNew)
+      try file.truncate(to: bytes)
+      if configuration.preallocates { try file.allocate(bytes: bytes) }
+      try file.sync()
+      try Directory.sync("\(directory)/volumes")
+      try done(.createFile)
+      record.state = .ready
+      try save(record)
+      try done(.createRecord)
+    } catch let error as SystemError {
+      // Not a crash: take back what is there. If that fails too, the record says `creating` and the next start does it.
+      try? Directory.removeFile(imagePath(name))
+      try? DurableFile.remove(recordPath(name))
+      records[name] = nil
+      if error.isOutOfSpace {
+        throw VolumeError.noSpace(
+          volume: name, pool: poolName, requestedBytes: bytes, availableBytes: (try? space().available) ?? 0)
+      }
+      throw VolumeError.failed(volume: name, doing: "creation", reason: "\(error)")
+    }
+    logger.info("created volume", metadata: ["volume": "\(name)", "bytes": "\(bytes)"])
+    return volume(of: record)
+  }
+
+  public func delete(_ name: String) async throws {
+    guard VolumeName.isValid(name) else { return }  // nothing of that name can exist
+    try await exclusively(name) {
+      guard records[name] != nil else { return }
+      try deleteLocked(name)
+      logger.info("deleted volume", metadata: ["volume": "\(name)"])
+    }
+  }
+
+  func deleteLocked(_ name: String) throws {
+    guard var record = records[name] else { return }
+    try converting(name, "deletion") {
+      if let user = try user(of: name) { throw VolumeError.inUse(volume: name, by: user) }
+      record.state = .deleting
+      try save(record)
+      try done(.deleteIntent)
+      for device in try LoopDevice.attached(to: imagePath(name)) { try device.detach() }
+      try done(.deleteDevice)
+      try DurableFile.remove(imagePath(name))
+      try done(.deleteFile)
+      try DurableFile.remove(recordPath(name))
+      try done(.deleteRecord)
+      records[name] = nil
+    }
+  }
+
+  public func expand(_ name: String, to bytes: Int64, limitBytes: Int64 = 0) async throws -> Int64 {
+    try await exclusively(name) {
+      let record = try existing(name)
+      let target = try Self.roundedSize(bytes, limit: limitBytes, fileSystem: record.fileSystem, volume: name)
+      if target <= record.bytes, record.state == .ready {
+        guard limitBytes == 0 || record.bytes <= limitBytes else {
+          throw VolumeError.invalidSize(volume: name, reason: "is \(record.bytes) bytes, more than the limit of \(limitBytes); volumes do not shrink")
+        }
+        return record.bytes
+      }
+      if target > record.promisedBytes { try reserve(target - record.promisedBytes, for: name) }
+      try expandLocked(name, to: max(target, record.targetBytes))
+      logger.info("expanded volume", metadata: ["volume": "\(name)", "bytes": "\(target)"])
+      return records[name]?.bytes ?? target
+    }
+  }
+
+  func expandLocked(_ name: String, to target: Int64) throws {
+    guard var record = records[name] else { return }
+    try converting(name, "expansion") {
+      record.state = .expanding
+      record.targetBytes = target
+      try save(record)
+      try done(.expandIntent)
+      let file = try OpenFile(imagePath(name), .readWrite)
+      try file.truncate(to: target)
+      if configuration.preallocates { try file.allocate(bytes: target) }
+      try file.sync()
+      try done(.expandFile)
+      for device in try LoopDevice.attached(to: imagePath(name)) { try device.refreshSize() }
+      try done(.expandDevice)
+      record.bytes = target
+      record.state = .ready
+      try save(record)
+      try done(.expandRecord)
+    }
+  }
+
+  // MARK: Questions
+
+  public func volume(_ name: String) async -> Volume? {
+    guard let record = records[name], record.state == .ready || record.state == .expanding else { return nil }
+    return volume(of: record)
+  }
+
+  public func volumes() async -> [Volume] {
+    records.values.filter { $0.state == .ready || $0.state == .expanding }.sorted { $0.name < $1.name }
+      .map { volume(of: $0) }
+  }
+
+  private func volume(of record: VolumeRecord) -> Volume {
+    Volume(
+      name: record.name, bytes: record.bytes, fileSystem: record.fileSystem, parameters: record.parameters,
+      fault: fault(of: record))
+  }
+
+  private func fault(of record: VolumeRecord) -> String? {
+    let path = imagePath(record.name)
+    do {
+      guard let status = try FileStatus(of: path) else {
+        return "its file \(path) is missing; restore the file from a backup or delete the volume"
+      }
+      guard status.size >= record.bytes else {
+        return "its file \(path) has \(status.size) of \(record.bytes) bytes; restore it from a backup"
+      }
+      return nil
+    } catch { return "\(error)" }
+  }
+
+  public func capacity(for fileSystem: FileSystemType? = nil) async throws -> PoolCapacity {
+    let space = try space()
+    let minimum = FileSystemType.minimumBytes(of: fileSystem)
+    return PoolCapacity(
+      totalBytes: space.total, allocatedBytes: space.promised, availableBytes: space.available,
+      maximumVolumeBytes: space.available >= minimum ? space.available : 0, minimumVolumeBytes: minimum,
+      volumes: records.count)
+  }
+
+  /// total = min(limit, free + blocks that volumes have already − spare) × ratio; available = total − promised.
+  func space() throws -> (total: Int64, promised: Int64, available: Int64) {
+    let usage = try FileSystemUsage(of: directory)
+    var taken: Int64 = 0
+    for name in records.keys { taken += try FileStatus(of: imagePath(name))?.allocatedBytes ?? 0 }
+    let real = max(0, usage.availableBytes + taken - configuration.reservedBytes)
+    let total = Int64(Double(min(configuration.limitBytes ?? .max, real)) * configuration.overprovisionRatio)
+    let promised = records.values.reduce(0) { $0 + $1.promisedBytes }
+    return (total, promised, max(0, total - promised) / 4096 * 4096)
+  }
+
+  // MARK: Parts
+
+  private func reserve(_ bytes: Int64, for name: String) throws {
+    let available: Int64
+    do { available = try space().available } catch {
+      throw VolumeError.failed(volume: name, doing: "reading the pool's space", reason: "\(error)")
+    }
+    guard bytes <= available else {
+      throw VolumeError.noSpace(
+        volume: name, pool: poolName, requestedBytes: bytes, availableBytes: available)
+    }
+  }
+
+  func existing(_ name: String) throws -> VolumeRecord {
+    guard let record = records[name], record.state == .ready || record.state == .expanding else {
+      throw VolumeError.notFound(volume: name)
+    }
+    return record
+  }
+
+  func save(_ record: VolumeRecord) throws(SystemError) {
+    try DurableFile.write(record.encoded, to: recordPath(record.name))
+    records[record.name] = record
+  }
+
+  func done(_ step: Step) throws { try afterStep?(step) }
+
+  /// Failures of the kernel become failures of the volume.
+  func converting<Result>(_ name: String, _ doing: String, _ body: () throws -> Result) throws -> Result {
+    do { return try body() } catch let error as SystemError {
+      throw VolumeError.failed(volume: name, doing: doing, reason: "\(error)")
+    } catch let error as MountTableError {
+      throw VolumeError.failed(volume: name, doing: doing, reason: "\(error)")
+    }
+  }
+
+  /// Runs one change of a volume at a time; others wait in order.
+  func exclusively<Result: Sendable>(_ name: String, _ body: () async throws -> Result) async throws -> Result {
+    guard VolumeName.isValid(name) else { throw VolumeError.invalidName(name) }
+    if busy.contains(name) {
+      await withCheckedContinuation { queues[name, default: []].append($0) }
+    } else {
+      busy.insert(name)
+    }
+    defer {
+      if var queue = queues[name], !queue.isEmpty {
+        let next = queue.removeFirst()  // the volume stays busy: it is handed over
+        queues[name] = queue.isEmpty ? nil : queue
+        next.resume()
+      } else {
+        busy.remove(name)
+      }
+    }
+    return try await body()
+  }
+
+  private static func checkSame(_ record: VolumeRecord, _ request: VolumeRequest) throws(VolumeError) {
+    func refuse(_ reason: String) -> VolumeError { .conflict(volume: record.name, reason: reason) }
+    guard record.bytes >= request.bytes else {
+      throw refuse("with \(record.bytes) bytes where \(request.bytes) are asked for")
+    }
+    guard request.limitBytes == 0 || record.bytes <= request.limitBytes else {
+      throw refuse("with \(record.bytes) bytes where at most \(request.limitBytes) are asked for")
+    }
+    guard record.fileSystem == request.fileSystem else {
+      throw refuse("with file system \(record.fileSystem?.rawValue ?? "none")")
+    }
+    guard record.parameters == request.parameters else { throw refuse("with other parameters") }
+  }
+
+  /// The largest size a pool is asked for: 1 PiB; a guard against arithmetic, not a promise.
+  static let maximumBytes: Int64 = 1 << 50
+
+  static func roundedSize(_ bytes: Int64, limit: Int64, fileSystem: FileSystemType?, volume: String) throws(VolumeError)
+    -> Int64
+  {
+    guard VolumeName.isValid(volume) else { throw .invalidName(volume) }
+    guard bytes >= 0, limit >= 0 else { throw .invalidSize(volume: volume, reason: "a size must not be negative") }
+    guard limit == 0 || bytes <= limit else {
+      throw .invalidSize(volume: volume, reason: "\(bytes) bytes required but at most \(limit) allowed")
+    }
+    guard bytes <= maximumBytes else {
+      throw .invalidSize(volume: volume, reason: "\(bytes) bytes are more than a volume can have (\(maximumBytes))")
+    }
+    // Nothing asked for: 1 GiB, as others do.
+    let wanted = bytes == 0 ? (limit == 0 ? 1 << 30 : min(limit, 1 << 30)) : bytes
+    let rounded = (max(wanted, FileSystemType.minimumBytes(of: fileSystem)) + 4095) / 4096 * 4096
+    guard limit == 0 || rounded <= limit else {
+      throw .invalidSize(
+        volume: volume,
+        reason: "the least possible size is \(rounded) bytes but at most \(limit) are allowed; raise the limit")
+    }
+    return rounded
+  }
+}

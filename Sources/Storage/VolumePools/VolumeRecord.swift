@@ -1,0 +1,69 @@
+import JSONDocument
+
+/// What the pool has written down about a volume: what it is and which change is under way.
+struct VolumeRecord: Sendable, Hashable {
+  enum State: String, Sendable {
+    /// Nobody has been told of it yet: a crash undoes it.
+    case creating
+    case ready
+    /// Growing to `targetBytes`: a crash is followed by finishing it.
+    case expanding
+    /// A crash is followed by finishing it.
+    case deleting
+  }
+
+  enum Format: String, Sendable {
+    case blank
+    /// mkfs is at work: after a crash it may start anew, whatever is found.
+    case formatting
+    case formatted
+  }
+
+  var name: String
+  var bytes: Int64
+  var state: State
+  /// While expanding; otherwise equal to `bytes`.
+  var targetBytes: Int64
+  var fileSystem: FileSystemType?
+  var format = Format.blank
+  /// The device's size for which the file system was made or last grown.
+  var fileSystemBytes: Int64 = 0
+  var parameters: [String: String]
+
+  /// What the volume may cost at most, whatever becomes of the change under way.
+  var promisedBytes: Int64 { max(bytes, targetBytes) }
+
+  init(_ request: VolumeRequest, bytes: Int64) {
+    name = request.name
+    self.bytes = bytes
+    targetBytes = bytes
+    state = .creating
+    fileSystem = request.fileSystem
+    parameters = request.parameters
+  }
+
+  /// `nil` if the bytes are no record of the volume `name`.
+  init?(_ bytes: [UInt8], name: String) {
+    guard let json = try? JSONValue(parsing: bytes), json["version"].int == 1, json["name"].string == name,
+      let size = json["bytes"].int, size > 0, let state = json["state"].string.flatMap(State.init)
+    else { return nil }
+    self.name = name
+    self.bytes = Int64(size)
+    self.state = state
+    targetBytes = Int64(json["targetBytes"].int ?? size)
+    fileSystem = json["fileSystem"].string.flatMap(FileSystemType.init)
+    format = json["format"].string.flatMap(Format.init) ?? .blank
+    fileSystemBytes = Int64(json["fileSystemBytes"].int ?? 0)
+    parameters = json["parameters"].strings
+  }
+
+  var encoded: [UInt8] {
+    var json: JSONValue = [
+      "version": 1, "name": .string(name), "bytes": .integer(bytes), "state": .string(state.rawValue),
+      "targetBytes": .integer(targetBytes), "format": .string(format.rawValue),
+      "fileSystemBytes": .integer(fileSystemBytes), "parameters": .strings(parameters),
+    ]
+    json.set("fileSystem", ifPresent: fileSystem.map { .string($0.rawValue) })
+    return json.encodedForReading()
+  }
+}
