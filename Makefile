@@ -49,3 +49,15 @@ lint: ## Check the style of all sources
 .PHONY: format
 format: ## Rewrite all sources in the repository's style
 	@$(SOURCES) | xargs swift format --in-place --parallel
+
+.PHONY: bench
+bench: build ## Measure the API server and create-to-first-200 (as root)
+	swift build -c release --product benchmarks
+	@.build/release/benchmarks api
+	@.build/release/benchmarks app
+	@.build/release/benchmarks app --volume
+
+.PHONY: crash-test
+crash-test: build ## Kill nagaya 200 times under load; nothing may be lost or leak (as root)
+	swift build -c release --product benchmarks
+	@.build/release/benchmarks crash --rounds $(or $(ROUNDS),200)

@@ -173,6 +173,13 @@ let package = Package(
         "VolumePools", .argumentParser, .logging, .serviceLifecycle, .subprocess,
       ], path: "Sources/nagaya", exclude: ["README.md"], swiftSettings: strict),
 
+    .executableTarget(
+      name: "benchmarks",
+      dependencies: [
+        "APIServer", "JSONDocument", "KubernetesAPI", "KubernetesClient", "ObjectStore", "PlatformHarness",
+        .argumentParser, .asyncHTTPClient, .logging, .nioSSL,
+      ], path: "Benchmarks", exclude: ["README.md"], swiftSettings: strict),
+
     tests("JSONDocument", ["JSONDocument"]),
     tests("OCI", ["OCI", "JSONDocument"]),
     tests("KubernetesAPI", ["KubernetesAPI", "JSONDocument"]),

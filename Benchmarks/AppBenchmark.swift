@@ -37,7 +37,7 @@ struct AppBenchmark: AsyncParsableCommand {
     try await Task.sleep(for: .seconds(15))
     let idle = try Self.resident(of: try await instance.pid())
 
-    let transport = try HTTPSTransport(kubeconfig: Kubeconfig.load(explicit: "\(instance.state)/kubeconfig"))
+    let transport = try HTTPSTransport(Kubeconfig.load(explicit: "\(instance.state)/kubeconfig").connection())
     let client = KubernetesClient(transport, userAgent: "benchmarks")
     let names = (0..<apps).map { "bench-\($0)" }
     var configuration = HTTPClient.Configuration()

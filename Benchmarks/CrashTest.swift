@@ -148,7 +148,7 @@ struct CrashTest: AsyncParsableCommand {
 
   private static func client(_ instance: PlatformInstance) throws -> KubernetesClient {
     KubernetesClient(
-      try HTTPSTransport(kubeconfig: Kubeconfig.load(explicit: "\(instance.state)/kubeconfig")), userAgent: "crash-test")
+      try HTTPSTransport(Kubeconfig.load(explicit: "\(instance.state)/kubeconfig").connection()), userAgent: "crash-test")
   }
 }
 
