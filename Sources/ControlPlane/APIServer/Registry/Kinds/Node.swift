@@ -9,7 +9,7 @@ extension ResourceDefinition {
       .name,
       .text("Status", "Whether the node takes pods.", missing: "Unknown") { node in
         var words: [String] = []
-        switch node.condition("Ready")["status"].string {
+        switch node.shownCondition("Ready")["status"].string {
         case "True": words.append("Ready")
         case "False", "Unknown": words.append("NotReady")
         default: words.append("Unknown")

@@ -19,7 +19,7 @@ struct PodSummary {
   init(_ pod: KubernetesObject) {
     reason = pod.status["phase"].string ?? "Unknown"
     if let more = pod.status["reason"].string, !more.isEmpty { reason = more }
-    if pod.condition("PodScheduled")["reason"].string == "SchedulingGated" { reason = "SchedulingGated" }
+    if pod.shownCondition("PodScheduled")["reason"].string == "SchedulingGated" { reason = "SchedulingGated" }
     let sidecars = Set(
       pod.spec["initContainers"].elements.filter { $0["restartPolicy"].string == "Always" }.compactMap { $0["name"].string })
     allContainers = pod.spec["containers"].elements.count + sidecars.count
@@ -62,7 +62,7 @@ struct PodSummary {
       } else {
         reason = "Init:\(index)/\(pod.spec["initContainers"].elements.count)"
       }
-      return pod.condition("Initialized")["status"].string != "True"
+      return pod.shownCondition("Initialized")["status"].string != "True"
     }
     // Init containers that are done no longer count: only those that keep running do.
     restartCount = sidecarRestarts
@@ -86,7 +86,7 @@ struct PodSummary {
     }
     // One container is through, others still work: the pod as a whole runs.
     if reason == "Completed", hasRunning {
-      reason = pod.condition("Ready")["status"].string == "True" ? "Running" : "NotReady"
+      reason = pod.shownCondition("Ready")["status"].string == "True" ? "Running" : "NotReady"
     }
   }
 

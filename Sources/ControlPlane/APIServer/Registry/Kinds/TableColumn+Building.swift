@@ -28,19 +28,19 @@ extension TableColumn {
 
   /// The state and the reason of the condition `Ready` (or another), as our own kinds show it.
   static let conditionReady = text("Ready", "Whether the object does what its spec asks for.", missing: "Unknown") {
-    $0.condition("Ready")["status"].string
+    $0.shownCondition("Ready")["status"].string
   }
   static let conditionReason = TableColumn(
     "Reason", description: "Why it is not ready; empty when all is well."
   ) { object in
-    let ready = object.condition("Ready")
+    let ready = object.shownCondition("Ready")
     return ready["status"].string == "True" ? "" : .string(ready["reason"].string ?? "")
   }
 }
 
 extension KubernetesObject {
   /// The condition of a type in `status.conditions`; null if there is none.
-  func condition(_ type: String) -> JSONValue {
+  func shownCondition(_ type: String) -> JSONValue {
     status["conditions"].elements.first { $0["type"].string == type } ?? .null
   }
 
