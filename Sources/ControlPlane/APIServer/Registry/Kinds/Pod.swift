@@ -22,7 +22,7 @@ extension ResourceDefinition {
       .text("Readiness Gates", "Further conditions that are met.", wide: true) { pod in
         let gates = pod.spec["readinessGates"].elements.compactMap { $0["conditionType"].string }
         guard !gates.isEmpty else { return nil }
-        return "\(gates.filter { pod.condition($0)["status"].string == "True" }.count)/\(gates.count)"
+        return "\(gates.filter { pod.shownCondition($0)["status"].string == "True" }.count)/\(gates.count)"
       },
     ],
     selectableFields: [
