@@ -167,7 +167,7 @@ let package = Package(
     .executableTarget(
       name: "nagaya",
       dependencies: [
-        "APIServer", "Applications", "CertificateAuthority", "Controllers", "CRI", "CSI", "CSIDriver", "Edge",
+        "APIServer", "Applications", "CertificateAuthority", "CLinux", "Controllers", "CRI", "CSI", "CSIDriver", "Edge",
         "JSONDocument", "KubernetesAPI", "KubernetesClient", "LinuxSystem", "NodeAgent",
         "ObjectStore", "OCI", "Placement", "PodScheduler", "StorageControllers", "Tenancy",
         "VolumePools", .argumentParser, .logging, .serviceLifecycle, .subprocess,
@@ -213,7 +213,7 @@ let package = Package(
       ["Applications", "Tenancy", "APIServer", "KubernetesClient", "KubernetesAPI", "JSONDocument"]),
     tests("Edge", ["Edge", "CertificateAuthority", "KubernetesClient", "KubernetesAPI", "JSONDocument", .asyncHTTPClient, .nioSSL, .hummingbird]),
     tests("CertificateAuthority", ["CertificateAuthority", .nioCore, .nioPosix, .nioSSL]),
-    tests("Command", ["nagaya", "JSONDocument", "KubernetesAPI"]),
+    tests("Command", ["nagaya", "APIServer", "JSONDocument", "KubernetesAPI", "KubernetesClient", "OCI", .argumentParser]),
     .target(
       name: "PlatformHarness", dependencies: ["JSONDocument", .subprocess], path: "Tests/PlatformHarness",
       swiftSettings: strict),

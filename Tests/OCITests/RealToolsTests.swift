@@ -53,7 +53,7 @@ import Testing
         import sys, tarfile
         for m in tarfile.open(sys.argv[1]):
             x = sorted(k for k in m.pax_headers if k.startswith("SCHILY.xattr."))
-            print(len(m.name), m.size, m.uid, m.mtime, ",".join(x))
+            print(len(m.name), m.size, m.uid, int(m.mtime), ",".join(x))
         """
       let output = try run("/usr/bin/env", ["python3", "-c", script, path])
       #expect(output.status == 0, "\(output.text)")

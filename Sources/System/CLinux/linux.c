@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static int answer(int result) { return result < 0 ? -errno : result; }
@@ -79,4 +80,14 @@ int nagaya_fallocate(int fd, int mode, int64_t offset, int64_t length) {
 
 int nagaya_rename(const char *from, const char *to, int flags) {
   return answer(renameat2(AT_FDCWD, from, AT_FDCWD, to, (unsigned)flags));
+}
+
+long nagaya_list_attributes(const char *path, char *names, size_t size) {
+  ssize_t length = llistxattr(path, names, size);
+  return length < 0 ? -errno : length;
+}
+
+long nagaya_get_attribute(const char *path, const char *name, void *value, size_t size) {
+  ssize_t length = lgetxattr(path, name, value, size);
+  return length < 0 ? -errno : length;
 }

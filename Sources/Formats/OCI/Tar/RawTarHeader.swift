@@ -19,7 +19,8 @@ struct RawTarHeader {
       let prefix = text(345..<500)
       if !prefix.isEmpty { path = "\(prefix)/\(path)" }
     }
-    guard try Self.number(block[148..<156], "checksum", path) == Int64(TarHeader.checksum(block[...])) else {
+    let sum = try? Self.number(block[148..<156], "checksum", path)
+    guard sum == Int64(TarHeader.checksum(block[...])) else {
       throw TarError(isFirst ? .notATar : .badChecksum, path: isFirst ? "" : path)
     }
     self.path = path

@@ -41,4 +41,9 @@ int nagaya_fallocate(int fd, int mode, int64_t offset, int64_t length);
 // renameat2's flags: 0 none, 1 do not replace, 2 exchange.
 int nagaya_rename(const char *from, const char *to, int flags);
 
+// Extended attributes of the file itself, a link not followed. Both answer the bytes written; -ERANGE: too small.
+// Names are ended by a zero byte each.
+long nagaya_list_attributes(const char *path, char *names, size_t size);
+long nagaya_get_attribute(const char *path, const char *name, void *value, size_t size);
+
 #endif

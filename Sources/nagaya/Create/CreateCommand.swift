@@ -1,0 +1,12 @@
+import ArgumentParser
+
+struct Create: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Start an app, or make a tenant.",
+    discussion: """
+      EXAMPLES
+        nagaya create tenant demo --environment dev --environment prod
+        nagaya create app hello -n demo-dev --image nagaya.local/hello:1 --port 8080
+      """,
+    subcommands: [CreateApp.self, CreateTenant.self])
+}

@@ -1,0 +1,107 @@
+import ArgumentParser
+import JSONDocument
+import KubernetesAPI
+import KubernetesClient
+
+struct CreateTenant: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tenant", abstract: "Make a tenant: a team with its environments, members and quota.",
+    discussion: """
+      Each environment becomes a namespace <tenant>-<environment>.
+
+      EXAMPLES
+        nagaya create tenant demo --environment dev --environment prod
+        nagaya create tenant shop --environment dev --admin alice --edit bob --view group:auditors \\
+          --quota requests.cpu=4 --quota requests.memory=8Gi --quota requests.storage=100Gi
+      """)
+
+  @OptionGroup var client: ClientOptions
+
+  @Argument(help: "The tenant's name.") var name: String
+
+  @Option(name: .customLong("environment"), help: ArgumentHelp("An environment; may be repeated.", valueName: "name"))
+  var environments: [String] = ["dev"]
+
+  @Option(help: ArgumentHelp("May do everything in the tenant; may be repeated.", valueName: "user|group:name"))
+  var admin: [String] = []
+  @Option(help: ArgumentHelp("May change apps; may be repeated.", valueName: "user|group:name")) var edit: [String] = []
+  @Option(help: ArgumentHelp("May look; may be repeated.", valueName: "user|group:name")) var view: [String] = []
+
+  @Option(help: ArgumentHelp("A limit for each environment; may be repeated.", valueName: "resource=quantity"))
+  var quota: [QuotaArgument] = []
+
+  @OptionGroup var waiting: WaitOptions
+
+  func validate() throws {
+    guard Names.isDNSLabel(name) else {
+      throw ValidationError("the name \"\(name)\" must be lower-case letters, digits and dashes")
+    }
+    for environment in environments where !Names.isDNSLabel("\(name)-\(environment)") {
+      throw ValidationError("\"\(name)-\(environment)\" is no name for a namespace (lower-case letters, digits, dashes; at most 63)")
+    }
+  }
+
+  func run() async throws {
+    try await Session.open(client) { session in
+      let created = try await session.client.create(object, as: .tenants)
+      if waiting.wait { try await waitUntilReady(session.client, created.generation) }
+      Console.print("\(ListOutput.qualifiedName(name, of: .tenants)) created")
+      if waiting.wait { Console.note("namespaces: \(environments.map { "\(name)-\($0)" }.joined(separator: ", "))") }
+    }
+  }
+
+  var object: KubernetesObject {
+    var object = KubernetesObject(.tenants, name: name)
+    object.spec["environments"] = .array(environments.map { .string($0) })
+    let members = [("admin", admin), ("edit", edit), ("view", view)].flatMap { role, names in
+      names.map { text -> JSONValue in
+        let isGroup = text.hasPrefix("group:")
+        return [
+          "kind": isGroup ? "Group" : "User", "name": .string(isGroup ? String(text.dropFirst(6)) : text),
+          "role": .string(role),
+        ]
+      }
+    }
+    if !members.isEmpty { object.spec["members"] = .array(members) }
+    for item in quota { object.spec["quota"]["hard"][item.resource] = .string(item.quantity) }
+    return object
+  }
+
+  /// Until the controller has made the namespaces.
+  private func waitUntilReady(_ client: KubernetesClient, _ generation: Int) async throws {
+    let expected = environments.map { "\(name)-\($0)" }
+    do {
+      try await Deadline.within(waiting.timeout.duration) { [name] in
+        while true {
+          let list = try await client.list(.tenants, fields: "metadata.name=\(name)")
+          if list.items.contains(where: { Self.isDone($0, generation, expected) }) { return }
+          let events = try await client.watch(
+            .tenants, fields: "metadata.name=\(name)", from: list.resourceVersion, timeoutSeconds: 30)
+          for try await case .modified(let object) in events where Self.isDone(object, generation, expected) { return }
+        }
+      }
+    } catch is Deadline.Passed {
+      throw CommandFailure(
+        "tenant \(name) has no namespaces after \(waiting.timeout)",
+        remedy: "see why: nagaya get tenants \(name) -o yaml", exitCode: CommandFailure.timedOut)
+    }
+  }
+
+  private static func isDone(_ tenant: KubernetesObject, _ generation: Int, _ namespaces: [String]) -> Bool {
+    let made = Set(tenant.status["namespaces"].elements.compactMap { $0.string ?? $0["name"].string })
+    return (tenant.status["observedGeneration"].int ?? 0) >= generation && made.isSuperset(of: namespaces)
+  }
+}
+
+/// `RESOURCE=QUANTITY`
+struct QuotaArgument: ExpressibleByArgument {
+  let resource: String
+  let quantity: String
+
+  init?(argument: String) {
+    let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
+    guard parts.count == 2, Names.isQualifiedName(parts[0]), Quantity(parts[1]) != nil else { return nil }
+    resource = parts[0]
+    quantity = parts[1]
+  }
+}

@@ -1,0 +1,62 @@
+import ArgumentParser
+import Foundation
+import JSONDocument
+import NodeAgent
+import OCI
+
+struct ImageLoad: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "load", abstract: "Load an image archive into this node's containerd.",
+    discussion: """
+      The archive is checked from end to end first. Pods on this node can use the image at once; no registry is asked.
+
+      EXAMPLES
+        nagaya image load web.tar
+      """)
+
+  @Argument(help: "An OCI archive (nagaya image pack, skopeo copy … oci-archive:FILE).", completion: .file())
+  var file: String
+
+  @Option(help: "Where the running Nagaya keeps its state.") var stateDir = "/var/lib/nagaya"
+
+  @Option(help: "Where the running Nagaya has its sockets.") var runDir = "/run/nagaya"
+
+  @Option(help: "Directory with ctr in bin/. Default: what the running Nagaya uses.") var engines: String?
+
+  func run() async throws {
+    let images: [ArchivedImage]
+    do { images = try ImageArchiveReader.check(OpenFile(file, O_RDONLY)) } catch {
+      throw CommandFailure("\(file) was not loaded: \(error)", remedy: "pack it anew, with nagaya image pack for instance")
+    }
+    guard images.allSatisfy({ $0.name != nil }) else {
+      throw CommandFailure("\(file) holds an image without a name", remedy: "pack it with a name: nagaya image pack --name …")
+    }
+    for image in images {
+      if let platform = image.platform, platform != .current {
+        throw CommandFailure(
+          "\(image.name ?? file) is for \(platform), this machine is \(OCI.Platform.current)",
+          remedy: "pack the image for this machine")
+      }
+    }
+    let layout = ContainerdLayout(
+      stateDirectory: stateDir, runDirectory: runDir, enginesDirectory: try enginesDirectory())
+    guard FileManager.default.fileExists(atPath: layout.socket) else {
+      throw CommandFailure("no containerd answers at \(layout.socket)", remedy: "start Nagaya first: nagaya up --detach")
+    }
+    do { try await ImageImport(layout: layout).load(archive: URL(fileURLWithPath: file).standardizedFileURL.path) } catch {
+      throw CommandFailure("\(file) was not loaded: \(error)", remedy: "run it as root, on the machine where nagaya up runs")
+    }
+    for image in images { Console.print("\(image.name ?? ""): loaded, \(ByteCount.text(image.size)), \(image.digest)") }
+  }
+
+  /// The option, the variable, or what the running instance says of itself in `nagaya.json`.
+  private func enginesDirectory() throws -> String {
+    if let engines { return engines }
+    if let variable = ProcessInfo.processInfo.environment["NAGAYA_ENGINES"], !variable.isEmpty { return variable }
+    if let record = FileManager.default.contents(atPath: "\(runDir)/nagaya.json"),
+      let engines = (try? JSONValue(parsing: Array(record)))?["engines"].string, !engines.isEmpty
+    { return engines }
+    throw CommandFailure(
+      "the programs of containerd were not found", remedy: "start Nagaya first (nagaya up --detach), or name them with --engines")
+  }
+}
