@@ -2,7 +2,8 @@
  *   GET /         Hello from <NAGAYA_NAMESPACE>/<NAGAYA_APP>; one more visit, if there is a volume at /data
  *   GET /visits   how many visits /data/visits counts
  *   GET /healthz  ok
- * PORT (8080) is where it listens. SIGTERM: takes no more connections, answers what has begun, ends. */
+ * PORT (8080) is where it listens. SIGTERM: takes no more connections, answers what has begun, ends.
+ * --exit=N as argument: ends at once with that code, to try what the platform does about it. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -149,7 +150,11 @@ static int start_listening(int port) {
   exit(1);
 }
 
-int main(void) {
+int main(int count, char **arguments) {
+  if (count > 1 && strncmp(arguments[1], "--exit=", 7) == 0) {
+    printf("ending with code %s, as told\n", arguments[1] + 7);
+    return atoi(arguments[1] + 7);
+  }
   struct sigaction action = {.sa_handler = on_signal};
   sigset_t blocked, usual;
   sigemptyset(&blocked);
