@@ -1,0 +1,34 @@
+import CRI
+import KubernetesAPI
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Keeps a container's log bounded: a file that grew beyond a size is renamed and the runtime told to open a new one.
+enum LogRotation {
+  static let fileBytes = 10 << 20
+  /// Files of a run, the current one included.
+  static let files = 5
+
+  /// `<attempt>.log.<number>`, oldest first.
+  static func rotatedFiles(place: String, attempt: Int) -> [String] {
+    let prefix = "\(attempt).log."
+    return FileTree.names(in: place).compactMap { name in
+      name.hasPrefix(prefix) ? Int(name.dropFirst(prefix.count)) : nil
+    }.sorted().map { "\(place)/\(prefix)\($0)" }
+  }
+
+  /// Rotates the log of a running container if it is due.
+  static func rotate(place: String, attempt: Int, containerID: String, runtime: RuntimeClient) async throws {
+    let current = "\(place)/\(attempt).log"
+    var status = stat()
+    guard stat(current, &status) == 0, Int(status.st_size) > fileBytes else { return }
+    let rotated = rotatedFiles(place: place, attempt: attempt)
+    let last = rotated.last.flatMap { $0.split(separator: ".").last.flatMap { Int($0) } } ?? 0
+    guard rename(current, "\(current).\(last + 1)") == 0 else { throw FileError("rename", current) }
+    _ = try await runtime.runtime.reopenContainerLog(
+      .with { $0.containerID = containerID }, options: RuntimeClient.within(.seconds(10)))
+    for old in (rotated + ["\(current).\(last + 1)"]).dropLast(files - 1) { unlink(old) }
+  }
+}

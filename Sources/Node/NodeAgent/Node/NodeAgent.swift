@@ -1,0 +1,179 @@
+import CRI
+import GRPCCore
+import JSONDocument
+import KubernetesAPI
+public import KubernetesClient
+public import Logging
+public import ServiceLifecycle
+
+/// Runs the pods that are bound to one node.
+///
+/// Ending `run()` leaves all pods running; the next agent adopts them. `drainForShutdown()` takes them down.
+public actor NodeAgent: Service {
+  private let configuration: NodeConfiguration
+  private let client: KubernetesClient
+  private let logger: Logger
+  private let events: EventRecorder
+  private let runtime: RuntimeClient
+  private let volumes: VolumeMounts
+  private let pods: Informer
+  private var workers: [String: (worker: PodWorker, task: Task<Void, Never>)] = [:]
+  private var context: PodContext?
+  private var isDraining = false
+
+  /// Logs of this node's containers, for the API server.
+  public nonisolated let logs: NodeLogs
+
+  public init(_ configuration: NodeConfiguration, client: KubernetesClient, logger: Logger) throws {
+    self.configuration = configuration
+    self.client = client
+    self.logger = logger
+    events = EventRecorder(client, component: "kubelet", host: configuration.name, logger: logger)
+    runtime = try RuntimeClient(socket: configuration.runtimeSocket)
+    volumes = VolumeMounts(
+      directory: configuration.directory, client: client, drivers: configuration.csiSockets, logger: logger)
+    pods = Informer(client, .pods, fields: "spec.nodeName=\(configuration.name)", logger: logger)
+    logs = NodeLogs(directory: configuration.directory)
+  }
+
+  /// A change that concerns one worker.
+  private enum Change: Sendable {
+    case pod(KubernetesObject)
+    case removed(KubernetesObject)
+  }
+
+  public func run() async throws {
+    try FileTree.makeDirectory(configuration.directory, mode: 0o755)
+    let facts = MachineFacts.read(directory: configuration.directory)
+    let node = NodeFacts(
+      name: configuration.name, address: configuration.address, memoryBytes: facts.memoryBytes,
+      cpuMilli: Int64(facts.cores) * 1000, directory: configuration.directory)
+    context = PodContext(
+      node: node, client: client, events: events, runtime: runtime, prober: Prober(runtime: runtime), volumes: volumes,
+      puller: ImagePuller(runtime: runtime), crashBackOff: configuration.crashBackOff, resync: configuration.resync,
+      logger: logger)
+    let registration = NodeRegistration(
+      configuration: configuration, facts: facts, client: client, runtime: runtime, logger: logger)
+    let (changes, continuation) = AsyncStream.makeStream(of: Change.self)
+    pods.onEvent { event in
+      switch event {
+      case .added(let pod), .updated(_, let pod): continuation.yield(.pod(pod))
+      case .deleted(let pod): continuation.yield(.removed(pod))
+      }
+    }
+    await cancelWhenGracefulShutdown {
+      await withTaskGroup(of: Void.self) { group in
+        group.addTask { try? await self.runtime.run() }
+        group.addTask { try? await self.events.run() }
+        group.addTask { try? await self.pods.run() }
+        group.addTask { await registration.run() }
+        group.addTask { await self.followRuntime() }
+        group.addTask { await self.rotateLogs() }
+        group.addTask { await self.recover() }
+        for await change in changes { await self.apply(change) }
+        group.cancelAll()
+      }
+    }
+    for (_, task) in workers.values { task.cancel() }
+    for (_, task) in workers.values { await task.value }
+    workers = [:]
+  }
+
+  // MARK: Pods
+
+  private func apply(_ change: Change) async {
+    switch change {
+    case .pod(let pod):
+      if let known = workers[pod.uid] { await known.worker.update(pod) } else { begin(pod) }
+    case .removed(let pod): await workers[pod.uid]?.worker.objectRemoved()
+    }
+  }
+
+  @discardableResult
+  private func begin(_ pod: KubernetesObject) -> PodWorker? {
+    guard !isDraining, let context, workers[pod.uid] == nil else { return nil }
+    let worker = PodWorker(pod, context: context)
+    let uid = pod.uid
+    // One task a pod, ended with `run()`; the table is what makes them children.
+    let task = Task {
+      await worker.run()
+      self.ended(uid)
+    }
+    workers[uid] = (worker, task)
+    return worker
+  }
+
+  private func ended(_ uid: String) { workers[uid] = nil }
+
+  /// Takes down what belongs to pods whose objects went away while no agent ran.
+  private func recover() async {
+    do { try await pods.waitUntilSynced() } catch { return }
+    var backOff = BackOff(initial: .milliseconds(200), maximum: .seconds(10))
+    while !Task.isCancelled {
+      do {
+        let sandboxes = try await runtime.runtime.listPodSandbox(
+          Runtime_V1_ListPodSandboxRequest(), options: RuntimeClient.within(.seconds(60))
+        ).items
+        var orphans: [String: KubernetesObject] = [:]
+        for uid in volumes.knownPods { orphans[uid] = Self.remainder(uid: uid, name: "", namespace: "") }
+        for sandbox in sandboxes {
+          let uid = sandbox.metadata.uid
+          orphans[uid] = Self.remainder(uid: uid, name: sandbox.metadata.name, namespace: sandbox.metadata.namespace)
+        }
+        let wanted = Set(pods.cache.list().map(\.uid))
+        for (uid, remainder) in orphans where !wanted.contains(uid) && workers[uid] == nil {
+          logger.info("taking down a pod whose object is gone", metadata: ["pod": "\(remainder.key)", "uid": .string(uid)])
+          await begin(remainder)?.objectRemoved()
+        }
+        await volumes.removeOrphans()
+        return
+      } catch {
+        do { try await Task.sleep(for: backOff.next()) } catch { return }
+      }
+    }
+  }
+
+  private static func remainder(uid: String, name: String, namespace: String) -> KubernetesObject {
+    var pod = KubernetesObject(.pods, namespace: namespace, name: name)
+    pod.metadata["uid"] = .string(uid)
+    pod.spec["terminationGracePeriodSeconds"] = 2
+    return pod
+  }
+
+  /// Wakes workers as soon as the runtime tells of a change in their containers.
+  private func followRuntime() async {
+    while !Task.isCancelled {
+      try? await runtime.runtime.getContainerEvents(Runtime_V1_GetEventsRequest()) { response in
+        for try await event in response.messages {
+          let uid = event.podSandboxStatus.metadata.uid
+          await self.wake(uid.isEmpty ? nil : uid)
+        }
+      }
+      // The stream broke: what happened meanwhile was not told.
+      wake(nil)
+      do { try await Task.sleep(for: .milliseconds(200)) } catch { return }
+    }
+  }
+
+  private func wake(_ uid: String?) {
+    if let uid { workers[uid]?.worker.wake.raise() } else { for (worker, _) in workers.values { worker.wake.raise() } }
+  }
+
+  private func rotateLogs() async {
+    while !Task.isCancelled {
+      do { try await Task.sleep(for: .seconds(10)) } catch { return }
+      for (worker, _) in workers.values { await worker.rotateLogs() }
+    }
+  }
+
+  /// Takes down all pods of this node: containers, sandboxes, mounts. Their objects stay as they are, so the next
+  /// start runs them again. Needs the runtime and the CSI drivers to run.
+  public func drainForShutdown() async {
+    isDraining = true
+    logger.info("taking down all pods of this node", metadata: ["pods": "\(workers.count)"])
+    let ending = Array(workers.values)
+    for (worker, _) in ending { await worker.drain() }
+    for (_, task) in ending { await task.value }
+    await volumes.removeOrphans()
+  }
+}

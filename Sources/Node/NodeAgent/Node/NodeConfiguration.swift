@@ -1,0 +1,42 @@
+/// What a node agent needs to know; nothing is read from elsewhere.
+public struct NodeConfiguration: Sendable {
+  /// The Node object's name.
+  public var name: String
+  /// The address by which pods are reached from this node and others, IPv4.
+  public var address: String
+  /// The agent's own directory, `S/node`.
+  public var directory: String
+  /// The runtime's CRI socket.
+  public var runtimeSocket: String
+  /// CSI driver names and the paths of their node services' sockets.
+  public var csiSockets: [String: String]
+  /// Addresses of pods of this node, as the Node object tells them.
+  public var podSubnet: String
+  public var maximumPods: Int
+  public var labels: [String: String]
+  /// First and longest delay between runs of a container that fails.
+  public var crashBackOff: (initial: Duration, maximum: Duration)
+  /// How often each pod is compared with the runtime although nothing was told.
+  public var resync: Duration
+  /// How often the node says that it lives.
+  public var heartbeat: Duration
+
+  public init(
+    name: String, address: String, directory: String, runtimeSocket: String, csiSockets: [String: String] = [:],
+    podSubnet: String = "10.244.0.0/16", maximumPods: Int = 250, labels: [String: String] = [:],
+    crashBackOff: (initial: Duration, maximum: Duration) = (.seconds(10), .seconds(300)),
+    resync: Duration = .seconds(10), heartbeat: Duration = .seconds(10)
+  ) {
+    self.name = name
+    self.address = address
+    self.directory = directory
+    self.runtimeSocket = runtimeSocket
+    self.csiSockets = csiSockets
+    self.podSubnet = podSubnet
+    self.maximumPods = maximumPods
+    self.labels = labels
+    self.crashBackOff = crashBackOff
+    self.resync = resync
+    self.heartbeat = heartbeat
+  }
+}

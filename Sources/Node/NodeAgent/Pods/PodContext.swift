@@ -1,0 +1,18 @@
+import KubernetesClient
+import Logging
+
+/// What the workers of all pods share.
+struct PodContext: Sendable {
+  let node: NodeFacts
+  let client: KubernetesClient
+  let events: EventRecorder
+  let runtime: RuntimeClient
+  let prober: Prober
+  let volumes: VolumeMounts
+  let puller: ImagePuller
+  /// First and longest delay between runs of a container that fails.
+  let crashBackOff: (initial: Duration, maximum: Duration)
+  /// How often a pod is looked at when nothing is told of it.
+  let resync: Duration
+  let logger: Logger
+}

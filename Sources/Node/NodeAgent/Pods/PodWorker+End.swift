@@ -1,0 +1,115 @@
+import CRI
+import GRPCCore
+import JSONDocument
+import KubernetesAPI
+import KubernetesClient
+import Logging
+
+/// The way down: hooks and signals, sandbox, volumes, directories, and the object last.
+extension PodWorker {
+  /// Takes the pod down; every step may be repeated.
+  func end() async throws -> Duration? {
+    let configurations = PodConfigurations(pod: pod, node: context.node)
+    if case .ending = stage {} else {
+      stage = .ending(until: .now + .seconds(pod.graceSeconds))
+      if records.contains(where: \.isRunning) {
+        for name in Set(records.filter(\.isRunning).map(\.name)).sorted() {
+          context.events.record(.normal, about: pod, reason: "Killing", message: "Stopping container \(name)")
+        }
+      }
+      noteStatusChange()
+    }
+    var left = 0
+    if case .ending(let until) = stage { left = Int(max(.zero, until - .now).components.seconds) }
+    let grace = min(pod.graceSeconds, left + 1)
+    for task in probes.values.flatMap(\.self) { task.cancel() }
+    let sidecars = Set(
+      pod.initContainers.filter { $0["restartPolicy"].string == "Always" }.compactMap { $0["name"].string })
+    try await stopAll(records.filter { $0.isRunning && !sidecars.contains($0.name) }, graceSeconds: grace)
+    try await stopAll(records.filter { $0.isRunning && sidecars.contains($0.name) }, graceSeconds: min(grace, 2))
+    try await observeContainers()
+    // The last words of the containers, while they can still be read.
+    if !isObjectGone, !isDraining { await publish() }
+    try await removeSandboxes()
+    try await context.volumes.unmount(podUID: pod.uid)
+    try await context.volumes.removeDirectory(podUID: pod.uid)
+    if !isDraining { try FileTree.remove(configurations.logDirectory) }
+    if pod.isBeingDeleted, !isObjectGone, !isDraining {
+      do {
+        try await context.client.delete(
+          .pods, namespace: pod.namespace, name: pod.name, uid: pod.uid, gracePeriodSeconds: 0)
+      } catch let status as APIStatus where status.isNotFound || status.isConflict {}
+    }
+    logger.info("pod is gone from this node")
+    stage = .gone
+    return nil
+  }
+
+  /// All containers ended for good: network and volumes are given back, containers stay for their logs.
+  func finish() async throws {
+    guard stage != .finished else { return }
+    for sandbox in try await sandboxes() where sandbox.state == .sandboxReady {
+      _ = try await context.runtime.runtime.stopPodSandbox(
+        .with { $0.podSandboxID = sandbox.id }, options: RuntimeClient.within(.seconds(120)))
+    }
+    try await context.volumes.unmount(podUID: pod.uid)
+    stage = .finished
+    hostPaths = nil
+    noteStatusChange()
+  }
+
+  private func sandboxes() async throws -> [Runtime_V1_PodSandbox] {
+    let selector = [PodLabels.uid: pod.uid]
+    return try await context.runtime.runtime.listPodSandbox(
+      .with { $0.filter.labelSelector = selector }, options: RuntimeClient.within(.seconds(60))
+    ).items
+  }
+
+  private func removeSandboxes() async throws {
+    let options = RuntimeClient.within(.seconds(120))
+    for sandbox in try await sandboxes() {
+      _ = try await context.runtime.runtime.stopPodSandbox(.with { $0.podSandboxID = sandbox.id }, options: options)
+      _ = try await context.runtime.runtime.removePodSandbox(.with { $0.podSandboxID = sandbox.id }, options: options)
+    }
+    sandbox = nil
+    records = records.filter { !$0.isRunning }
+  }
+
+  private func stopAll(_ running: [ContainerRecord], graceSeconds: Int) async throws {
+    let specifications = Dictionary(
+      (pod.initContainers + pod.containers).compactMap { item in item["name"].string.map { ($0, item) } },
+      uniquingKeysWith: { first, _ in first })
+    await withTaskGroup(of: Void.self) { group in
+      for record in running {
+        let specification = specifications[record.name] ?? .null
+        group.addTask { await self.stop(record, specification, graceSeconds: graceSeconds) }
+      }
+    }
+  }
+
+  /// Runs the hook before the stop, then SIGTERM and, when the time is over, SIGKILL. The hook's time is the pod's.
+  func stop(_ record: ContainerRecord, _ container: JSONValue, graceSeconds: Int) async {
+    let began = ContinuousClock.now
+    let hook = container["lifecycle"]["preStop"]
+    if !hook.isNull, graceSeconds > 0 {
+      let answer = await context.prober.ask(
+        hook, container: container, containerID: record.id, address: sandbox?.address ?? "",
+        timeout: .seconds(graceSeconds))
+      if case .failure(let message) = answer {
+        context.events.record(.warning, about: pod, reason: "FailedPreStopHook", message: message)
+      }
+    }
+    let left = max(hook.isNull ? 0 : 2, graceSeconds - Int((ContinuousClock.now - began).components.seconds))
+    do {
+      _ = try await context.runtime.runtime.stopContainer(
+        .with {
+          $0.containerID = record.id
+          $0.timeout = Int64(left)
+        }, options: RuntimeClient.within(.seconds(left + 30)))
+    } catch {
+      logger.warning(
+        "a container can't be stopped",
+        metadata: ["container": .string(record.name), "error": "\((error as? RPCError)?.message ?? "\(error)")"])
+    }
+  }
+}

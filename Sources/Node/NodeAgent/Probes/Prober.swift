@@ -1,0 +1,111 @@
+import AsyncHTTPClient
+import CRI
+import Foundation
+import GRPCCore
+import JSONDocument
+import KubernetesAPI
+import NIOCore
+import NIOPosix
+
+/// Asks containers how they are: probes and hooks, by http, tcp or a command.
+struct Prober: Sendable {
+  let runtime: RuntimeClient
+
+  /// What a container answered.
+  enum Answer: Hashable, Sendable {
+    case success
+    case failure(String)
+
+    var isSuccess: Bool { self == .success }
+  }
+
+  /// Runs the action of a probe or hook once.
+  /// - Parameters:
+  ///   - container: its specification, for named ports.
+  ///   - address: the pod's.
+  func ask(_ action: JSONValue, container: JSONValue, containerID: String, address: String, timeout: Duration) async
+    -> Answer
+  {
+    if !action["httpGet"].isNull {
+      return await http(action["httpGet"], container: container, address: address, timeout: timeout)
+    }
+    if !action["tcpSocket"].isNull {
+      let host = action["tcpSocket"]["host"].string ?? address
+      guard let port = Self.port(action["tcpSocket"]["port"], container) else { return .failure("no such port") }
+      return await Self.tcp(host, port, timeout)
+    }
+    if !action["exec"].isNull {
+      return await exec(action["exec"]["command"].elements.compactMap(\.string), containerID, timeout)
+    }
+    if let seconds = action["sleep"]["seconds"].int {
+      try? await Task.sleep(for: .seconds(seconds))
+      return .success
+    }
+    if !action["grpc"].isNull { return .failure("grpc probes are not supported; use tcpSocket or exec") }
+    return .failure("the probe has no action")
+  }
+
+  /// A port by number or by the name that the container gives it.
+  static func port(_ value: JSONValue, _ container: JSONValue) -> Int? {
+    if let number = value.int { return number }
+    guard let name = value.string else { return nil }
+    if let number = Int(name) { return number }
+    return container["ports"].elements.first { $0["name"].string == name }?["containerPort"].int
+  }
+
+  private func http(_ action: JSONValue, container: JSONValue, address: String, timeout: Duration) async -> Answer {
+    guard let port = Self.port(action["port"], container) else { return .failure("no such port") }
+    let scheme = action["scheme"].string?.lowercased() ?? "http"
+    let host = action["host"].string ?? address
+    let path = action["path"].string ?? "/"
+    var request = HTTPClientRequest(
+      url: "\(scheme)://\(host.contains(":") ? "[\(host)]" : host):\(port)\(path.hasPrefix("/") ? path : "/" + path)")
+    request.headers.add(name: "User-Agent", value: "kube-probe/nagaya")
+    request.headers.add(name: "Connection", value: "close")
+    for header in action["httpHeaders"].elements {
+      if let name = header["name"].string { request.headers.replaceOrAdd(name: name, value: header["value"].string ?? "") }
+    }
+    do {
+      let answer = try await Self.client.execute(request, timeout: TimeAmount(timeout))
+      for try await _ in answer.body {}
+      return (200..<400).contains(answer.status.code)
+        ? .success : .failure("HTTP probe failed with statuscode: \(answer.status.code)")
+    } catch { return .failure("Get \"\(request.url)\": \(error)") }
+  }
+
+  /// Probes of all pods; certificates are not checked, as the API says for probes.
+  private static let client: HTTPClient = {
+    var configuration = HTTPClient.Configuration()
+    configuration.tlsConfiguration = .makeClientConfiguration()
+    configuration.tlsConfiguration?.certificateVerification = .none
+    configuration.redirectConfiguration = .disallow
+    configuration.connectionPool.idleTimeout = .milliseconds(100)
+    configuration.timeout.connect = .seconds(1)
+    return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+  }()
+
+  private static func tcp(_ host: String, _ port: Int, _ timeout: Duration) async -> Answer {
+    do {
+      let channel = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
+        .connectTimeout(TimeAmount(timeout)).connect(host: host, port: port).get()
+      try await channel.close()
+      return .success
+    } catch { return .failure("dial tcp \(host):\(port): \(error)") }
+  }
+
+  private func exec(_ command: [String], _ containerID: String, _ timeout: Duration) async -> Answer {
+    do {
+      let answer = try await runtime.runtime.execSync(
+        .with {
+          $0.containerID = containerID
+          $0.cmd = command
+          $0.timeout = max(1, timeout.components.seconds)
+        }, options: RuntimeClient.within(timeout + .seconds(5)))
+      guard answer.exitCode == 0 else {
+        let output = String(decoding: (answer.stdout + answer.stderr).prefix(500), as: UTF8.self)
+        return .failure("command exited with \(answer.exitCode): \(output)")
+      }
+      return .success
+    } catch let error as RPCError { return .failure(error.message) } catch { return .failure("\(error)") }
+  }
+}

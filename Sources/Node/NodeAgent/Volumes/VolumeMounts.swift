@@ -1,0 +1,265 @@
+import GRPCCore
+import JSONDocument
+import KubernetesAPI
+import KubernetesClient
+import Logging
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Volumes of this node's pods, on disk below `S/node`.
+///
+/// `pods/<uid>/volumes/<kind>/<name>` holds a pod's volume. For a CSI volume there is first a record
+/// (`<name>.json`, what to take back), then its mount `<name>/mount`; the volume itself is staged once for the node at
+/// `csi/<digest>/mount`. So whatever is mounted can be taken back from the disk alone, at any moment.
+actor VolumeMounts {
+  private let directory: String
+  private let client: KubernetesClient
+  /// Driver name to the path of its socket.
+  private let drivers: [String: String]
+  private let logger: Logger
+  /// Handles that are being staged or unstaged, and who waits for them.
+  private var busy: [String: [CheckedContinuation<Void, Never>]] = [:]
+
+  init(directory: String, client: KubernetesClient, drivers: [String: String], logger: Logger) {
+    self.directory = directory
+    self.client = client
+    self.drivers = drivers
+    self.logger = logger
+  }
+
+  nonisolated func podDirectory(_ uid: String) -> String { "\(directory)/pods/\(uid)" }
+
+  /// Uids of pods that have a directory.
+  nonisolated var knownPods: [String] { FileTree.names(in: "\(directory)/pods") }
+
+  // MARK: Preparing
+
+  /// Makes all volumes of a pod be there.
+  /// - Returns: the path on the host of each volume, by its name in the pod.
+  /// - Throws: `PodProblem`; calling again continues.
+  func prepare(_ pod: KubernetesObject, contents: FileVolumeContents) async throws -> [String: String] {
+    var paths: [String: String] = [:]
+    for volume in pod.spec["volumes"].elements {
+      guard let name = volume["name"].string else { continue }
+      do { paths[name] = try await prepare(volume, name, pod, contents) } catch let problem as PodProblem {
+        throw PodProblem(
+          "ContainerCreating", "volume \"\(name)\": \(problem.message)", event: "FailedMount")
+      } catch let error as RPCError {
+        throw PodProblem("ContainerCreating", "volume \"\(name)\": \(error.message)", event: "FailedMount")
+      } catch {
+        throw PodProblem("ContainerCreating", "volume \"\(name)\": \(error)", event: "FailedMount")
+      }
+    }
+    return paths
+  }
+
+  private func prepare(
+    _ volume: JSONValue, _ name: String, _ pod: KubernetesObject, _ contents: FileVolumeContents
+  ) async throws -> String {
+    let volumes = "\(podDirectory(pod.uid))/volumes"
+    if FileVolumeContents.isFiles(volume) {
+      let path = "\(volumes)/files/\(name)"
+      try PublishedFiles.publish(try await contents.files(of: volume), in: path)
+      return path
+    }
+    if !volume["emptyDir"].isNull {
+      let path = "\(volumes)/empty/\(name)"
+      try FileTree.makeDirectory(path, mode: 0o777)
+      chmod(path, 0o777)
+      if volume["emptyDir"]["medium"].string == "Memory", !Self.isMounted(path) {
+        let size = volume["emptyDir"]["sizeLimit"].quantity.map { ",size=\($0.value)" } ?? ""
+        guard mount("tmpfs", path, "tmpfs", 0, "mode=0777\(size)") == 0 else { throw FileError("mount", path) }
+      }
+      return path
+    }
+    if let path = volume["hostPath"]["path"].string { return try hostPath(path, type: volume["hostPath"]["type"].string ?? "") }
+    if let claim = volume["persistentVolumeClaim"]["claimName"].string {
+      let isReadOnly = volume["persistentVolumeClaim"]["readOnly"].bool ?? false
+      let (pvName, csi) = try await csiVolume(claim: claim, namespace: pod.namespace, isReadOnly: isReadOnly)
+      return try await publish(csi, name: pvName, podUID: pod.uid)
+    }
+    let kinds = volume.members.keys.filter { $0 != "name" }.sorted().joined(separator: ", ")
+    if kinds.isEmpty {
+      let path = "\(volumes)/empty/\(name)"
+      try FileTree.makeDirectory(path, mode: 0o777)
+      chmod(path, 0o777)
+      return path
+    }
+    throw PodProblem("ContainerCreating", "volumes of kind \(kinds) are not supported")
+  }
+
+  /// core/v1 `HostPathType`.
+  private func hostPath(_ path: String, type: String) throws -> String {
+    var status = stat()
+    switch type {
+    case "DirectoryOrCreate": try FileTree.makeDirectory(path)
+    case "FileOrCreate": if !FileTree.exists(path) { try FileTree.write([], to: path) }
+    default: break
+    }
+    let isThere = stat(path, &status) == 0
+    let wanted: mode_t? =
+      switch type {
+      case "Directory", "DirectoryOrCreate": S_IFDIR
+      case "File", "FileOrCreate": S_IFREG
+      case "Socket": S_IFSOCK
+      case "CharDevice": S_IFCHR
+      case "BlockDevice": S_IFBLK
+      default: nil
+      }
+    if let wanted, !isThere || status.st_mode & S_IFMT != wanted {
+      throw PodProblem("ContainerCreating", "hostPath type check failed: \(path) is not a \(type)")
+    }
+    return path
+  }
+
+  /// The volume that a claim is bound to.
+  private func csiVolume(claim name: String, namespace: String, isReadOnly: Bool) async throws -> (String, CSIVolume) {
+    guard let claim = try await client.getIfPresent(.persistentVolumeClaims, namespace: namespace, name: name) else {
+      throw PodProblem("ContainerCreating", "persistentvolumeclaim \"\(name)\" not found")
+    }
+    guard claim.status["phase"].string == "Bound", let volumeName = claim.spec["volumeName"].string else {
+      throw PodProblem("ContainerCreating", "persistentvolumeclaim \"\(name)\" is not bound yet")
+    }
+    let volume = try await client.get(.persistentVolumes, name: volumeName)
+    let source = volume.spec["csi"]
+    guard let driver = source["driver"].string, let handle = source["volumeHandle"].string else {
+      throw PodProblem("ContainerCreating", "persistentvolume \"\(volumeName)\" is not a CSI volume")
+    }
+    guard
+      let csi = CSIVolume(json: [
+        "driver": .string(driver), "handle": .string(handle), "fsType": .string(source["fsType"].string ?? ""),
+        "mountFlags": volume.spec["mountOptions"], "attributes": source["volumeAttributes"],
+        "accessMode": volume.spec["accessModes"][0], "readOnly": .bool(isReadOnly || source["readOnly"].bool == true),
+      ])
+    else { throw PodProblem("ContainerCreating", "persistentvolume \"\(volumeName)\" has no driver or handle") }
+    return (volumeName, csi)
+  }
+
+  private func publish(_ volume: CSIVolume, name: String, podUID: String) async throws -> String {
+    let place = "\(podDirectory(podUID))/volumes/csi/\(name)"
+    let target = "\(place)/mount"
+    await acquire(volume.handle)
+    defer { release(volume.handle) }
+    if FileTree.exists("\(place).json"), Self.isMounted(target) { return target }
+    let driver = try self.driver(volume)
+    let staging = stagingDirectory(volume)
+    try FileTree.makeDirectory("\(staging)/mount", mode: 0o750)
+    try FileTree.makeDirectory(place, mode: 0o750)
+    // Intent first: from here on a teardown knows what to take back.
+    try FileTree.replace("\(staging)/volume.json", with: volume.json.encoded())
+    try FileTree.replace("\(place).json", with: volume.json.encoded())
+    try await driver.stage(volume, at: "\(staging)/mount")
+    try await driver.publish(volume, staged: "\(staging)/mount", at: target)
+    return target
+  }
+
+  // MARK: Taking back
+
+  /// Unmounts a pod's volumes; its directory stays until `removeDirectory`.
+  func unmount(podUID: String) async throws {
+    let volumes = "\(podDirectory(podUID))/volumes"
+    for name in FileTree.names(in: "\(volumes)/csi") where name.hasSuffix(".json") {
+      try await unpublish(record: "\(volumes)/csi/\(name)", target: "\(volumes)/csi/\(name.dropLast(5))/mount")
+    }
+    for name in FileTree.names(in: "\(volumes)/empty") where Self.isMounted("\(volumes)/empty/\(name)") {
+      guard umount2("\(volumes)/empty/\(name)", 0) == 0 else { throw FileError("umount", "\(volumes)/empty/\(name)") }
+    }
+  }
+
+  /// Removes what is left of a pod, after `unmount`.
+  func removeDirectory(podUID: String) throws { try FileTree.remove(podDirectory(podUID)) }
+
+  private func unpublish(record: String, target: String) async throws {
+    guard let bytes = try? FileTree.read(record), let json = try? JSONValue(parsing: bytes),
+      let volume = CSIVolume(json: json)
+    else { return try FileTree.remove(record) }
+    await acquire(volume.handle)
+    defer { release(volume.handle) }
+    let driver = try self.driver(volume)
+    try await driver.unpublish(volume, at: target)
+    try FileTree.remove(String(target.dropLast("/mount".count)))
+    try FileTree.remove(record)
+    guard !isPublished(volume) else { return }
+    let staging = stagingDirectory(volume)
+    try await driver.unstage(volume, at: "\(staging)/mount")
+    try FileTree.remove(staging)
+  }
+
+  /// Unstages volumes that no pod uses: left over when this process ended between two steps.
+  func removeOrphans() async {
+    for name in FileTree.names(in: "\(directory)/csi") {
+      let staging = "\(directory)/csi/\(name)"
+      guard let bytes = try? FileTree.read("\(staging)/volume.json"), let json = try? JSONValue(parsing: bytes),
+        let volume = CSIVolume(json: json)
+      else { continue }
+      await acquire(volume.handle)
+      defer { release(volume.handle) }
+      guard !isPublished(volume) else { continue }
+      do {
+        try await driver(volume).unstage(volume, at: "\(staging)/mount")
+        try FileTree.remove(staging)
+        logger.info("unstaged a volume that no pod uses", metadata: ["volume": .string(volume.handle)])
+      } catch {
+        logger.warning("an unused volume can't be unstaged", metadata: ["volume": .string(volume.handle), "error": "\(error)"])
+      }
+    }
+  }
+
+  private func isPublished(_ volume: CSIVolume) -> Bool {
+    knownPods.contains { uid in
+      let place = "\(podDirectory(uid))/volumes/csi"
+      return FileTree.names(in: place).contains { name in
+        guard name.hasSuffix(".json"), let bytes = try? FileTree.read("\(place)/\(name)"),
+          let json = try? JSONValue(parsing: bytes)
+        else { return false }
+        return json["driver"].string == volume.driver && json["handle"].string == volume.handle
+      }
+    }
+  }
+
+  private func driver(_ volume: CSIVolume) throws -> CSINode {
+    guard let socket = drivers[volume.driver] else {
+      throw PodProblem("ContainerCreating", "the CSI driver \(volume.driver) is not on this node")
+    }
+    return CSINode(socket: socket)
+  }
+
+  /// Handles may hold any bytes; a hash of them names the directory.
+  private func stagingDirectory(_ volume: CSIVolume) -> String {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325  // FNV-1a, 64 bits
+    for byte in "\(volume.driver)\0\(volume.handle)".utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    return "\(directory)/csi/\(String(hash, radix: 16))"
+  }
+
+  static func isMounted(_ path: String) -> Bool {
+    guard let real = realpath(path, nil) else { return false }
+    defer { free(real) }
+    let wanted = String(cString: real)
+    return (FileTree.readText("/proc/self/mountinfo") ?? "").split(separator: "\n").contains { line in
+      let columns = line.split(separator: " ", maxSplits: 5)
+      return columns.count > 4 && columns[4] == wanted
+    }
+  }
+
+  // MARK: One step at a time for a volume
+
+  private func acquire(_ handle: String) async {
+    guard busy[handle] != nil else {
+      busy[handle] = []
+      return
+    }
+    await withCheckedContinuation { busy[handle, default: []].append($0) }
+  }
+
+  private func release(_ handle: String) {
+    guard var waiting = busy[handle], !waiting.isEmpty else {
+      busy[handle] = nil
+      return
+    }
+    let next = waiting.removeFirst()
+    busy[handle] = waiting
+    next.resume()
+  }
+}
