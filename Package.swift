@@ -118,8 +118,8 @@ let package = Package(
       "APIServer", on: "ControlPlane",
       [
         "ObjectStore", "KubernetesAPI", "KubernetesClient", "JSONDocument", "CertificateAuthority",
-        .hummingbird, .hummingbirdTLS, .hummingbirdHTTP2, .nioCore, .nioSSL, .x509, .crypto,
-        .logging, .serviceLifecycle, .collections,
+        .hummingbird, .hummingbirdTLS, .hummingbirdHTTP2, .nioCore, .nioPosix, .nioHTTP2, .nioSSL, .nioTLS,
+        .x509, .crypto, .logging, .serviceLifecycle, .collections,
       ]),
     room(
       "Controllers", on: "ControlPlane",

@@ -1,6 +1,6 @@
 import Crypto
-public import Foundation
-public import NIOSSL
+import Foundation
+import NIOSSL
 import SwiftASN1
 import X509
 

@@ -1,6 +1,6 @@
 import Crypto
 import Foundation
-public import NIOSSL
+import NIOSSL
 import Synchronization
 import X509
 

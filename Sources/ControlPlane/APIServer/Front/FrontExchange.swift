@@ -1,0 +1,182 @@
+import Foundation
+import HTTPTypes
+import HummingbirdCore
+import JSONDocument
+import KubernetesAPI
+import KubernetesClient
+import Logging
+import NIOCore
+
+/// One request and its answer: target, identity and body in; bytes or a stream out.
+struct FrontExchange: Sendable {
+  /// The peer left, or sent more than is read: the connection has no further use.
+  private struct ConnectionSpent: Error {}
+
+  let handler: any APIRequestHandling
+  let authenticator: Authenticator
+  let table: FrontConnectionTable
+  let drain: FrontDrain
+  let limits: HTTPSFront.Limits
+  let logger: Logger
+
+  func respond(_ request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel) async throws {
+    guard let (connection, isHTTP2) = table.connection(of: channel) else { throw ConnectionSpent() }
+    var body = request.body.makeAsyncIterator()
+    var isRead = false
+    let response: APIResponse
+    do throws(APIStatus) {
+      var (apiRequest, user) = try await admit(request, connection)
+      if request.headers[.expect]?.lowercased() == "100-continue" {
+        do { try await writer.writeInformationalHead(HTTPResponse(status: .continue)) } catch {
+          throw APIStatus(.badRequest, "the connection is gone")
+        }
+      }
+      apiRequest.body = try await read(&body, channel)
+      isRead = true
+      response = await handler.respond(to: apiRequest, from: user)
+    } catch {
+      response = Self.answer(error)
+    }
+    let mayHaveMore = !isRead && Self.hasBody(request)
+    let head = head(of: response, isLast: mayHaveMore && !isHTTP2)
+    if request.method == .head {
+      try await writer.writeResponse(head)
+    } else {
+      switch response.body {
+      case .bytes(let bytes):
+        try await writer.write(response: head, body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+      case .stream(let stream):
+        try await send(stream, head, writer, channel: channel, connection: isHTTP2 ? nil : connection)
+      }
+    }
+    guard mayHaveMore else { return }
+    // The rest is thrown away for a moment, so that the client gets to read the answer, then the connection ends.
+    await discard(&body, channel)
+    throw ConnectionSpent()
+  }
+
+  // MARK: In
+
+  /// The request without its body, and who asks.
+  private func admit(_ request: Request, _ connection: FrontConnection) async throws(APIStatus) -> (APIRequest, UserInfo) {
+    let (path, query) = try URLDecoding.decode(target: request.head.path ?? "")
+    let user = try await identify(request, connection, path)
+    guard let method = APIRequest.Method(rawValue: request.method.rawValue) else {
+      throw APIStatus(.methodNotAllowed, "the method \(request.method.rawValue.prefix(20)) is not supported")
+    }
+    if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limits.bodyBytes { throw tooLarge }
+    let type = request.headers[.contentType].map { String($0.prefix { $0 != ";" }).trimmingCharacters(in: .whitespaces) }
+    return (
+      APIRequest(
+        method, path, query: query, contentType: type, accept: request.headers[.accept],
+        userAgent: request.headers[.userAgent]), user
+    )
+  }
+
+  /// Client certificate first, then bearer token; nobody but for the few paths that say how the server does.
+  private func identify(_ request: Request, _ connection: FrontConnection, _ path: String) async throws(APIStatus)
+    -> UserInfo
+  {
+    var refusal: APIStatus?
+    do throws(APIStatus) {
+      if let user = try await connection.identity(by: authenticator) { return user }
+    } catch { refusal = error }
+    if let authorization = request.headers[.authorization] {
+      let parts = authorization.split(separator: " ", maxSplits: 1)
+      guard parts.count == 2, parts[0].lowercased() == "bearer" else {
+        throw APIStatus(.unauthorized, "Unauthorized: only bearer tokens and client certificates are accepted")
+      }
+      return try await authenticator.authenticate(token: String(parts[1]))
+    }
+    if let refusal { throw refusal }
+    if Self.publicPaths.contains(path) { return .anonymous }
+    throw APIStatus(.unauthorized, "Unauthorized")
+  }
+
+  /// What anybody may read, so that the server can be watched from outside.
+  static let publicPaths: Set<String> = ["/healthz", "/livez", "/readyz", "/version"]
+
+  private var tooLarge: APIStatus {
+    APIStatus(.requestEntityTooLarge, "Request entity too large: limit is \(limits.bodyBytes)")
+  }
+
+  private static func hasBody(_ request: Request) -> Bool {
+    request.headers[.contentLength].map { $0 != "0" } ?? (request.headers[.transferEncoding] != nil || request.method == .post || request.method == .put || request.method == .patch)
+  }
+
+  private func read(_ body: inout HummingbirdCore.RequestBody.AsyncIterator, _ channel: any Channel) async throws(APIStatus) -> [UInt8] {
+    let deadline = channel.eventLoop.scheduleTask(in: TimeAmount(limits.bodyTimeout)) { channel.close(promise: nil) }
+    defer { deadline.cancel() }
+    var bytes: [UInt8] = []
+    while true {
+      let buffer: ByteBuffer?
+      do { buffer = try await body.next() } catch { throw APIStatus(.badRequest, "the request's body ended early") }
+      guard let buffer else { return bytes }
+      guard bytes.count + buffer.readableBytes <= limits.bodyBytes else { throw tooLarge }
+      bytes += buffer.readableBytesView
+    }
+  }
+
+  private func discard(_ body: inout HummingbirdCore.RequestBody.AsyncIterator, _ channel: any Channel) async {
+    let deadline = channel.eventLoop.scheduleTask(in: .seconds(5)) { channel.close(promise: nil) }
+    defer { deadline.cancel() }
+    var rest = limits.discardedBytes
+    while rest > 0, let buffer = try? await body.next() { rest -= buffer.readableBytes }
+  }
+
+  // MARK: Out
+
+  static func answer(_ status: APIStatus) -> APIResponse {
+    var headers: [(name: String, value: String)] = []
+    if let seconds = status.retryAfterSeconds { headers.append(("Retry-After", String(seconds))) }
+    return APIResponse(status: status.code, headers: headers, body: .bytes(status.json.encoded()))
+  }
+
+  private func head(of response: APIResponse, isLast: Bool) -> HTTPResponse {
+    var head = HTTPResponse(status: .init(code: response.status))
+    for (name, value) in response.headers {
+      if let name = HTTPField.Name(name) { head.headerFields.append(HTTPField(name: name, value: value)) }
+    }
+    if let name = HTTPField.Name("Audit-Id"), head.headerFields[name] == nil {
+      head.headerFields[name] = UUID().uuidString.lowercased()
+    }
+    if !response.contentType.isEmpty { head.headerFields[.contentType] = response.contentType }
+    if head.headerFields[.cacheControl] == nil { head.headerFields[.cacheControl] = "no-cache, private" }
+    if case .bytes(let bytes) = response.body { head.headerFields[.contentLength] = String(bytes.count) }
+    if isLast { head.headerFields[.connection] = "close" }
+    return head
+  }
+
+  /// Sends chunk by chunk, each at once, until the stream ends, the client goes or the front shuts down.
+  private func send(
+    _ stream: ByteStream, _ head: HTTPResponse, _ writer: consuming ResponseWriter, channel: any Channel,
+    connection: FrontConnection?
+  ) async throws {
+    let (ended, source) = AsyncStream<Never>.makeStream()
+    let draining = drain.register { source.finish() }
+    defer { drain.remove(draining) }
+    let closing = connection?.onClose { source.finish() }
+    defer { if let closing { connection?.removeCloseHandler(closing) } }
+    if connection == nil { channel.closeFuture.whenComplete { _ in source.finish() } }
+
+    // Hummingbird's writer is Sendable, which its opaque type hides; one task at a time uses it.
+    nonisolated(unsafe) var sink = try await writer.writeHead(head)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { for await _ in ended {} }
+      group.addTask {
+        do {
+          for try await chunk in stream where !chunk.isEmpty { try await sink.write(ByteBuffer(bytes: chunk)) }
+        } catch is CancellationError {}
+      }
+      defer { group.cancelAll() }
+      try await group.next()
+    }
+    guard channel.isActive else { throw ConnectionSpent() }
+    try await sink.finish(nil)
+  }
+}
+
+extension UserInfo {
+  /// Who did not say who they are.
+  public static let anonymous = UserInfo(name: "system:anonymous", groups: ["system:unauthenticated"])
+}

@@ -1,0 +1,79 @@
+import KubernetesAPI
+
+/// Takes a request target (RFC 9112, section 3.2.1) apart: plain path and plain query parameters.
+enum URLDecoding {
+  /// Bytes of a target at most.
+  static let targetLimit = 16 << 10
+  /// Parameters of a query at most.
+  static let parameterLimit = 256
+
+  /// - Throws: `badRequest` for what is no absolute path, for broken escapes, for text that is not UTF-8, and for
+  ///   segments that would change the path's meaning once decoded (`..`, `%2F`, control characters).
+  static func decode(target: String) throws(APIStatus) -> (path: String, query: [(name: String, value: String)]) {
+    guard target.utf8.count <= targetLimit else {
+      throw APIStatus(.badRequest, "the request's path and query are longer than \(targetLimit) bytes")
+    }
+    guard target.utf8.first == UInt8(ascii: "/") else {
+      throw APIStatus(.badRequest, "the request's target must be an absolute path")
+    }
+    let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+    var path = ""
+    for (index, segment) in parts[0].split(separator: "/", omittingEmptySubsequences: false).enumerated() {
+      let text = try decode(segment, plusIsSpace: false)
+      guard text != ".", text != "..", !text.utf8.contains(where: { $0 == UInt8(ascii: "/") || $0 < 0x20 || $0 == 0x7F })
+      else { throw APIStatus(.badRequest, "the request's path has a segment that is not allowed") }
+      if index > 0 { path += "/" }
+      path += text
+    }
+    guard parts.count == 2 else { return (path, []) }
+    var query: [(name: String, value: String)] = []
+    for parameter in parts[1].split(separator: "&") {
+      guard query.count < parameterLimit else {
+        throw APIStatus(.badRequest, "the request has more than \(parameterLimit) parameters")
+      }
+      let pair = parameter.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      query.append(
+        (
+          try decode(pair[0], plusIsSpace: true),
+          pair.count == 2 ? try decode(pair[1], plusIsSpace: true) : ""
+        ))
+    }
+    return (path, query)
+  }
+
+  private static func decode(_ text: Substring, plusIsSpace: Bool) throws(APIStatus) -> String {
+    let bytes = Array(text.utf8)
+    var decoded: [UInt8] = []
+    decoded.reserveCapacity(bytes.count)
+    var position = 0
+    while position < bytes.count {
+      switch bytes[position] {
+      case UInt8(ascii: "%"):
+        guard position + 2 < bytes.count, let high = hexadecimal(bytes[position + 1]),
+          let low = hexadecimal(bytes[position + 2])
+        else { throw APIStatus(.badRequest, "the request's target has a broken percent escape") }
+        decoded.append(high << 4 | low)
+        position += 3
+      case UInt8(ascii: "+") where plusIsSpace:
+        decoded.append(UInt8(ascii: " "))
+        position += 1
+      case let byte:
+        decoded.append(byte)
+        position += 1
+      }
+    }
+    guard let text = String(validating: decoded, as: UTF8.self) else {
+      throw APIStatus(.badRequest, "the request's target is not UTF-8")
+    }
+    return text
+  }
+
+  private static func hexadecimal(_ byte: UInt8) -> UInt8? {
+    switch byte {
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
+    default: nil
+    }
+  }
+}

@@ -1,0 +1,110 @@
+import JSONDocument
+import KubernetesAPI
+
+/// The roles that every server begins with; they are created at start where they are missing.
+public enum DefaultRoles {
+  private static let readVerbs = ["get", "list", "watch"]
+  private static let writeVerbs = ["create", "update", "patch", "delete", "deletecollection"]
+
+  /// ClusterRoles, then ClusterRoleBindings.
+  public static var objects: [KubernetesObject] {
+    [
+      role("cluster-admin", RBACRule.everything),
+      role("admin", adminRules), role("edit", editRules), role("view", viewRules),
+      role(
+        "system:discovery",
+        [
+          RBACRule(
+            verbs: ["get"],
+            nonResourceURLs: [
+              "/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz",
+              "/version", "/version/",
+            ])
+        ]),
+      role(
+        "system:basic-user",
+        [
+          RBACRule(
+            verbs: ["create"], apiGroups: ["authorization.k8s.io"],
+            resources: ["selfsubjectaccessreviews", "selfsubjectrulesreviews"]),
+          RBACRule(verbs: ["create"], apiGroups: ["authentication.k8s.io"], resources: ["selfsubjectreviews"]),
+        ]),
+      role(
+        "system:public-info-viewer",
+        [RBACRule(verbs: ["get"], nonResourceURLs: ["/healthz", "/livez", "/readyz", "/version", "/version/"])]),
+      binding("cluster-admin", to: ["system:masters"]),
+      binding("system:discovery", to: ["system:authenticated"]),
+      binding("system:basic-user", to: ["system:authenticated"]),
+      binding("system:public-info-viewer", to: ["system:authenticated", "system:unauthenticated"]),
+    ]
+  }
+
+  /// What a viewer reads: everything of a namespace but secrets and roles. Names of the cluster's kinds hold where the
+  /// role is bound to the whole cluster.
+  private static var viewRules: [RBACRule] {
+    [
+      RBACRule(
+        verbs: readVerbs, apiGroups: [""],
+        resources: [
+          "configmaps", "events", "namespaces", "namespaces/status", "persistentvolumeclaims",
+          "persistentvolumeclaims/status", "pods", "pods/log", "pods/status", "resourcequotas",
+          "resourcequotas/status", "serviceaccounts", "services", "services/status",
+        ]),
+      RBACRule(
+        verbs: readVerbs, apiGroups: ["apps"],
+        resources: [
+          "deployments", "deployments/scale", "deployments/status", "replicasets", "replicasets/scale",
+          "replicasets/status",
+        ]),
+      RBACRule(verbs: readVerbs, apiGroups: ["discovery.k8s.io"], resources: ["endpointslices"]),
+      RBACRule(verbs: readVerbs, apiGroups: ["events.k8s.io"], resources: ["events"]),
+      RBACRule(
+        verbs: readVerbs, apiGroups: ["nagaya.dev"],
+        resources: ["applications", "applications/scale", "applications/status", "tenants", "tenants/status"]),
+      RBACRule(verbs: readVerbs, apiGroups: ["storage.nagaya.dev"], resources: ["volumepools", "volumepools/status"]),
+    ]
+  }
+
+  private static var editRules: [RBACRule] {
+    viewRules + [
+      RBACRule(verbs: readVerbs + writeVerbs, apiGroups: [""], resources: ["secrets"]),
+      RBACRule(
+        verbs: writeVerbs, apiGroups: [""],
+        resources: ["configmaps", "events", "persistentvolumeclaims", "pods", "serviceaccounts", "services"]),
+      RBACRule(verbs: ["create"], apiGroups: [""], resources: ["pods/eviction"]),
+      RBACRule(
+        verbs: writeVerbs, apiGroups: ["apps"],
+        resources: ["deployments", "deployments/scale", "replicasets", "replicasets/scale"]),
+      RBACRule(
+        verbs: readVerbs + writeVerbs, apiGroups: ["coordination.k8s.io"], resources: ["leases"]),
+      RBACRule(verbs: writeVerbs, apiGroups: ["nagaya.dev"], resources: ["applications", "applications/scale"]),
+    ]
+  }
+
+  private static var adminRules: [RBACRule] {
+    editRules + [
+      RBACRule(
+        verbs: readVerbs + writeVerbs, apiGroups: ["rbac.authorization.k8s.io"], resources: ["roles", "rolebindings"]),
+      RBACRule(
+        verbs: ["create"], apiGroups: ["authorization.k8s.io"], resources: ["localsubjectaccessreviews"]),
+    ]
+  }
+
+  private static let labels = ["kubernetes.io/bootstrapping": "rbac-defaults"]
+
+  private static func role(_ name: String, _ rules: [RBACRule]) -> KubernetesObject {
+    var role = KubernetesObject(.clusterRoles, name: name, labels: labels)
+    role["rules"] = .array(rules.map(\.json))
+    return role
+  }
+
+  private static func binding(_ name: String, to groups: [String]) -> KubernetesObject {
+    var binding = KubernetesObject(.clusterRoleBindings, name: name, labels: labels)
+    binding["roleRef"] = [
+      "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": .string(name),
+    ]
+    binding["subjects"] = .array(
+      groups.map { ["apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": .string($0)] })
+    return binding
+  }
+}

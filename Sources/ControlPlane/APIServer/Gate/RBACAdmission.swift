@@ -1,0 +1,72 @@
+import JSONDocument
+import KubernetesAPI
+import KubernetesClient
+
+/// Nobody gives away more than they hold: checked when roles and bindings are written.
+///
+/// A role may be written by who holds all its rules, or may `escalate` it; a binding by who holds all rules of the role
+/// it names, or may `bind` that role (Kubernetes, "Privilege escalation prevention and bootstrapping").
+public struct RBACAdmission: Sendable {
+  private let authorizer: RBACAuthorizer
+  private let objects: any ObjectReading
+
+  public init(authorizer: RBACAuthorizer, objects: any ObjectReading) {
+    self.authorizer = authorizer
+    self.objects = objects
+  }
+
+  /// Whether `user` may write `object` as it is (after defaults and patches).
+  /// - Returns: the refusal; `nil` if it may be written, and for every other kind.
+  public func check(user: UserInfo, object: KubernetesObject, resource: Resource) async -> APIStatus? {
+    guard resource.group == Resource.roles.group, !user.groups.contains(UserInfo.mastersGroup) else { return nil }
+    let namespace = resource.isNamespaced ? object.namespace : nil
+    let stored = objects.objects(of: resource, namespace: namespace).first { $0.name == object.name }
+    switch resource.plural {
+    case "roles", "clusterroles":
+      if let stored, stored["rules"] == object["rules"], stored["aggregationRule"] == object["aggregationRule"] { return nil }
+      var rules = object["rules"].elements.map(RBACRule.init)
+      if !object["aggregationRule"].isNull {
+        // Whoever aggregates by labels grants what will be labelled later, too.
+        rules += RBACRule.everything
+      }
+      return await refusal(user, rules, namespace, object, resource, verb: "escalate", on: resource.plural, object.name)
+    case "rolebindings", "clusterrolebindings":
+      let reference = object["roleRef"]
+      if let stored, stored["roleRef"] == reference, stored["subjects"] == object["subjects"] { return nil }
+      let isCluster = reference["kind"].string == "ClusterRole"
+      // The rules of a role that does not exist cannot be compared: only who may bind anything binds it.
+      let rules = authorizer.index().rules(of: reference, namespace: namespace) ?? RBACRule.everything
+      return await refusal(
+        user, rules, namespace, object, resource, verb: "bind", on: isCluster ? "clusterroles" : "roles",
+        reference["name"].string ?? "")
+    default: return nil
+    }
+  }
+
+  private func refusal(
+    _ user: UserInfo, _ rules: [RBACRule], _ namespace: String?, _ object: KubernetesObject, _ resource: Resource,
+    verb: String, on plural: String, _ name: String
+  ) async -> APIStatus? {
+    let held = authorizer.index().grants(of: user, namespace: namespace).flatMap(\.rules)
+    let missing = rules.flatMap(\.atoms).filter { atom in !held.contains { $0.covers(atom: atom) } }
+    guard !missing.isEmpty else { return nil }
+    let access = AccessAttributes(
+      user: user, verb: verb, group: resource.group, version: resource.version, resource: plural,
+      namespace: namespace ?? "", name: name)
+    if await authorizer.decide(access).isAllowed { return nil }
+    let list = missing.prefix(10).map(Self.text).joined(separator: "\n")
+    let more = missing.count > 10 ? "\n(and \(missing.count - 10) more)" : ""
+    return .forbidden(
+      resource, object.name,
+      "user \"\(user.name)\" (groups=\(user.groups)) is attempting to grant RBAC permissions not currently held:\n\(list)\(more)")
+  }
+
+  /// `{APIGroups:["apps"], Resources:["deployments"], Verbs:["get"]}`
+  private static func text(_ rule: RBACRule) -> String {
+    let parts = [
+      ("APIGroups", rule.apiGroups), ("Resources", rule.resources), ("ResourceNames", rule.resourceNames),
+      ("NonResourceURLs", rule.nonResourceURLs), ("Verbs", rule.verbs),
+    ].filter { !$0.1.isEmpty }
+    return "{\(parts.map { "\($0.0):\($0.1)" }.joined(separator: ", "))}"
+  }
+}
