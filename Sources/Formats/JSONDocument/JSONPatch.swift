@@ -6,7 +6,7 @@ public enum JSONPatch {
     /// The `test` operation did not hold, as opposed to a malformed patch.
     public let isTestFailure: Bool
 
-    init(_ description: String, isTestFailure: Bool = false) {
+    public init(_ description: String, isTestFailure: Bool = false) {
       self.description = description
       self.isTestFailure = isTestFailure
     }

@@ -30,26 +30,4 @@ extension FieldFaults {
       field, .string(shown ?? key),
       "a key must be [prefix/]name: the name at most 63 letters, digits, '-', '_' or '.', the prefix a DNS subdomain")
   }
-
-  /// What holds for the metadata of every kind, besides the name.
-  mutating func checkMetadata(_ object: KubernetesObject) {
-    checkLabels("metadata.labels", object.metadata["labels"])
-    checkAnnotations("metadata.annotations", object.metadata["annotations"])
-    for finalizer in object.finalizers where !Names.isQualifiedName(finalizer) {
-      invalid("metadata.finalizers", .string(finalizer), "must be a qualified name such as example.com/cleanup")
-    }
-    var hasController = false
-    for (index, owner) in object.metadata["ownerReferences"].elements.enumerated() {
-      let field = "metadata.ownerReferences[\(index)]"
-      for key in ["apiVersion", "kind", "name", "uid"] where (owner[key].string ?? "").isEmpty {
-        required("\(field).\(key)", "must not be empty")
-      }
-      guard owner["controller"].bool == true else { continue }
-      if hasController {
-        invalid("metadata.ownerReferences", object.metadata["ownerReferences"],
-          "only one reference can have controller set to true")
-      }
-      hasController = true
-    }
-  }
 }

@@ -88,8 +88,5 @@ extension SchemaTable {
     # Preconditions | What must hold for a change.
     uid string | The object's uid.
     resourceVersion string | The object's version.
-    # Time | An instant (RFC 3339).
-    # MicroTime | An instant with microseconds (RFC 3339).
-    # Patch | A change of an object.
     """)
 }
