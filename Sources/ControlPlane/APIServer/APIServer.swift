@@ -23,6 +23,9 @@ public final class APIServer: APIRequestHandling, Service {
   let shelf: SnapshotShelf
   let limiter: RequestLimiter
   let kinds: KindIndex
+  let documents: DiscoveryDocuments
+  /// By kind, as in `kinds`.
+  let tables: [TableRenderer]
   let authorizer: any Authorizing
   let virtualResources: [any VirtualResourceHandling]
   let logs: (any PodLogSource)?
@@ -47,6 +50,8 @@ public final class APIServer: APIRequestHandling, Service {
     self.logger = logger
     let kinds = KindIndex(registry)
     self.kinds = kinds
+    documents = DiscoveryDocuments(registry)
+    tables = kinds.definitions.map(TableRenderer.init)
     let cache = ObjectCache(kinds: kinds.definitions.count)
     self.cache = cache
     try await Self.load(from: store, into: cache, kinds, interner)

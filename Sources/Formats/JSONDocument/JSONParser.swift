@@ -54,6 +54,11 @@ struct JSONParser {
     return value
   }
 
+  /// `spec.containers[0].name`
+  private var pathText: String {
+    path.reduce(into: "") { text, part in text += text.isEmpty || part.hasPrefix("[") ? part : ".\(part)" }
+  }
+
   private func fail(_ reason: JSONError.Reason) -> JSONError {
     JSONError(reason: reason, offset: position)
   }
@@ -121,7 +126,7 @@ struct JSONParser {
       path.append(key)
       let value = try self.value(depth: depth)
       if members.updateValue(value, forKey: key) != nil {
-        duplicateKeys.append(path.joined(separator: "."))
+        duplicateKeys.append(pathText)
       }
       path.removeLast()
       skipWhitespace()

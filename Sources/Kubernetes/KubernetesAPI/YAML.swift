@@ -13,7 +13,7 @@ public enum YAML {
       throw Failure(description: "YAML larger than \(limits.bytes) bytes")
     }
     // Yams expands aliases and recurses; nesting and aliases are bounded before it is asked.
-    guard Self.nesting(of: text) <= limits.depth else {
+    guard Self.nesting(of: text) <= safeNesting else {
       throw Failure(description: "YAML nested deeper than \(limits.depth) levels")
     }
     do {
@@ -38,25 +38,54 @@ public enum YAML {
     }
   }
 
-  /// An upper bound of the nesting: the deepest indentation step count and the deepest flow nesting.
+  /// Nesting up to which Yams may recurse; `convert` then holds documents to the caller's limit.
+  private static let safeNesting = 1000
+
+  /// An upper bound of the nesting: the deepest stack of growing indentations, and the deepest flow nesting.
+  ///
+  /// Brackets within plain text would add up (regular expressions, colour codes), so only those count that stand where
+  /// a flow collection may begin.
   private static func nesting(of text: String) -> Int {
     var flow = 0
     var deepest = 0
+    var indentations: [Int] = []
     for line in text.utf8.split(separator: UInt8(ascii: "\n")) {
-      var indentation = 0
+      var width = 0
       var position = line.startIndex
       while position < line.endIndex, line[position] == UInt8(ascii: " ") || line[position] == UInt8(ascii: "-") {
-        if line[position] == UInt8(ascii: "-") { indentation += 1 }
+        // Every dash may begin a sequence of its own.
+        if line[position] == UInt8(ascii: "-") { push(width, &indentations) }
+        width += 1
         position = line.index(after: position)
       }
-      deepest = max(deepest, indentation)
-      for byte in line {
-        if byte == UInt8(ascii: "[") || byte == UInt8(ascii: "{") { flow += 1 }
-        if byte == UInt8(ascii: "]") || byte == UInt8(ascii: "}") { flow = max(0, flow - 1) }
+      if position < line.endIndex { push(width, &indentations) }
+      var previous = UInt8(ascii: " ")
+      for byte in line[position...] {
+        switch byte {
+        case UInt8(ascii: "["), UInt8(ascii: "{"): if mayPrecedeFlow(previous) { flow += 1 }
+        case UInt8(ascii: "]"), UInt8(ascii: "}"): flow = max(0, flow - 1)
+        default: break
+        }
         deepest = max(deepest, flow)
+        previous = byte
       }
+      deepest = max(deepest, flow + indentations.count)
     }
     return deepest
+  }
+
+  private static func push(_ width: Int, _ indentations: inout [Int]) {
+    while let last = indentations.last, last >= width { indentations.removeLast() }
+    indentations.append(width)
+  }
+
+  private static func mayPrecedeFlow(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"), UInt8(ascii: "["), UInt8(ascii: "{"),
+      UInt8(ascii: ","), UInt8(ascii: ":"), UInt8(ascii: "-"), UInt8(ascii: "?"):
+      true
+    default: false
+    }
   }
 
   private static func convert(_ node: Node, depth: Int, limits: JSONLimits, budget: inout Int) throws -> JSONValue {

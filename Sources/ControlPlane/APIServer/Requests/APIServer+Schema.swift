@@ -4,15 +4,24 @@ import KubernetesClient
 
 // Where the server asks what the schemas say.
 extension APIServer {
-  func unknownFields(of json: JSONValue, _ definition: ResourceDefinition) -> [String] { [] }
+  func unknownFields(of json: JSONValue, _ definition: ResourceDefinition) -> [String] {
+    ObjectValidator(catalog: registry.schemas).check(json, as: definition.schema).unknownFields
+  }
 
-  func schemaFaults(of json: JSONValue, _ definition: ResourceDefinition) -> [APIStatus.Cause] { [] }
+  func schemaFaults(of json: JSONValue, _ definition: ResourceDefinition) -> [APIStatus.Cause] {
+    ObjectValidator(catalog: registry.schemas).check(json, as: definition.schema).causes
+  }
 
   func strategicMerge(_ patch: JSONValue, into target: JSONValue, _ definition: ResourceDefinition) throws(APIStatus)
     -> JSONValue
   {
-    JSONPatch.merge(patch, into: target)
+    do throws(JSONPatch.Failure) {
+      return try StrategicMergePatch.apply(
+        patch, to: target, schema: definition.schema, catalog: registry.schemas)
+    } catch {
+      throw APIStatus(.badRequest, error.description, resource: definition.resource)
+    }
   }
 
-  func discovery(_ request: APIRequest) -> APIResponse? { nil }
+  func discovery(_ request: APIRequest) -> APIResponse? { documents.respond(to: request) }
 }

@@ -2,6 +2,21 @@ import JSONDocument
 import KubernetesAPI
 
 extension ObjectRendering {
-  var tablePrefix: [UInt8] { Array(#"{"apiVersion":"meta.k8s.io/v1","columnDefinitions":[],"rows":["#.utf8) }
-  func tableRow(_ record: ObjectRecord) throws(APIStatus) -> [UInt8] { record.bytes }
+  var tablePrefix: [UInt8] { tableRenderer.prefix }
+
+  func tableRow(_ record: ObjectRecord) throws(APIStatus) -> [UInt8] {
+    do throws(JSONError) { return try tableRenderer.row(of: record.bytes, including: table.includedObject) } catch {
+      throw Self.unreadable(error)
+    }
+  }
+
+  func tableDocument(_ record: ObjectRecord) throws(APIStatus) -> [UInt8] {
+    do throws(JSONError) { return try tableRenderer.document(of: record.bytes, including: table.includedObject) } catch {
+      throw Self.unreadable(error)
+    }
+  }
+
+  private static func unreadable(_ error: JSONError) -> APIStatus {
+    APIStatus(.internalError, "a stored object cannot be read: \(error)")
+  }
 }

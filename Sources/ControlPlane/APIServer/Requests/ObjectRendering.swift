@@ -7,15 +7,11 @@ struct ObjectRendering: Sendable {
   let definition: ResourceDefinition
   let table: TableOptions
   let counters: ServerCounters
+  let tableRenderer: TableRenderer
 
   /// `includeObject` of table requests, and whether names of namespaces are a column of the client's.
   struct TableOptions: Sendable {
-    enum IncludedObject: String, Sendable {
-      case none = "None"
-      case metadata = "Metadata"
-      case object = "Object"
-    }
-    var includedObject = IncludedObject.metadata
+    var includedObject = TableRenderer.IncludedObject.metadata
   }
 
   /// One object's document.
@@ -58,6 +54,4 @@ struct ObjectRendering: Sendable {
     bytes.append(UInt8(ascii: "}"))
     return bytes
   }
-
-  private func tableDocument(_ record: ObjectRecord) throws(APIStatus) -> [UInt8] { record.bytes }
 }

@@ -18,14 +18,14 @@ extension APIServer {
   func rendering(_ context: RequestContext) throws(APIStatus) -> ObjectRendering {
     var table = ObjectRendering.TableOptions()
     if let text = context.request.parameter("includeObject"), !text.isEmpty {
-      guard let value = ObjectRendering.TableOptions.IncludedObject(rawValue: text) else {
+      guard let value = TableRenderer.IncludedObject(rawValue: text) else {
         throw APIStatus(.badRequest, "invalid parameter includeObject: use None, Metadata or Object")
       }
       table.includedObject = value
     }
     return ObjectRendering(
       form: try ResponseForm(accept: context.request.accept), definition: context.definition, table: table,
-      counters: counting)
+      counters: counting, tableRenderer: tables[context.kind])
   }
 
   func filter(_ context: RequestContext) throws(APIStatus) -> ObjectFilter {
