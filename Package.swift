@@ -159,9 +159,8 @@ let package = Package(
     room(
       "Edge", on: "Platform",
       [
-        "KubernetesAPI", "KubernetesClient", "JSONDocument", "CertificateAuthority",
-        .hummingbird, .hummingbirdTLS, .hummingbirdHTTP2, .asyncHTTPClient, .nioCore, .nioPosix,
-        .nioSSL, .nioTLS, .nioHTTP1, .nioHTTP2, .logging, .serviceLifecycle, .x509,
+        "KubernetesAPI", "KubernetesClient", "JSONDocument", "CertificateAuthority", .nioCore, .nioPosix,
+        .nioSSL, .nioTLS, .nioHTTP1, .nioHTTP2, .logging, .serviceLifecycle,
       ]),
 
     .executableTarget(
@@ -211,7 +210,12 @@ let package = Package(
     tests(
       "Applications",
       ["Applications", "Tenancy", "APIServer", "KubernetesClient", "KubernetesAPI", "JSONDocument"]),
-    tests("Edge", ["Edge", "CertificateAuthority", "KubernetesClient", "KubernetesAPI", "JSONDocument", .asyncHTTPClient, .nioSSL, .hummingbird]),
+    tests(
+      "Edge",
+      [
+        "Edge", "CertificateAuthority", "KubernetesClient", "KubernetesAPI", "JSONDocument", .nioCore, .nioPosix,
+        .nioHTTP1, .nioSSL, .subprocess, .logging,
+      ]),
     tests("CertificateAuthority", ["CertificateAuthority", .nioCore, .nioPosix, .nioSSL]),
     tests("Command", ["nagaya", "APIServer", "JSONDocument", "KubernetesAPI", "KubernetesClient", "OCI", .argumentParser]),
     .target(

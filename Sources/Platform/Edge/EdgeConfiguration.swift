@@ -1,0 +1,51 @@
+import NIOCore
+
+/// Where the edge listens, which hosts are its own, and what it grants a client and an app.
+public struct EdgeConfiguration: Sendable {
+  /// An IP address; `0.0.0.0` for all.
+  public var address: String
+  /// 0 takes any free port.
+  public var port: Int
+  /// Hosts are `<app>.<namespace>.<domain>`.
+  public var domain: String
+  public var limits: Limits
+
+  public init(address: String = "0.0.0.0", port: Int = 8443, domain: String, limits: Limits = Limits()) {
+    self.address = address
+    self.port = port
+    self.domain = domain
+    self.limits = limits
+  }
+
+  public struct Limits: Sendable {
+    /// Bytes of all header fields of a request, names and values; more is answered 431.
+    public var headerBytes = 32 << 10
+    /// Open client connections; further ones are closed at once.
+    public var connections = 10_000
+    /// Requests at a time for one app; more are answered 503 with `Retry-After`.
+    public var requestsPerApp = 1000
+    /// Until the TLS handshake is done.
+    public var handshake: TimeAmount = .seconds(10)
+    /// Until the first request of a connection is complete up to its body.
+    public var firstRequest: TimeAmount = .seconds(20)
+    /// Between requests of a kept connection.
+    public var keepAlive: TimeAmount = .seconds(75)
+    /// Until a pod accepts the connection.
+    public var connect: TimeAmount = .seconds(3)
+    /// From the end of the request to the head of the response; then 504.
+    public var response: TimeAmount = .seconds(60)
+    /// Without a byte in either direction under way, of bodies and of upgraded connections.
+    public var silence: TimeAmount = .seconds(600)
+    /// An unused connection to a pod is closed after this; shorter than what common servers grant (5 s),
+    /// so that it is rarely the pod who closes it in the moment of its use.
+    public var upstreamKeepAlive: TimeAmount = .seconds(4)
+    /// Unused connections kept per pod and event loop.
+    public var upstreamIdleConnections = 32
+    /// Bytes of a request's body that are read and dropped after the answer was given early.
+    public var discardedBodyBytes = 1 << 20
+    /// How long requests under way may go on when the edge is asked to stop.
+    public var drain: TimeAmount = .seconds(10)
+
+    public init() {}
+  }
+}

@@ -1,0 +1,53 @@
+import KubernetesAPI
+import NIOCore
+import NIOHTTP1
+
+/// One request on its way through the edge.
+final class Exchange {
+  let app: ObjectKey
+  let host: String
+  let head: HTTPRequestHead
+  let framing: Forwarding.RequestFraming
+  /// The protocol the client asks to switch to.
+  let upgrade: String?
+  let began = NIODeadline.now()
+
+  var endpoint: Endpoint
+  var tried: Set<Endpoint> = []
+  var upstream: UpstreamHandler?
+  /// The connection had served a request before; the pod may be closing it.
+  var isReused = false
+  /// Part of the body was sent, so the request can't be sent again.
+  var hasSentBody = false
+  var requestEnded = false
+  var responseHead: HTTPResponseHead?
+  var keepsClient: Bool
+  var keepsUpstream = false
+  var lastBytes = NIODeadline.now()
+  var watchdog: Scheduled<Void>?
+  var received = 0
+  var sent = 0
+
+  init(
+    app: ObjectKey, host: String, head: HTTPRequestHead, framing: Forwarding.RequestFraming, upgrade: String?,
+    endpoint: Endpoint, keepsClient: Bool
+  ) {
+    self.app = app
+    self.host = host
+    self.head = head
+    self.framing = framing
+    self.upgrade = upgrade
+    self.endpoint = endpoint
+    self.keepsClient = keepsClient
+  }
+
+  /// A request that was sent on a kept connection may be sent anew if that closed without an answer: it was probably
+  /// never read. RFC 9110 section 9.2.2 allows that for idempotent methods.
+  var maySendAgain: Bool {
+    guard responseHead == nil, !hasSentBody else { return false }
+    switch head.method {
+    case .GET, .HEAD, .OPTIONS, .TRACE, .PUT, .DELETE: return true
+    default: return false
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import Edge
+import Testing
+
+@Suite("Certificates of the edge")
+struct CertificateTests {
+  @Test(
+    "each namespace has a wildcard certificate that openssl verifies",
+    arguments: [
+      ("hello.demo-dev.nagaya.test", "DNS:*.demo-dev.nagaya.test"),
+      ("web.shop-prod.nagaya.test", "DNS:*.shop-prod.nagaya.test"), ("nagaya.test", "DNS:nagaya.test"),
+      ("example.org", "DNS:nagaya.test"),
+    ])
+  func names(host: String, expected: String) async throws {
+    try await Stage.run([]) { stage, _ in
+      let shown = try await stage.command(
+        "sh",
+        [
+          "-c",
+          "openssl s_client -connect 127.0.0.1:\(stage.port) -servername \(host) -CAfile \(stage.directory)/trust.pem "
+            + "-verify_return_error -alpn h2 </dev/null 2>/dev/null | tee \(stage.directory)/session | "
+            + "openssl x509 -noout -ext subjectAltName; grep -E 'Verify return code|ALPN protocol' \(stage.directory)/session",
+        ])
+      #expect(shown.output.contains(expected + "\n"), "\(shown.output)\(shown.error)")
+      #expect(shown.output.contains("Verify return code: 0 (ok)") && shown.output.contains("ALPN protocol: h2"))
+    }
+  }
+
+  @Test("TLS older than 1.2 is refused")
+  func oldTLS() async throws {
+    try await Stage.run([]) { stage, _ in
+      let answer = try await stage.curl(["--tls-max", "1.1"])
+      #expect(!answer.isSuccess)
+    }
+  }
+}
