@@ -31,7 +31,6 @@ public struct BuiltInControllers: Service {
       ServiceAccountTokenController(client, informers: informers, caCertificate: caCertificate, logger: logger),
       PodGarbageController(client, informers: informers, logger: logger),
       NodeLifecycleController(client, informers: informers, gracePeriod: nodeGracePeriod, logger: logger),
-      ResourceQuotaController(client, informers: informers, logger: logger),
       EventExpiry(client, logger: logger),
     ]
     services = controllers + informers.all

@@ -215,3 +215,10 @@ struct SingleChunk: AsyncSequence, Sendable {
   }
   func makeAsyncIterator() -> AsyncIterator { AsyncIterator(bytes: bytes) }
 }
+
+extension APIStatus {
+  /// A creation was refused because the namespace is being deleted.
+  public var isNamespaceTerminating: Bool {
+    reason == .forbidden && message.contains("because it is being terminated")
+  }
+}

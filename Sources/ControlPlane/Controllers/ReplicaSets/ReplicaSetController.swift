@@ -77,7 +77,9 @@ struct ReplicaSetReconciler: Sendable {
       try await createPods(plan.creations, of: set)
       try await delete(plan.deletions, among: pods, of: set)
       changed.removeCondition("ReplicaFailure")
-    } catch let status as APIStatus where status.reason == .forbidden || status.reason == .invalid {
+    } catch let status as APIStatus
+      where (status.reason == .forbidden || status.reason == .invalid) && !status.isNamespaceTerminating
+    {
       changed.setCondition(Condition("ReplicaFailure", .yes, reason: "FailedCreate", message: status.message))
       events.record(.warning, about: set, reason: "FailedCreate", message: "Error creating: \(status.message)")
       failure = status

@@ -15,8 +15,6 @@ public struct SharedInformers: Sendable {
   public let serviceAccounts: Informer
   /// Only Secrets of type `kubernetes.io/service-account-token`.
   public let tokenSecrets: Informer
-  public let persistentVolumeClaims: Informer
-  public let resourceQuotas: Informer
   public let deployments: Informer
   /// Indexed by owner.
   public let replicaSets: Informer
@@ -34,8 +32,6 @@ public struct SharedInformers: Sendable {
     serviceAccounts = informer(.serviceAccounts)
     tokenSecrets = Informer(
       client, .secrets, fields: "type=\(ServiceAccountTokenController.secretType)", logger: logger)
-    persistentVolumeClaims = informer(.persistentVolumeClaims)
-    resourceQuotas = informer(.resourceQuotas)
     deployments = informer(.deployments)
     replicaSets = informer(.replicaSets, indexes: [.ownerUID])
   }
@@ -44,7 +40,7 @@ public struct SharedInformers: Sendable {
   public var all: [Informer] {
     [
       namespaces, nodes, nodeLeases, pods, services, endpointSlices, serviceAccounts, tokenSecrets,
-      persistentVolumeClaims, resourceQuotas, deployments, replicaSets,
+      deployments, replicaSets,
     ]
   }
 }

@@ -97,17 +97,22 @@ public final class Controller<Key: Hashable & Sendable & CustomStringConvertible
     } catch let status as APIStatus where status.isConflict {
       counts.withLock { $0.conflicts += 1 }
       queue.addRateLimited(key)
+    } catch let status as APIStatus where status.isNamespaceTerminating {
+      // What is asked for is going away with its namespace; there is nothing to do for it, now or later.
+      queue.forget(key)
     } catch is CancellationError {
       return
     } catch {
       if Task.isCancelled { return }
+      // Something was gone that the cache still shows: by the next try it does not.
+      if let status = error as? APIStatus, status.isNotFound, queue.addRateLimited(key) < 4 { return }
       counts.withLock { $0.failures += 1 }
       let text = "\(error)"
       let isNew = lastErrors.withLock { $0.updateValue(text, forKey: key) != text }
       logger.log(
         level: isNew ? .warning : .debug, "reconcile failed, trying again",
         metadata: ["key": "\(key)", "error": "\(text)"])
-      queue.addRateLimited(key)
+      if (error as? APIStatus)?.isNotFound != true { queue.addRateLimited(key) }
     }
   }
 }

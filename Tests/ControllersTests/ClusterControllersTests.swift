@@ -1,0 +1,164 @@
+import JSONDocument
+import KubernetesAPI
+import KubernetesClient
+import Testing
+
+@testable import Controllers
+
+@Suite(.timeLimit(.minutes(2)))
+struct ClusterControllersTests {
+  @Test func aDeletedNamespaceTakesEverythingWithIt() async throws {
+    try await TestCluster.run { cluster in
+      try await cluster.client.create(TestCluster.deployment("web", replicas: 2, image: "a"), as: .deployments)
+      var map = KubernetesObject(.configMaps, namespace: "demo", name: "settings")
+      map["data"] = ["a": "b"]
+      try await cluster.client.create(map, as: .configMaps)
+      try await eventually("rolled out") { try await cluster.isRolledOut("web") }
+      try await cluster.client.delete(.namespaces, name: "demo")
+      try await eventually("gone") {
+        try await cluster.client.getIfPresent(.namespaces, name: "demo") == nil
+      }
+      for resource in [Resource.pods, .replicaSets, .deployments, .configMaps, .serviceAccounts] {
+        #expect(try await cluster.client.list(resource, namespace: "demo").items.isEmpty)
+      }
+    }
+  }
+
+  @Test func aServiceGetsTheAddressesOfItsReadyPods() async throws {
+    try await TestCluster.run { cluster in
+      var service = KubernetesObject(.services, namespace: "demo", name: "web")
+      service.spec = ["selector": ["app": "web"], "ports": [["name": "http", "port": 80, "targetPort": "http"]]]
+      try await cluster.client.create(service, as: .services)
+      try await cluster.client.create(TestCluster.deployment("web", replicas: 2, image: "a"), as: .deployments)
+      try await eventually("two ready endpoints") {
+        let slices = try await cluster.client.list(
+          .endpointSlices, namespace: "demo", labels: LabelSelector(matchLabels: ["kubernetes.io/service-name": "web"])
+        ).items
+        return slices.count == 1
+          && slices[0]["endpoints"].elements.count { $0["conditions"]["ready"].bool == true } == 2
+      }
+      let slice = try await cluster.client.get(
+        .endpointSlices, namespace: "demo", name: EndpointSlicePlan.name(of: "web"))
+      #expect(slice["ports"][0]["port"].int == 8080)
+      #expect(slice["endpoints"][0]["nodeName"].string == "a")
+      #expect(slice.controller?.kind == "Service")
+      try await cluster.client.patch(.deployments, namespace: "demo", name: "web", ["spec": ["replicas": 0]])
+      try await eventually("no endpoints") {
+        try await cluster.client.get(.endpointSlices, namespace: "demo", name: slice.name)["endpoints"].elements.isEmpty
+      }
+      try await cluster.client.delete(.services, namespace: "demo", name: "web")
+      try await eventually("no slice") {
+        try await cluster.client.list(.endpointSlices, namespace: "demo").items.isEmpty
+      }
+    }
+  }
+
+  @Test func everyNamespaceHasItsAccountAndTheCA() async throws {
+    try await TestCluster.run(caCertificate: "PEM") { cluster in
+      try await eventually("the account") {
+        try await cluster.client.get(.serviceAccounts, namespace: "demo", name: "default").name == "default"
+      }
+      try await eventually("the CA") {
+        try await cluster.client.get(.configMaps, namespace: "demo", name: "kube-root-ca.crt")["data"]["ca.crt"] == "PEM"
+      }
+      try await cluster.client.delete(.serviceAccounts, namespace: "demo", name: "default")
+      try await eventually("it comes back") {
+        try await cluster.client.get(.serviceAccounts, namespace: "demo", name: "default").name == "default"
+      }
+    }
+  }
+
+  @Test func aTokenSecretIsFilledAndGoesWithItsAccount() async throws {
+    try await TestCluster.run(caCertificate: "PEM") { cluster in
+      try await cluster.client.create(
+        KubernetesObject(.serviceAccounts, namespace: "demo", name: "robot"), as: .serviceAccounts)
+      var secret = KubernetesObject(.secrets, namespace: "demo", name: "robot-token")
+      secret["type"] = .string(ServiceAccountTokenController.secretType)
+      secret.annotations = [ServiceAccountTokenController.nameAnnotation: "robot"]
+      try await cluster.client.create(secret, as: .secrets)
+      try await eventually("filled") {
+        let filled = try await cluster.client.get(.secrets, namespace: "demo", name: "robot-token")
+        return filled["data"]["token"].string?.isEmpty == false
+      }
+      let filled = try await cluster.client.get(.secrets, namespace: "demo", name: "robot-token")
+      #expect(filled["data"]["ca.crt"].string == Base64.text(Array("PEM".utf8)))
+      try await cluster.client.delete(.serviceAccounts, namespace: "demo", name: "robot")
+      try await eventually("gone with the account") {
+        try await cluster.client.getIfPresent(.secrets, namespace: "demo", name: "robot-token") == nil
+      }
+    }
+  }
+
+  @Test func aSilentNodeIsTaintedAndItsPodsAreNotReady() async throws {
+    try await TestCluster.run(nodeGracePeriod: .seconds(2)) { cluster in
+      try await cluster.client.create(TestCluster.deployment("web", replicas: 1, image: "broken"), as: .deployments)
+      try await eventually("unknown") {
+        let node = try await cluster.client.get(.nodes, name: "a")
+        return node.condition("Ready")?["status"].string == "Unknown"
+          && node.spec["taints"].elements.contains { $0["key"].string == NodeLifecycleController.unreachableTaint }
+      }
+      var node = try await cluster.client.get(.nodes, name: "a")
+      node.setCondition(Condition("Ready", .yes, reason: "KubeletReady"))
+      try await cluster.client.updateStatus(node, as: .nodes)
+      try await eventually("back") { try await cluster.client.get(.nodes, name: "a").spec["taints"].elements.isEmpty }
+    }
+  }
+
+  @Test func podsOfAGoneNodeAreRemovedAndReplaced() async throws {
+    try await TestCluster.run { cluster in
+      var pod = KubernetesObject(.pods, namespace: "demo", name: "lost")
+      pod.spec = ["nodeName": "ghost", "containers": [["name": "main", "image": "broken"]]]
+      try await cluster.client.create(pod, as: .pods)
+      try await eventually("removed") {
+        try await cluster.client.getIfPresent(.pods, namespace: "demo", name: "lost") == nil
+      }
+    }
+  }
+
+  @Test func aCreateThatTheCacheDoesNotShowYetIsNotRepeated() {
+    let expectations = Expectations()
+    let owner = ObjectKey(namespace: "n", name: "set")
+    #expect(expectations.areMet(for: owner))
+    expectations.expectCreation(of: "a", by: owner)
+    expectations.expectDeletion(of: "uid", by: owner)
+    #expect(!expectations.areMet(for: owner))
+    expectations.created("a", by: owner)
+    #expect(!expectations.areMet(for: owner))
+    expectations.deleted("uid", by: owner)
+    #expect(expectations.areMet(for: owner))
+  }
+
+  @Test(arguments: [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE=")])
+  func base64FollowsTheVectorsOfRFC4648(plain: String, encoded: String) {
+    #expect(Base64.text(Array(plain.utf8)) == encoded)
+  }
+
+  @Test(arguments: [
+    ("2026-11-22T10:00:00Z", true), ("2026-11-22T10:00:01Z", false), ("2026-11-22T12:00:00Z", false),
+  ])
+  func eventsExpireAnHourAfterTheirLastOccurrence(last: String, isExpired: Bool) throws {
+    var event = KubernetesObject(.events, namespace: "n", name: "e")
+    event["lastTimestamp"] = .string(last)
+    let now = try #require(Timestamp("2026-11-22T11:00:00Z"))
+    #expect(EventExpiry.isExpired(event, lifetimeSeconds: 3600, now: now) == isExpired)
+  }
+
+  @Test func theLeastUsefulPodsGoFirst() {
+    func pod(_ name: String, node: String = "a", phase: String = "Running", ready: Bool = true, cost: String? = nil)
+      -> KubernetesObject
+    {
+      var pod = KubernetesObject(.pods, namespace: "n", name: name)
+      pod.spec["nodeName"] = .string(node)
+      pod.status["phase"] = .string(phase)
+      if ready { pod.setCondition(Condition("Ready", .yes, reason: "r"), now: Timestamp(seconds: 100)) }
+      if let cost { pod.annotations = ["controller.kubernetes.io/pod-deletion-cost": cost] }
+      return pod
+    }
+    let pods = [
+      pod("cheap", cost: "-5"), pod("ready"), pod("unready", ready: false),
+      pod("pending", phase: "Pending", ready: false), pod("unassigned", node: "", phase: "Pending", ready: false),
+    ]
+    #expect(
+      ReplicaSetPlan.victims(pods).map(\.name) == ["unassigned", "pending", "unready", "cheap", "ready"])
+  }
+}

@@ -1,0 +1,81 @@
+import JSONDocument
+import KubernetesAPI
+import Logging
+import Synchronization
+import Testing
+
+@testable import KubernetesClient
+
+@Suite(.timeLimit(.minutes(1)))
+struct ReconcilingTests {
+  @Test func aConditionMovesItsTransitionTimeOnlyWithItsStatus() {
+    var object = KubernetesObject(.pods, namespace: "n", name: "p")
+    let first = Timestamp(seconds: 100)
+    #expect(object.setCondition(Condition("Ready", .no, reason: "A"), now: first))
+    #expect(!object.setCondition(Condition("Ready", .no, reason: "A"), now: Timestamp(seconds: 200)))
+    #expect(object.setCondition(Condition("Ready", .no, reason: "B"), now: Timestamp(seconds: 300)))
+    #expect(object.condition("Ready")?["lastTransitionTime"].string == first.description)
+    #expect(object.setCondition(Condition("Ready", .yes, reason: "B"), now: Timestamp(seconds: 400)))
+    #expect(object.condition("Ready")?["lastTransitionTime"].string == Timestamp(seconds: 400).description)
+    #expect(object.isConditionTrue("Ready"))
+    #expect(object.removeCondition("Ready"))
+    #expect(!object.removeCondition("Ready"))
+  }
+
+  @Test(arguments: [
+    (#"{"a":1}"#, #"{"a":1,"b":2}"#, true),
+    (#"{"a":2}"#, #"{"a":1,"b":2}"#, false),
+    (#"{"a":{"b":[{"x":1}]}}"#, #"{"a":{"b":[{"x":1,"y":2}],"c":3}}"#, true),
+    (#"{"b":[{"x":1}]}"#, #"{"b":[{"x":1},{"x":1}]}"#, false),
+    (#"{"a":null}"#, #"{"b":2}"#, true),
+    (#"{"a":null}"#, #"{"a":2}"#, false),
+    (#"{"a":[]}"#, #"{}"#, true),
+    (#"{"a":{}}"#, #"{}"#, true),
+    (#"{"a":{"b":1}}"#, #"{}"#, false),
+  ])
+  func desiredStateIsASubset(desired: String, actual: String, isMet: Bool) throws {
+    let desired = try JSONValue(parsing: desired.utf8)
+    let actual = try JSONValue(parsing: actual.utf8)
+    #expect(DesiredState.isMet(desired, by: actual) == isMet)
+    #expect(DesiredState.isMet(desired, by: DesiredState.merged(desired, into: actual)))
+  }
+
+  @Test func aFailingReconcileIsRepeatedAndAConflictIsNoFailure() async throws {
+    let queue = WorkQueue<ObjectKey>()
+    let attempts = Mutex(0)
+    var logger = Logger(label: "test")
+    logger.logLevel = .critical
+    let controller = Controller(name: "test", queue: queue, logger: logger) { key in
+      switch attempts.withLock({
+        $0 += 1
+        return $0
+      }) {
+      case 1: throw APIStatus.conflict(.pods, key.name, "moved on")
+      case 2: throw APIStatus(.internalError, "no")
+      case 3: return .requeueAfter(.milliseconds(1))
+      default: return .done
+      }
+    }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await controller.run() }
+      controller.enqueue(ObjectKey(name: "a"))
+      try await until("four reconciles") { controller.counters.reconciles == 4 }
+      #expect(controller.counters.conflicts == 1)
+      #expect(controller.counters.failures == 1)
+      group.cancelAll()
+    }
+  }
+
+  @Test func aSignalRaisedBeforeWaitingIsNotLost() async {
+    let signal = Signal()
+    signal.raise()
+    await signal.wait()
+    let waiter = Task { await signal.wait() }
+    waiter.cancel()
+    await waiter.value
+    let latch = Latch()
+    let failed = Task { try await latch.wait() }
+    failed.cancel()
+    await #expect(throws: CancellationError.self) { try await failed.value }
+  }
+}
