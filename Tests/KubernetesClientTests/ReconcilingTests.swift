@@ -11,15 +11,20 @@ struct ReconcilingTests {
   @Test func aConditionMovesItsTransitionTimeOnlyWithItsStatus() {
     var object = KubernetesObject(.pods, namespace: "n", name: "p")
     let first = Timestamp(seconds: 100)
-    #expect(object.setCondition(Condition("Ready", .no, reason: "A"), now: first))
-    #expect(!object.setCondition(Condition("Ready", .no, reason: "A"), now: Timestamp(seconds: 200)))
-    #expect(object.setCondition(Condition("Ready", .no, reason: "B"), now: Timestamp(seconds: 300)))
+    func set(_ status: Condition.Status, _ reason: String, at seconds: Int64) -> Bool {
+      object.setCondition(Condition("Ready", status, reason: reason), now: Timestamp(seconds: seconds))
+    }
+    let changes = [
+      set(.no, "A", at: 100), set(.no, "A", at: 200), set(.no, "B", at: 300),
+    ]
+    #expect(changes == [true, false, true])
     #expect(object.condition("Ready")?["lastTransitionTime"].string == first.description)
-    #expect(object.setCondition(Condition("Ready", .yes, reason: "B"), now: Timestamp(seconds: 400)))
+    let moves = set(.yes, "B", at: 400)
+    #expect(moves)
     #expect(object.condition("Ready")?["lastTransitionTime"].string == Timestamp(seconds: 400).description)
     #expect(object.isConditionTrue("Ready"))
-    #expect(object.removeCondition("Ready"))
-    #expect(!object.removeCondition("Ready"))
+    let removals = [object.removeCondition("Ready"), object.removeCondition("Ready")]
+    #expect(removals == [true, false])
   }
 
   @Test(arguments: [

@@ -110,9 +110,12 @@ final class Heartbeats: Sendable {
   /// Looks at a node and its lease, and remembers the time if either has changed.
   func note(_ node: KubernetesObject, lease: KubernetesObject?) {
     let renewed = lease?.spec["renewTime"].string ?? ""
-    let status = node.condition("Ready")?["lastHeartbeatTime"].string ?? ""
+    let ready = node.condition("Ready")
+    let state = ready?["status"].string ?? ""
+    let status = "\(state) \(ready?["lastHeartbeatTime"].string ?? "")"
     last.withLock { last in
-      if let known = last[node.name], known.lease == renewed, known.status == status { return }
+      // Only this controller writes Unknown: that is no sign of life.
+      if let known = last[node.name], known.lease == renewed, known.status == status || state == "Unknown" { return }
       last[node.name] = Last(lease: renewed, status: status, seen: .now)
     }
   }

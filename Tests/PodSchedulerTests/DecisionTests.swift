@@ -1,0 +1,280 @@
+import JSONDocument
+import KubernetesAPI
+import Testing
+
+@testable import PodScheduler
+
+struct DecisionTests {
+  // MARK: Building blocks
+
+  static func node(_ name: String, cpu: String = "4", change: (inout NodeState) -> Void = { _ in }) -> NodeState {
+    var node = NodeState(name: name)
+    node.labels = ["kubernetes.io/hostname": name]
+    node.allocatable = [
+      "cpu": PodRequests.amount(.string(cpu)), "memory": PodRequests.amount("8Gi"), "pods": 110_000,
+    ]
+    change(&node)
+    return node
+  }
+
+  static func pod(_ spec: JSONValue = [:]) -> KubernetesObject {
+    var pod = KubernetesObject(.pods, namespace: "n", name: "p")
+    pod.spec = spec
+    if spec["containers"].isNull { pod.spec["containers"] = [["name": "main"]] }
+    return pod
+  }
+
+  static func decide(
+    _ pod: KubernetesObject, _ nodes: [(NodeState, ClusterUsage.Usage)], volumes: PodVolumes? = nil,
+    storage: [String: NodeStorage] = [:], failed: Set<String> = [], ranking: any VolumeNodeRanking = MostFreeStorageRanking()
+  ) throws -> SchedulingDecision {
+    let none = try PodVolumes(of: Self.pod(), claim: { _ in nil }, volume: { _ in nil }, storageClass: { _ in nil })
+    return SchedulingDecision.make(
+      SchedulingDecision.Question(
+        pod: pod, requests: PodRequests(pod), volumes: volumes ?? none, nodes: nodes.map { ($0.0, $0.1) },
+        storage: storage, failedNodes: failed), ranking: ranking)
+  }
+
+  static func refusal(_ pod: KubernetesObject, _ node: NodeState, usage: ClusterUsage.Usage = .init()) throws -> [Refusal] {
+    guard case .none(let refusals) = try decide(pod, [(node, usage)]) else { return [] }
+    return refusals[node.name] ?? []
+  }
+
+  // MARK: Filters
+
+  @Test func aNodeThatIsNotReadyOrCordonedTakesNothing() throws {
+    #expect(try Self.refusal(Self.pod(), Self.node("a") { $0.isReady = false }) == [.notReady])
+    #expect(try Self.refusal(Self.pod(), Self.node("a") { $0.isUnschedulable = true }) == [.unschedulable])
+    #expect(try Self.refusal(Self.pod(), Self.node("a")) == [])
+  }
+
+  @Test(arguments: [
+    (#"[]"#, false), (#"[{"operator":"Exists"}]"#, true), (#"[{"key":"k","operator":"Exists"}]"#, true),
+    (#"[{"key":"k","value":"v"}]"#, true), (#"[{"key":"k","value":"w"}]"#, false),
+    (#"[{"key":"k","value":"v","effect":"NoExecute"}]"#, false), (#"[{"key":"x","operator":"Exists"}]"#, false),
+  ])
+  func taintsAreTolerated(tolerations: String, fits: Bool) throws {
+    let taint = Taint(key: "k", value: "v", effect: "NoSchedule")
+    let pod = Self.pod(["tolerations": try JSONValue(parsing: tolerations.utf8)])
+    let node = Self.node("a") { $0.taints = [taint] }
+    #expect(try Self.refusal(pod, node) == (fits ? [] : [.taint(taint)]))
+  }
+
+  @Test(arguments: [
+    ("In", #"["a","b"]"#, true), ("In", #"["c"]"#, false), ("NotIn", #"["c"]"#, true), ("NotIn", #"["a"]"#, false),
+    ("Exists", "[]", true), ("DoesNotExist", "[]", false), ("Gt", #"["1"]"#, false), ("Nonsense", #"["a"]"#, false),
+  ])
+  func affinityTermsSelectNodes(operation: String, values: String, fits: Bool) throws {
+    let pod = Self.pod([
+      "affinity": [
+        "nodeAffinity": [
+          "requiredDuringSchedulingIgnoredDuringExecution": [
+            "nodeSelectorTerms": [
+              [
+                "matchExpressions": [
+                  [
+                    "key": "kubernetes.io/hostname", "operator": .string(operation),
+                    "values": try JSONValue(parsing: values.utf8),
+                  ]
+                ]
+              ]
+            ]
+          ]
+        ]
+      ]
+    ])
+    #expect(try Self.refusal(pod, Self.node("a")) == (fits ? [] : [.affinity]))
+  }
+
+  @Test func requestsAreTheSumOfContainersOrTheLargestInitContainer() {
+    func container(_ cpu: String, always: Bool = false) -> JSONValue {
+      var container: JSONValue = ["resources": ["requests": ["cpu": .string(cpu)]]]
+      if always { container["restartPolicy"] = "Always" }
+      return container
+    }
+    func cpu(_ containers: [JSONValue], _ initial: [JSONValue]) -> Int128? {
+      PodRequests(Self.pod(["containers": .array(containers), "initContainers": .array(initial)])).amounts["cpu"]
+    }
+    #expect(cpu([container("500m"), container("1")], []) == 1500)
+    #expect(cpu([container("500m")], [container("2")]) == 2000)
+    #expect(cpu([container("500m")], [container("1", always: true), container("2")]) == 3000)
+    #expect(cpu([container("3")], [container("1", always: true), container("2")]) == 4000)
+  }
+
+  @Test func resourcesCountWhatOthersTake() throws {
+    let pod = Self.pod(["containers": [["resources": ["requests": ["cpu": "2", "memory": "1Gi"]]]]])
+    var usage = ClusterUsage.Usage()
+    usage.amounts["cpu"] = 2000
+    #expect(try Self.refusal(pod, Self.node("a"), usage: usage) == [])
+    usage.amounts["cpu"] = 2001
+    #expect(try Self.refusal(pod, Self.node("a"), usage: usage) == [.insufficient("cpu")])
+    usage.pods = 110
+    #expect(try Self.refusal(pod, Self.node("a"), usage: usage) == [.tooManyPods, .insufficient("cpu")])
+  }
+
+  @Test func messagesAreLikeThoseOfKubeScheduler() {
+    let taint = Taint(key: "k", value: "v", effect: "NoSchedule")
+    #expect(
+      Refusal.message(["a": [.insufficient("cpu")], "b": [.taint(taint)], "c": [.taint(taint)]])
+        == "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {k: v}.")
+    #expect(
+      Refusal.message(["a": [.storage(asked: 5 << 30, free: 3 << 29)], "b": [.storage(asked: 5 << 30, free: 1 << 30)]])
+        == "0/2 nodes are available: 2 node(s) did not have enough free storage (asked 5Gi, largest free 1.5Gi).")
+    #expect(Refusal.message([:]) == "no nodes available to schedule pods")
+  }
+
+  // MARK: Volumes
+
+  static func claim(
+    _ name: String, size: String, selected: String? = nil, volume: String? = nil, className: String = "fast"
+  ) -> KubernetesObject {
+    var claim = KubernetesObject(.persistentVolumeClaims, namespace: "n", name: name)
+    claim.metadata["uid"] = .string("uid-\(name)")
+    claim.spec = ["storageClassName": .string(className), "resources": ["requests": ["storage": .string(size)]]]
+    if let selected { claim.annotations = [ClaimAnnotations.selectedNode: selected] }
+    if let volume {
+      claim.spec["volumeName"] = .string(volume)
+      claim.status["phase"] = "Bound"
+    }
+    return claim
+  }
+
+  static func volumes(_ claims: [KubernetesObject], mode: String = "WaitForFirstConsumer") throws -> PodVolumes {
+    let pod = Self.pod([
+      "volumes": .array(claims.map { ["name": "v", "persistentVolumeClaim": ["claimName": .string($0.name)]] })
+    ])
+    var storageClass = KubernetesObject(.storageClasses, name: "fast")
+    storageClass["volumeBindingMode"] = .string(mode)
+    let found = storageClass
+    return try PodVolumes(
+      of: pod, claim: { key in claims.first { $0.key == key } },
+      volume: { name in
+        var volume = KubernetesObject(.persistentVolumes, name: name)
+        volume.spec["nodeAffinity"]["required"]["nodeSelectorTerms"] = [
+          ["matchExpressions": [["key": "kubernetes.io/hostname", "operator": "In", "values": [.string(name)]]]]
+        ]
+        return volume
+      }, storageClass: { $0 == "fast" ? found : nil })
+  }
+
+  static func storage(_ node: String, free: Int64, reserved: Int64 = 0, largest: Int64? = nil) -> NodeStorage {
+    NodeStorage(
+      node: node,
+      classes: ["fast": .init(publishedFreeBytes: free << 30, reservedBytes: reserved << 30, maximumVolumeBytes: largest.map { $0 << 30 })])
+  }
+
+  @Test(arguments: [
+    ([10], 10, 0, nil, true), ([11], 10, 0, nil, false), ([6, 6], 10, 0, nil, false), ([5, 5], 10, 0, nil, true),
+    ([5], 10, 6, nil, false), ([4], 10, 6, nil, true), ([5], 100, 0, 4, false),
+  ] as [([Int], Int64, Int64, Int64?, Bool)])
+  func volumesMustFitJointlyAndEachAlone(sizes: [Int], free: Int64, reserved: Int64, largest: Int64?, fits: Bool) throws {
+    let claims = sizes.enumerated().map { Self.claim("c\($0.offset)", size: "\($0.element)Gi") }
+    let decision = try Self.decide(
+      Self.pod(), [(Self.node("a"), .init())], volumes: try Self.volumes(claims),
+      storage: ["a": Self.storage("a", free: free, reserved: reserved, largest: largest)])
+    if case .node(let name, _) = decision { #expect(fits && name == "a") } else { #expect(!fits) }
+  }
+
+  @Test func aPodFollowsItsVolumes() throws {
+    let nodes = ["a", "b", "c"].map { (Self.node($0), ClusterUsage.Usage()) }
+    let bound = try Self.decide(Self.pod(), nodes, volumes: try Self.volumes([Self.claim("x", size: "1Gi", volume: "b")]))
+    guard case .node("b", _) = bound else {
+      Issue.record("\(bound)")
+      return
+    }
+    let selected = try Self.decide(
+      Self.pod(), nodes, volumes: try Self.volumes([Self.claim("x", size: "1Gi", selected: "c"), Self.claim("y", size: "1Gi")]))
+    guard case .node("c", _) = selected else {
+      Issue.record("\(selected)")
+      return
+    }
+  }
+
+  @Test func theRankingDecidesAmongNodesThatFit() throws {
+    struct Alphabet: VolumeNodeRanking {
+      func rank(_ demand: VolumeDemand, among nodes: [NodeStorage]) -> [RankedNode] {
+        nodes.sorted { $0.node > $1.node }.map { RankedNode(node: $0.node, reason: "late in the alphabet") }
+      }
+    }
+    let nodes = ["a", "b", "c"].map { (Self.node($0), ClusterUsage.Usage()) }
+    let storage = [
+      "a": Self.storage("a", free: 100), "b": Self.storage("b", free: 10), "c": Self.storage("c", free: 1),
+    ]
+    let volumes = try Self.volumes([Self.claim("x", size: "5Gi")])
+    #expect(
+      try Self.decide(Self.pod(), nodes, volumes: volumes, storage: storage, ranking: Alphabet())
+        == .node("b", reason: "late in the alphabet"))
+    guard case .node("a", _) = try Self.decide(Self.pod(), nodes, volumes: volumes, storage: storage) else {
+      Issue.record("the node with the most space should win by default")
+      return
+    }
+    guard case .node("b", _) = try Self.decide(Self.pod(), nodes, volumes: volumes, storage: storage, failed: ["a"]) else {
+      Issue.record("a node where provisioning failed is left out")
+      return
+    }
+  }
+
+  @Test func claimsThatCannotBePlacedSayWhy() throws {
+    func obstacle(_ claims: [KubernetesObject], mode: String = "WaitForFirstConsumer") -> String? {
+      do {
+        _ = try Self.volumes(claims, mode: mode)
+        return nil
+      } catch { return "\(error)" }
+    }
+    #expect(obstacle([Self.claim("x", size: "1Gi")], mode: "Immediate")?.contains("unbound immediate") == true)
+    #expect(obstacle([Self.claim("x", size: "1Gi", className: "none")])?.contains("no storage class") == true)
+    #expect(throws: PodVolumes.Obstacle(description: "persistentvolumeclaim \"x\" not found")) {
+      try PodVolumes(
+        of: Self.pod(["volumes": [["name": "v", "persistentVolumeClaim": ["claimName": "x"]]]]), claim: { _ in nil },
+        volume: { _ in nil }, storageClass: { _ in nil })
+    }
+  }
+
+  // MARK: Scores
+
+  @Test func siblingsSpreadAndTheEmptierNodeWins() throws {
+    var busy = ClusterUsage.Usage()
+    busy.amounts["cpu"] = 3000
+    guard case .node("b", _) = try Self.decide(Self.pod(), [(Self.node("a"), busy), (Self.node("b"), .init())]) else {
+      Issue.record("the emptier node should win")
+      return
+    }
+    var pod = Self.pod()
+    pod.metadata["ownerReferences"] = [["uid": "set", "controller": true]]
+    var sibling = ClusterUsage.Usage()
+    sibling.owners["set"] = 1
+    guard case .node("a", _) = try Self.decide(pod, [(Self.node("a"), busy), (Self.node("b"), sibling)]) else {
+      Issue.record("siblings should spread")
+      return
+    }
+  }
+
+  // MARK: Reservations
+
+  @Test func aReservationLastsUntilTheDriversFiguresShowTheVolume() {
+    let reservations = VolumeReservations()
+    let claim = Self.claim("x", size: "5Gi")
+    reservations.reserve(
+      [(claim.uid, VolumeDemand.Claim(key: claim.key, storageClass: "fast", bytes: 5 << 30))], on: "a")
+    func reserved() -> Int64 { reservations.reserved(except: [])["a"]?["fast"] ?? 0 }
+    #expect(reserved() == 5 << 30)
+    #expect(reservations.reserved(except: [claim.uid]).isEmpty)
+    // An event from before the annotation does not release it.
+    #expect(reservations.observe(claim) == nil)
+    #expect(reserved() == 5 << 30)
+    #expect(reservations.observe(Self.claim("x", size: "5Gi", selected: "a")) == nil)
+    #expect(reservations.observe(Self.claim("x", size: "5Gi", selected: "a", volume: "pv")) == nil)
+    #expect(reserved() == 5 << 30)
+    reservations.capacityChanged(of: "fast", on: ["b"])
+    #expect(reserved() == 5 << 30)
+    reservations.capacityChanged(of: "fast", on: ["a"])
+    #expect(reserved() == 0)
+  }
+
+  @Test func aClaimThatLosesItsNodeTellsOfAFailure() {
+    let reservations = VolumeReservations()
+    #expect(reservations.observe(Self.claim("x", size: "5Gi", selected: "a")) == nil)
+    #expect(reservations.observe(Self.claim("x", size: "5Gi")) == "a")
+    #expect(reservations.reserved(except: []).isEmpty)
+  }
+}

@@ -1,0 +1,219 @@
+import APIServer
+import JSONDocument
+import KubernetesAPI
+import KubernetesClient
+import Logging
+import Testing
+
+@testable import PodScheduler
+
+/// The scheduler against a real API server.
+@Suite(.timeLimit(.minutes(2)))
+struct SchedulingTests {
+  private func run(_ body: @escaping @Sendable (KubernetesClient) async throws -> Void) async throws {
+    var logger = Logger(label: "test")
+    logger.logLevel = .error
+    let quiet = logger
+    try await APIServer.withInMemory(registry: .standard, logger: quiet) { server in
+      let client = server.client()
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await PodScheduler(client, logger: quiet).run() }
+        try await body(client)
+        group.cancelAll()
+      }
+    }
+  }
+
+  private static func addNode(_ name: String, to client: KubernetesClient, cpu: String = "4") async throws {
+    var node = KubernetesObject(.nodes, name: name, labels: ["kubernetes.io/hostname": name])
+    node.status["allocatable"] = ["cpu": .string(cpu), "memory": "8Gi", "pods": "110"]
+    node.status["conditions"] = [["type": "Ready", "status": "True", "reason": "KubeletReady", "message": ""]]
+    let created = try await client.create(node, as: .nodes)
+    // Whoever creates a node may not set its status on every server.
+    node.metadata["resourceVersion"] = .string(created.resourceVersion)
+    try await client.updateStatus(node, as: .nodes)
+  }
+
+  private static func addPod(
+    _ name: String, to client: KubernetesClient, cpu: String = "1", claims: [String] = []
+  ) async throws {
+    var pod = KubernetesObject(.pods, namespace: "default", name: name)
+    pod.spec = [
+      "containers": [
+        ["name": "main", "image": "x", "resources": ["requests": ["cpu": .string(cpu)]]]
+      ]
+    ]
+    if !claims.isEmpty {
+      pod.spec["volumes"] = .array(
+        claims.map { ["name": .string($0), "persistentVolumeClaim": ["claimName": .string($0)]] })
+    }
+    try await client.create(pod, as: .pods)
+  }
+
+  private static func addStorage(free: [String: String], to client: KubernetesClient) async throws {
+    var driver = KubernetesObject(.csiDrivers, name: "local.nagaya.dev")
+    driver.spec = ["storageCapacity": true, "attachRequired": false]
+    try await client.create(driver, as: .csiDrivers)
+    var storageClass = KubernetesObject(.storageClasses, name: "fast")
+    storageClass["provisioner"] = "local.nagaya.dev"
+    storageClass["volumeBindingMode"] = "WaitForFirstConsumer"
+    try await client.create(storageClass, as: .storageClasses)
+    for (node, amount) in free {
+      var capacity = KubernetesObject(.csiStorageCapacities, namespace: "default", name: "fast-\(node)")
+      capacity["storageClassName"] = "fast"
+      capacity["capacity"] = .string(amount)
+      capacity["nodeTopology"] = ["matchLabels": ["kubernetes.io/hostname": .string(node)]]
+      try await client.create(capacity, as: .csiStorageCapacities)
+    }
+  }
+
+  private static func addClaim(_ name: String, _ size: String, to client: KubernetesClient) async throws {
+    var claim = KubernetesObject(.persistentVolumeClaims, namespace: "default", name: name)
+    claim.spec = [
+      "storageClassName": "fast", "accessModes": ["ReadWriteOnce"],
+      "resources": ["requests": ["storage": .string(size)]],
+    ]
+    try await client.create(claim, as: .persistentVolumeClaims)
+  }
+
+  /// Makes the volume of a claim and binds it, as a provisioner does.
+  private static func provision(_ name: String, on node: String, with client: KubernetesClient) async throws {
+    var volume = KubernetesObject(.persistentVolumes, name: "pv-\(name)")
+    volume.spec = [
+      "capacity": ["storage": "1Gi"], "accessModes": ["ReadWriteOnce"], "storageClassName": "fast",
+      "persistentVolumeReclaimPolicy": "Delete", "csi": ["driver": "local.nagaya.dev", "volumeHandle": .string(name)],
+      "claimRef": ["kind": "PersistentVolumeClaim", "namespace": "default", "name": .string(name)],
+      "nodeAffinity": [
+        "required": [
+          "nodeSelectorTerms": [
+            [
+              "matchExpressions": [
+                ["key": "kubernetes.io/hostname", "operator": "In", "values": [.string(node)]]
+              ]
+            ]
+          ]
+        ]
+      ],
+    ]
+    try await client.create(volume, as: .persistentVolumes)
+    try await client.patch(
+      .persistentVolumeClaims, namespace: "default", name: name, ["spec": ["volumeName": .string("pv-\(name)")]])
+    try await client.patch(
+      .persistentVolumeClaims, namespace: "default", name: name, subresource: "status", ["status": ["phase": "Bound"]])
+  }
+
+  private static func node(of pod: String, _ client: KubernetesClient) async throws -> String? {
+    try await client.get(.pods, namespace: "default", name: pod).spec["nodeName"].string
+  }
+
+  private static func selectedNode(of claim: String, _ client: KubernetesClient) async throws -> String? {
+    try await client.get(.persistentVolumeClaims, namespace: "default", name: claim)
+      .annotations[ClaimAnnotations.selectedNode]
+  }
+
+  private static func refusal(of pod: String, _ client: KubernetesClient) async throws -> String {
+    let pod = try await client.get(.pods, namespace: "default", name: pod)
+    guard let condition = pod.condition("PodScheduled"), condition["status"].string == "False" else { return "" }
+    return condition["message"].string ?? ""
+  }
+
+  @Test func podsSpreadOverNodesUntilTheyAreFull() async throws {
+    try await run { client in
+      try await Self.addNode("a", to: client, cpu: "2")
+      try await Self.addNode("b", to: client, cpu: "2")
+      for index in 0..<5 { try await Self.addPod("p\(index)", to: client) }
+      try await eventually("four have their nodes") {
+        try await client.list(.pods, fields: "spec.nodeName=a").items.count == 2
+          && client.list(.pods, fields: "spec.nodeName=b").items.count == 2
+      }
+      let left = try await client.list(.pods, fields: "spec.nodeName=").items
+      let waiting = try #require(left.first)
+      #expect(left.count == 1)
+      try await eventually("the fifth is told why") {
+        try await Self.refusal(of: waiting.name, client) == "0/2 nodes are available: 2 Insufficient cpu."
+      }
+      try await eventually("an event says so") {
+        try await client.list(.events, namespace: "default").items.contains {
+          $0["reason"].string == "FailedScheduling" && $0["involvedObject"]["name"].string == waiting.name
+        }
+      }
+      // Room is made, and the pod goes there without anybody asking.
+      let done = try #require(try await client.list(.pods, fields: "spec.nodeName=b").items.first)
+      try await client.delete(.pods, namespace: "default", name: done.name, gracePeriodSeconds: 0)
+      try await eventually("it gets the freed place") { try await Self.node(of: waiting.name, client) == "b" }
+    }
+  }
+
+  @Test func aNewNodeHelpsAWaitingPod() async throws {
+    try await run { client in
+      try await Self.addPod("p", to: client)
+      try await eventually("told") {
+        try await Self.refusal(of: "p", client) == "no nodes available to schedule pods"
+      }
+      try await Self.addNode("a", to: client)
+      try await eventually("bound") { try await Self.node(of: "p", client) == "a" }
+    }
+  }
+
+  @Test func aVolumeIsMadeOnTheChosenNodeBeforeThePodIsBound() async throws {
+    try await run { client in
+      for node in ["a", "b"] { try await Self.addNode(node, to: client) }
+      try await Self.addStorage(free: ["a": "10Gi", "b": "50Gi"], to: client)
+      try await Self.addClaim("data", "5Gi", to: client)
+      try await Self.addPod("p", to: client, claims: ["data"])
+      try await eventually("the roomier node is chosen") { try await Self.selectedNode(of: "data", client) == "b" }
+      #expect(try await Self.node(of: "p", client) == nil)
+      try await Self.provision("data", on: "b", with: client)
+      try await eventually("bound") { try await Self.node(of: "p", client) == "b" }
+    }
+  }
+
+  @Test func twoPodsNeverCountOnTheSameSpace() async throws {
+    try await run { client in
+      try await Self.addNode("a", to: client)
+      try await Self.addStorage(free: ["a": "10Gi"], to: client)
+      for name in ["x", "y"] {
+        try await Self.addClaim(name, "6Gi", to: client)
+        try await Self.addPod("p-\(name)", to: client, claims: [name])
+      }
+      try await eventually("one is refused") {
+        let refusals = try await [Self.refusal(of: "p-x", client), Self.refusal(of: "p-y", client)]
+        return refusals.contains(
+          "0/1 nodes are available: 1 node(s) did not have enough free storage (asked 6Gi, largest free 4Gi).")
+      }
+      let selected = try await [Self.selectedNode(of: "x", client), Self.selectedNode(of: "y", client)]
+      #expect(selected.count { $0 == "a" } == 1)
+    }
+  }
+
+  @Test func anotherNodeIsTriedWhenProvisioningFails() async throws {
+    try await run { client in
+      for node in ["a", "b"] { try await Self.addNode(node, to: client) }
+      try await Self.addStorage(free: ["a": "50Gi", "b": "10Gi"], to: client)
+      try await Self.addClaim("data", "5Gi", to: client)
+      try await Self.addPod("p", to: client, claims: ["data"])
+      try await eventually("a is chosen") { try await Self.selectedNode(of: "data", client) == "a" }
+      try await client.patch(
+        .persistentVolumeClaims, namespace: "default", name: "data",
+        ["metadata": ["annotations": [ClaimAnnotations.selectedNode: .null]]])
+      try await eventually("then b") { try await Self.selectedNode(of: "data", client) == "b" }
+      try await Self.provision("data", on: "b", with: client)
+      try await eventually("bound") { try await Self.node(of: "p", client) == "b" }
+    }
+  }
+}
+
+/// Asks until the answer is yes; a test that waits longer than 20 s has failed.
+func eventually(
+  _ what: Comment, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool
+) async throws {
+  let deadline = ContinuousClock.now + .seconds(20)
+  while true {
+    do { if try await condition() { return } } catch let status as APIStatus where status.isNotFound {}
+    guard ContinuousClock.now < deadline else {
+      Issue.record("not in time: \(what)", sourceLocation: sourceLocation)
+      throw CancellationError()
+    }
+    try await Task.sleep(for: .milliseconds(5))
+  }
+}
