@@ -28,7 +28,9 @@ struct TestCluster: Sendable {
       let client = server.client()
       if let node { try await client.create(readyNode(node), as: .nodes) }
       let controllers = BuiltInControllers(
-        client: client, logger: quiet, caCertificate: caCertificate, nodeGracePeriod: nodeGracePeriod)
+        client: client, logger: quiet, caCertificate: caCertificate,
+        namespacedResources: ResourceRegistry.standard.definitions.map(\.resource).filter(\.isNamespaced),
+        nodeGracePeriod: nodeGracePeriod)
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await controllers.run() }
         if let node {
@@ -81,8 +83,7 @@ struct TestCluster: Sendable {
   func setImage(of name: String, to image: String) async throws {
     try await client.patch(
       .deployments, namespace: "demo", name: name,
-      ["spec": ["template": ["spec": ["containers": [["name": "main", "image": .string(image)]]]]]],
-      type: .strategicMerge)
+      [["op": "replace", "path": "/spec/template/spec/containers/0/image", "value": .string(image)]], type: .json)
   }
 }
 

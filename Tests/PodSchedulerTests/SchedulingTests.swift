@@ -123,8 +123,9 @@ struct SchedulingTests {
       try await Self.addNode("b", to: client, cpu: "2")
       for index in 0..<5 { try await Self.addPod("p\(index)", to: client) }
       try await eventually("four have their nodes") {
-        try await client.list(.pods, fields: "spec.nodeName=a").items.count == 2
-          && client.list(.pods, fields: "spec.nodeName=b").items.count == 2
+        let onA = try await client.list(.pods, fields: "spec.nodeName=a").items
+        let onB = try await client.list(.pods, fields: "spec.nodeName=b").items
+        return onA.count == 2 && onB.count == 2
       }
       let left = try await client.list(.pods, fields: "spec.nodeName=").items
       let waiting = try #require(left.first)

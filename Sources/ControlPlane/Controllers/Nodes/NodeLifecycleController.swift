@@ -114,8 +114,14 @@ final class Heartbeats: Sendable {
     let state = ready?["status"].string ?? ""
     let status = "\(state) \(ready?["lastHeartbeatTime"].string ?? "")"
     last.withLock { last in
-      // Only this controller writes Unknown: that is no sign of life.
-      if let known = last[node.name], known.lease == renewed, known.status == status || state == "Unknown" { return }
+      if let known = last[node.name], known.lease == renewed {
+        if known.status == status { return }
+        // Only this controller writes Unknown: that is no sign of life, but the change back is.
+        if state == "Unknown" {
+          last[node.name]?.status = status
+          return
+        }
+      }
       last[node.name] = Last(lease: renewed, status: status, seen: .now)
     }
   }
