@@ -7,7 +7,7 @@ extension APIServer {
   /// A server that remembers nothing, for tests: it answers at once; `run()` it for garbage collection and bookmarks,
   /// or use `withInMemory`.
   public static func inMemory(
-    registry: ResourceRegistry, authorizer: (any ObjectReading) -> any Authorizing = { _ in AllowAll() },
+    registry: ResourceRegistry = .standard, authorizer: (any ObjectReading) -> any Authorizing = { _ in AllowAll() },
     logs: (any PodLogSource)? = nil, configuration: APIServerConfiguration = APIServerConfiguration(),
     logger: Logger = Logger(label: "nagaya.apiserver")
   ) async throws -> APIServer {
@@ -18,7 +18,7 @@ extension APIServer {
 
   /// Runs `body` with a server in memory and its background services, and ends both.
   public static func withInMemory<Result: Sendable>(
-    registry: ResourceRegistry, configuration: APIServerConfiguration = APIServerConfiguration(),
+    registry: ResourceRegistry = .standard, configuration: APIServerConfiguration = APIServerConfiguration(),
     logger: Logger = Logger(label: "nagaya.apiserver"), namespaces: [String] = ["default"],
     _ body: @Sendable (APIServer) async throws -> Result
   ) async throws -> Result {
