@@ -10,8 +10,9 @@ enum Mutation: Sendable {
 }
 
 extension APIServer {
-  /// Tries of a change that may be repeated when others write the same object.
-  private static let tries = 20
+  /// Tries of a change that may be repeated when others write the same object. Of all that try at once one succeeds
+  /// each time, so this bounds how many may write one object at the same moment.
+  private static let tries = 1000
 
   /// Reads the object, changes it, and commits it if nobody else has changed it meanwhile; otherwise once more.
   /// `change` throws a conflict itself if it may only be applied to one certain version.
