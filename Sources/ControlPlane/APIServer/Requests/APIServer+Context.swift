@@ -31,7 +31,8 @@ extension APIServer {
     case (.put, true): verb = .update
     case (.patch, true): verb = .patch
     case (.delete, true) where subresource == nil: verb = .delete
-    case (.delete, false): verb = .deletecollection
+    // All namespaces at once are nobody's honest wish.
+    case (.delete, false) where definition.resource != .namespaces: verb = .deletecollection
     default:
       throw APIStatus(
         .methodNotAllowed, "the server does not allow this method on the requested resource",

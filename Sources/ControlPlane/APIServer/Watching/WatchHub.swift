@@ -97,7 +97,8 @@ final class WatchHub: Sendable {
   }
 
   /// Begins a watch.
-  /// - Throws: `APIStatus` with reason Expired if changes after the asked revision are no longer known.
+  /// - Throws: `APIStatus` with reason Expired if changes after the asked revision are no longer known,
+  ///   ServiceUnavailable if every watch has been ended.
   func register(
     kind: Int, filter: ObjectFilter, start: Start, takesBytes: Bool, wantsBookmarks: Bool, timeout: Duration
   ) throws(APIStatus) -> WatchSubscription {
@@ -107,6 +108,11 @@ final class WatchHub: Sendable {
       queue: queue, filter: filter, takesBytes: takesBytes, wantsBookmarks: wantsBookmarks,
       deadline: now + timeout, nextBookmark: now + configuration.jittered(configuration.bookmarkInterval))
     let result: Result<(Int, Beginning, UInt64), APIStatus> = state.withLock { state in
+      // A stream that ends at once would make clients ask again at once.
+      if state.isEnded {
+        return .failure(
+          APIStatus(.serviceUnavailable, "the server is shutting down; please try again later", retryAfterSeconds: 1))
+      }
       let snapshot = cache.snapshot(of: kind)
       let beginning: Beginning
       switch start {
@@ -121,12 +127,8 @@ final class WatchHub: Sendable {
       }
       let id = state.nextID
       state.nextID += 1
-      if state.isEnded {
-        queue.finish()
-      } else {
-        state.watchers[kind][id] = watcher
-        state.count += 1
-      }
+      state.watchers[kind][id] = watcher
+      state.count += 1
       return .success((id, beginning, snapshot.revision))
     }
     let (id, beginning, revision) = try result.get()
@@ -165,7 +167,7 @@ final class WatchHub: Sendable {
     }
   }
 
-  /// Ends every watch, and those that are still to come.
+  /// Ends every watch and refuses those that are still to come.
   func end() {
     state.withLock { state in
       state.isEnded = true
