@@ -1,0 +1,200 @@
+import APIServer
+import Applications
+import CSIDriver
+import CertificateAuthority
+import Controllers
+import Edge
+import Foundation
+import KubernetesAPI
+import KubernetesClient
+import Logging
+import NodeAgent
+import ObjectStore
+import Placement
+import PodScheduler
+import ServiceLifecycle
+import StorageControllers
+import Tenancy
+import VolumePools
+
+/// The whole platform in one process: makes every part, wires them, runs them until a signal asks it to stop.
+struct House {
+  let options: PlatformOptions
+  let layout: Layout
+  let logger: Logger
+
+  func run() async throws {
+    var instance = Instance(pid: getpid(), phase: .starting)
+    instance.nodeName = options.resolvedNodeName
+    instance.engines = try Installation.engines(options.engines)
+    try instance.write(to: layout)
+    do {
+      let services = try await build(instance)
+      var configuration = ServiceGroupConfiguration(
+        services: services.map {
+          .init(
+            service: $0, successTerminationBehavior: .gracefullyShutdownGroup,
+            failureTerminationBehavior: .gracefullyShutdownGroup)
+        }, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+      configuration.maximumGracefulShutdownDuration = .seconds(120)
+      try await ServiceGroup(configuration: configuration).run()
+    } catch {
+      instance.phase = .failed
+      instance.failure = "\(error)"
+      try? instance.write(to: layout)
+      throw error
+    }
+    try? FileManager.default.removeItem(atPath: layout.instance)
+  }
+
+  private func log(_ label: String) -> Logger {
+    var logger = self.logger
+    logger[metadataKey: "part"] = "\(label)"
+    return logger
+  }
+
+  /// In the order in which they start; they stop in the opposite one.
+  private func build(_ instance: Instance) async throws -> [any Service] {
+    let node = instance.nodeName
+    for directory in [layout.state, layout.pki, "\(layout.state)/api", layout.pool, layout.node] {
+      try FileManager.default.createDirectory(
+        atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    }
+    try SavedArguments(layout).write(Array(CommandLine.arguments.dropFirst()))
+    let authority = try CertificateAuthority.loadOrCreate(directory: layout.pki)
+
+    // The control plane.
+    let logs = NodeLogs(directory: layout.node)
+    let gate = Gate()
+    let server = try await APIServer(
+      store: try SQLiteObjectStore(path: layout.objects), registry: .standard,
+      authorizer: { gate.authorizer(over: $0) },
+      virtualResources: { _, _ in gate.virtualResources() }, logs: logs, logger: log("api"))
+    func client(_ name: String) -> KubernetesClient { server.client(as: .component(name)) }
+    let bootstrap = Bootstrap(client: client("bootstrap"))
+    try await bootstrap.run()
+    let front = try HTTPSFront(
+      port: options.apiPort,
+      certificate: try authority.loadOrIssue(
+        "apiserver", in: layout.pki,
+        .server(commonName: "nagaya-apiserver", dnsNames: ["localhost", node], ipAddresses: ["127.0.0.1"])),
+      authenticator: try Authenticator(
+        authority: authority, tokenFile: "\(layout.pki)/tokens", objects: gate.objects),
+      handler: server, logger: log("front"))
+
+    // Storage.
+    let pool = try await FilePool.open(
+      FilePool.Configuration(
+        name: "default", directory: layout.pool,
+        limitBytes: try options.poolSize.map { try Self.bytes($0, option: "--pool-size") }), logger: log("pool"))
+    let driver = CSIServer(
+      DriverConfiguration(nodeName: node, pools: [pool]), socket: layout.csiSocket, logger: log("csi"))
+    let storage = try StorageControllers(
+      client: client("storage"), driverSocket: layout.csiSocket, poolPath: layout.pool,
+      mountPath: { _ in nil }, logger: log("storage"))
+
+    // The node.
+    let engine = ContainerdEngine(
+      layout: ContainerdLayout(
+        stateDirectory: layout.state, runDirectory: layout.run, enginesDirectory: instance.engines),
+      network: PodNetwork(bridge: options.bridge, subnet: options.podCIDR), logger: log("containerd"))
+    let images = NodeImages(
+      engine: engine, directory: try Installation.images(options.images), stateDirectory: layout.state)
+    let agent = try NodeAgent(
+      NodeConfiguration(
+        name: node, address: "127.0.0.1", directory: layout.node, runtimeSocket: engine.layout.socket,
+        csiSockets: ["local.nagaya.dev": layout.csiSocket], podSubnet: options.podCIDR),
+      client: client("node"), logger: log("node"))
+
+    // Controllers and scheduler.
+    let authorityPEM = authority.certificatePEM
+    let controllers = BuiltInControllers(
+      client: client("controllers"), logger: log("controllers"), caCertificate: authorityPEM)
+    let scheduler = PodScheduler(
+      client("scheduler"), ranking: PlacementRanking(policy: MostFreePlacement()), logger: log("scheduler"))
+
+    // The platform.
+    let address = PublicAddress(domain: options.domain, port: options.edgePort)
+    let applications = ApplicationController(client: client("applications"), address: address, logger: log("apps"))
+    let tenants = TenantController(client: client("tenancy"), logger: log("tenants"))
+    let edge = Edge(
+      EdgeConfiguration(address: options.edgeAddress, port: options.edgePort, domain: options.domain),
+      client: client("edge"), certificates: LeafCache(authority: authority, domain: options.domain),
+      logger: log("edge"))
+
+    let startup = Startup(
+      layout: layout, instance: instance,
+      parts: [
+        .init("API server") {
+          let port = try await front.port
+          try writeKubeconfig(authority: authority, port: port)
+          try await bootstrap.makeDemoTenant()
+          return "https://127.0.0.1:\(port)"
+        },
+        .init("containerd") {
+          try await images.load()
+          return "\(layout.run)/containerd/containerd.sock"
+        },
+        .init("storage") {
+          try await Self.wait { try await client("startup").getIfPresent(.csiNodes, name: node) != nil }
+          return layout.pool
+        },
+        .init("node") {
+          try await Self.wait {
+            try await client("startup").getIfPresent(.nodes, name: node)?.isConditionTrue("Ready") ?? false
+          }
+          return node
+        },
+        .init("edge") {
+          _ = try await edge.waitUntilListening()
+          return "https://<app>.<namespace>.\(options.domain):\(options.edgePort)"
+        },
+        .init("tenant demo") {
+          try await Self.wait {
+            try await client("startup").getIfPresent(.namespaces, name: SampleApp.namespace) != nil
+          }
+          return SampleApp.namespace
+        },
+      ],
+      finish: { instance in
+        instance.api = "https://127.0.0.1:\(try await front.port)"
+        instance.edge = "\(options.edgeAddress):\(options.edgePort)"
+      })
+    let drain = DrainRequest(layout)
+    drain.clear()
+    return [
+      server, front, driver, engineShutdown(engine, bridge: options.bridge, drain, logger: log("containerd")), engine,
+      storage, agent, podShutdown(agent, drain), controllers, scheduler, applications, tenants, edge, startup,
+    ]
+  }
+
+  private func writeKubeconfig(authority: CertificateAuthority, port: Int) throws {
+    let admin = try authority.loadOrIssue(
+      "admin", in: layout.pki, .client(commonName: "admin", organizations: [UserInfo.mastersGroup]))
+    let kubeconfig = Kubeconfig(
+      name: "nagaya",
+      cluster: .init(
+        server: "https://127.0.0.1:\(port)", authority: .inline(Array(authority.certificatePEM.utf8))),
+      user: .init(
+        clientCertificate: .inline(Array(admin.certificatePEM.utf8)), clientKey: .inline(Array(admin.privateKeyPEM.utf8))))
+    try kubeconfig.write(to: layout.kubeconfig)
+  }
+
+  private static func bytes(_ text: String, option: String) throws -> Int64 {
+    guard let quantity = Quantity(text), quantity.value > 0 else {
+      throw CommandFailure("\(option) \(text) is not a size", remedy: "give a quantity such as 100Gi")
+    }
+    return quantity.value
+  }
+
+  /// Waits for something that another part does; every part has to be up within a minute.
+  private static func wait(_ condition: @Sendable () async throws -> Bool) async throws {
+    let deadline = ContinuousClock.now + .seconds(60)
+    while !(try await condition()) {
+      guard ContinuousClock.now < deadline else {
+        throw CommandFailure("a part did not come up within 60 s", remedy: "see the log for its last messages")
+      }
+      try await Task.sleep(for: .milliseconds(10))
+    }
+  }
+}
