@@ -23,7 +23,7 @@ import Foundation
     Create.self, Get.self, Describe.self, Logs.self, Scale.self, Rollout.self, Delete.self,
   ]
   static let platform: [any ParsableCommand.Type] = []
-  static let machine: [any ParsableCommand.Type] = [Image.self]
+  static let machine: [any ParsableCommand.Type] = [Up.self, Down.self, Status.self, Image.self]
   static let tools: [any ParsableCommand.Type] = [Config.self, Completion.self, Version.self]
 
   static func main() async {

@@ -60,16 +60,16 @@ struct Down: AsyncParsableCommand {
 
   private func revive(_ layout: Layout) async throws {
     guard let arguments = SavedArguments(layout).read() else { return }
-    let pid = try BackgroundProcess.start(arguments: arguments, log: layout.log)
+    let process = try BackgroundProcess.start(arguments: arguments, log: layout.log)
     let deadline = ContinuousClock.now + .seconds(timeout)
     while ContinuousClock.now < deadline {
-      if let instance = Instance(reading: layout), instance.pid == pid {
+      if let instance = Instance(reading: layout), instance.pid == process.id {
         if instance.phase == .ready { return }
         if instance.phase == .failed {
           throw CommandFailure(instance.failure ?? "Nagaya did not start", remedy: "see \(layout.log)")
         }
       }
-      guard BackgroundProcess.isAlive(pid) else { break }
+      guard process.isRunning else { break }
       try await Task.sleep(for: .milliseconds(25))
     }
     throw CommandFailure("Nagaya could not be started to take its containers down", remedy: "see \(layout.log)")

@@ -70,7 +70,7 @@ struct House {
       store: try SQLiteObjectStore(path: layout.objects), registry: .standard,
       authorizer: { gate.authorizer(over: $0) },
       virtualResources: { _, _ in gate.virtualResources() }, logs: logs, logger: log("api"))
-    func client(_ name: String) -> KubernetesClient { server.client(as: .component(name)) }
+    @Sendable func client(_ name: String) -> KubernetesClient { server.client(as: .component(name)) }
     let bootstrap = Bootstrap(client: client("bootstrap"))
     try await bootstrap.run()
     let front = try HTTPSFront(

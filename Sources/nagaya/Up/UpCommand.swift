@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Logging
+import NodeAgent
 
 /// `nagaya up`: runs the whole platform in this process, or in one in the background.
 struct Up: AsyncParsableCommand {
@@ -67,18 +68,18 @@ struct Up: AsyncParsableCommand {
       atPath: layout.state, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     try? FileManager.default.removeItem(atPath: layout.instance)
     let arguments = CommandLine.arguments.dropFirst().filter { !["--detach", "-d", "--sample"].contains($0) }
-    let pid = try BackgroundProcess.start(arguments: Array(arguments), log: layout.log)
-    let instance = try await waitUntilReady(pid: pid, layout: layout)
+    let process = try BackgroundProcess.start(arguments: Array(arguments), log: layout.log)
+    let instance = try await waitUntilReady(process, layout: layout)
     if sample { try await SampleApp.start(layout: layout, edge: instance.edge) }
     NextSteps(layout: layout, instance: instance, withSample: sample).show()
   }
 
   /// Shows each part as it comes up.
-  private func waitUntilReady(pid: pid_t, layout: Layout) async throws -> Instance {
+  private func waitUntilReady(_ process: DetachedProcess, layout: Layout) async throws -> Instance {
     var shown = 0
     let deadline = ContinuousClock.now + .seconds(timeout)
     while ContinuousClock.now < deadline {
-      if let instance = Instance(reading: layout), instance.pid == pid {
+      if let instance = Instance(reading: layout), instance.pid == process.id {
         for step in instance.steps.dropFirst(shown) { StartupProgress.show(step) }
         shown = instance.steps.count
         switch instance.phase {
@@ -87,7 +88,7 @@ struct Up: AsyncParsableCommand {
         case .starting, .stopping: break
         }
       }
-      guard BackgroundProcess.isAlive(pid) else { throw failure("Nagaya ended while it started", layout: layout) }
+      guard process.isRunning else { throw failure("Nagaya ended while it started", layout: layout) }
       try await Task.sleep(for: .milliseconds(25))
     }
     throw failure("Nagaya was not ready after \(timeout) s", layout: layout)

@@ -3,14 +3,15 @@
 #endif
 
 /// A process that is not bound to this one's life: it leads its own session and outlives a `kill -9` of its parent.
-struct DetachedProcess: Hashable, Sendable {
-  let id: pid_t
+public struct DetachedProcess: Hashable, Sendable {
+  public let id: pid_t
 
   /// `POSIX_SPAWN_SETSID` of glibc's spawn.h, which only shows it with _GNU_SOURCE.
   private static let ownSession: Int16 = 0x80
 
   /// Starts a program with its own session, no input, and its output appended to a file.
-  static func start(_ program: String, _ arguments: [String], environment: [String: String], output: String)
+  /// - Throws: `FileError` if it cannot be started.
+  public static func start(_ program: String, _ arguments: [String], environment: [String: String], output: String)
     throws(FileError) -> DetachedProcess
   {
     var attributes = posix_spawnattr_t()
@@ -60,7 +61,7 @@ struct DetachedProcess: Hashable, Sendable {
   }
 
   /// Whether it runs; a child that has ended is reaped.
-  var isRunning: Bool {
+  public var isRunning: Bool {
     var status: Int32 = 0
     if waitpid(id, &status, WNOHANG) == id { return false }
     guard kill(id, 0) == 0 || errno == EPERM else { return false }
