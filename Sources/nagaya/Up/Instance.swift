@@ -66,14 +66,14 @@ struct Instance: Sendable, Equatable {
 }
 
 /// Held by the process that runs an instance, as long as it lives; the kernel lets go of it when the process dies.
-struct InstanceLock: ~Copyable {
+final class InstanceLock: Sendable {
   private let descriptor: Int32
 
   /// - Throws: `CommandFailure` if another process runs this instance.
   init(_ layout: Layout) throws {
     try FileManager.default.createDirectory(
       atPath: layout.run, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
-    descriptor = open(layout.lock, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    let descriptor = open(layout.lock, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else {
       throw CommandFailure(
         "cannot open \(layout.lock): \(String(cString: strerror(errno)))", remedy: "run nagaya up as root")
@@ -85,6 +85,7 @@ struct InstanceLock: ~Copyable {
         "Nagaya is already running\(pid) with its state in \(layout.state)",
         remedy: "see `nagaya status`; stop it with `nagaya down`, or choose other directories with --state-dir and --run-dir")
     }
+    self.descriptor = descriptor
   }
 
   deinit { close(descriptor) }
