@@ -249,7 +249,10 @@ struct PodConfigurations: Sendable {
         $0.dropCapabilities = own["capabilities"]["drop"].elements.compactMap(\.string)
       }
       $0.seccomp = profile(setting("seccompProfile"), default: isPrivileged ? .unconfined : .runtimeDefault)
-      $0.apparmor = profile(setting("appArmorProfile"), default: isPrivileged ? .unconfined : .runtimeDefault)
+      // Left out, the runtime's own profile applies where the kernel has AppArmor; naming it fails where it has not.
+      if !setting("appArmorProfile").isNull {
+        $0.apparmor = profile(setting("appArmorProfile"), default: .runtimeDefault)
+      }
       if !isPrivileged {
         $0.maskedPaths = [
           "/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",
