@@ -9,21 +9,26 @@ import Testing
 
   private func answer(_ server: APIServer, _ request: APIRequest) async throws -> (code: Int, status: JSONValue) {
     let response = await server.respond(to: request, from: .component("test"))
-    return (response.status, try JSONValue(parsing: try await response.body.collect(), limits: JSONLimits(bytes: 1 << 28)))
+    return (
+      response.status, try JSONValue(parsing: try await response.body.collect(), limits: JSONLimits(bytes: 1 << 28))
+    )
   }
 
   @Test(arguments: [
     ("", 400), ("{", 400), ("[]", 400), ("null", 400), ("\"x\"", 400), (#"{"metadata":[]}"#, 400),
     (#"{"metadata":{"name":7}}"#, 400), (#"{"metadata":{"name":"a","labels":{"x":1}}}"#, 400),
-    (#"{"metadata":{"name":"a","finalizers":[{}]}}"#, 400), (#"{"metadata":{"name":"a","ownerReferences":["x"]}}"#, 400),
+    (#"{"metadata":{"name":"a","finalizers":[{}]}}"#, 400),
+    (#"{"metadata":{"name":"a","ownerReferences":["x"]}}"#, 400),
     (#"{"kind":"Pod","metadata":{"name":"a"}}"#, 400), (#"{"apiVersion":"v2","metadata":{"name":"a"}}"#, 400),
-    (#"{"metadata":{"name":"a","namespace":"other"}}"#, 400), (#"{"metadata":{"name":"a","resourceVersion":"7"}}"#, 400),
+    (#"{"metadata":{"name":"a","namespace":"other"}}"#, 400),
+    (#"{"metadata":{"name":"a","resourceVersion":"7"}}"#, 400),
     (#"{"metadata":{}}"#, 422), (#"{"metadata":{"name":"-"}}"#, 422), (#"{"metadata":{"name":"a/b"}}"#, 422),
     (#"{"metadata":{"name":"../../etc"}}"#, 422),
   ])
   func aBadBodyGetsTheRightStatus(body: String, code: Int) async throws {
     try await withServer { server, client in
-      let answer = try await answer(server, APIRequest(.post, Self.path, contentType: "application/json", body: Array(body.utf8)))
+      let answer = try await answer(
+        server, APIRequest(.post, Self.path, contentType: "application/json", body: Array(body.utf8)))
       #expect(answer.code == code)
       #expect(answer.status["kind"] == "Status")
       #expect(answer.status["code"].int == code)
@@ -33,8 +38,11 @@ import Testing
 
   @Test func tooMuchIsRefusedBeforeItIsRead() async throws {
     try await withServer { server, _ in
-      let large = Array(#"{"metadata":{"name":"a"},"data":{"k":""#.utf8) + [UInt8](repeating: 120, count: 10 << 20) + Array(#""}}"#.utf8)
-      let tooLarge = try await answer(server, APIRequest(.post, Self.path, contentType: "application/json", body: large))
+      let large =
+        Array(#"{"metadata":{"name":"a"},"data":{"k":""#.utf8) + [UInt8](repeating: 120, count: 10 << 20)
+        + Array(#""}}"#.utf8)
+      let tooLarge = try await answer(
+        server, APIRequest(.post, Self.path, contentType: "application/json", body: large))
       #expect(tooLarge.code == 413)
       let deep = Array(repeating: "[", count: 1000).joined() + Array(repeating: "]", count: 1000).joined()
       for type in ["application/json", "application/yaml"] {
@@ -61,7 +69,8 @@ import Testing
     try await withServer { server, _ in
       func request(_ validation: String) -> APIRequest {
         APIRequest(
-          .post, Self.path, query: [("fieldValidation", validation), ("dryRun", "All")], contentType: "application/json",
+          .post, Self.path, query: [("fieldValidation", validation), ("dryRun", "All")],
+          contentType: "application/json",
           body: Array(#"{"metadata":{"name":"a"},"data":{"k":"1","k":"2"}}"#.utf8))
       }
       let strict = try await answer(server, request("Strict"))
@@ -76,7 +85,8 @@ import Testing
   }
 
   @Test(arguments: [
-    ("/api/v1/nothings", 404), ("/apis/none/v1/x", 404), ("/api/v1/pods/x", 404), ("/api/v1/namespaces/default/nodes", 404),
+    ("/api/v1/nothings", 404), ("/apis/none/v1/x", 404), ("/api/v1/pods/x", 404),
+    ("/api/v1/namespaces/default/nodes", 404),
     ("/api/v1/nodes/x/scale", 404), ("/api/v1/namespaces/default/configmaps/a/status", 404),
     ("/api/v1/namespaces/default/configmaps/%zz", 404), ("/api/v1/namespaces/default/configmaps/%2e%2e", 404),
     ("/api/v1/namespaces/default/configmaps/a/b/c/d/e", 404),
@@ -91,11 +101,14 @@ import Testing
   /// Requests made of broken pieces: always a Status of the 4xx kind or a success, never an end of the server.
   @Test func noiseNeverBreaksTheServer() async throws {
     try await withServer { server, client in
-      let valid = try await client.create(configMap("a", labels: ["x": "y"], ["k": "v"]), as: .configMaps).json.encoded()
+      let valid = try await client.create(configMap("a", labels: ["x": "y"], ["k": "v"]), as: .configMaps).json
+        .encoded()
       var random = SystemRandomNumberGenerator()
       let paths = [
-        Self.path, Self.path + "/a", "/api/v1/namespaces/default/pods/p/binding", "/api/v1/namespaces/default/pods/p/eviction",
-        "/apis/apps/v1/namespaces/default/deployments/d/scale", "/api/v1/namespaces/default/finalize", "/api/v1/namespaces",
+        Self.path, Self.path + "/a", "/api/v1/namespaces/default/pods/p/binding",
+        "/api/v1/namespaces/default/pods/p/eviction",
+        "/apis/apps/v1/namespaces/default/deployments/d/scale", "/api/v1/namespaces/default/finalize",
+        "/api/v1/namespaces",
         "/apis/test.nagaya.dev/v1/namespaces/default/widgets/w/status", "/api//v1/\u{0}", "/apis/%ff/%00",
       ]
       let types = [
@@ -106,7 +119,9 @@ import Testing
         "labelSelector", "fieldSelector", "limit", "continue", "resourceVersion", "dryRun", "fieldValidation", "watch",
         "timeoutSeconds", "propagationPolicy", "gracePeriodSeconds", "sendInitialEvents", "includeObject",
       ]
-      let values = ["", "0", "-1", "All", "true", "a=b", "((", "1e9", "\u{0}", "é=ü", "9223372036854775807", "18446744073709551615"]
+      let values = [
+        "", "0", "-1", "All", "true", "a=b", "((", "1e9", "\u{0}", "é=ü", "9223372036854775807", "18446744073709551615",
+      ]
       let seeds = [
         valid, Array(#"[{"op":"add","path":"/data/x","value":"y"}]"#.utf8), Array(#"{"spec":{"replicas":1e400}}"#.utf8),
         Array(#"{"target":{"name":"n"}}"#.utf8), Array("a: &x [*x]\n".utf8), Array("- - - {".utf8),

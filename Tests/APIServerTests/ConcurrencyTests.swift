@@ -102,7 +102,9 @@ import Testing
 
     func versions(_ client: KubernetesClient) async throws -> [String: UInt64] {
       Dictionary(
-        uniqueKeysWithValues: try await client.list(.configMaps).items.map { ($0.name, UInt64($0.resourceVersion) ?? 0) })
+        uniqueKeysWithValues: try await client.list(.configMaps).items.map {
+          ($0.name, UInt64($0.resourceVersion) ?? 0)
+        })
     }
     #expect(try await versions(client) == acknowledged)
     #expect(watched.count == 4)
@@ -111,7 +113,8 @@ import Testing
 
     // The same after an end without a word: only the file is left.
     let again = try await APIServer(
-      store: try SQLiteObjectStore(path: directory + "/objects.sqlite"), registry: SmallRegistry.registry, logger: quiet)
+      store: try SQLiteObjectStore(path: directory + "/objects.sqlite"), registry: SmallRegistry.registry, logger: quiet
+    )
     #expect(try await versions(again.client()) == acknowledged)
     let before = try await client.list(.nodes)
     #expect(try await again.client().list(.nodes).items == before.items)

@@ -18,7 +18,8 @@ import Testing
       #expect(UInt64(updated.resourceVersion) ?? 0 > UInt64(made.resourceVersion) ?? 0)
       #expect(updated.uid == made.uid)
 
-      let list = try await client.list(.configMaps, namespace: "default", labels: LabelSelector(matchLabels: ["a": "b"]))
+      let list = try await client.list(
+        .configMaps, namespace: "default", labels: LabelSelector(matchLabels: ["a": "b"]))
       #expect(list.items == [updated])
       #expect(try await client.list(.configMaps, labels: LabelSelector(matchLabels: ["a": "c"])).items.isEmpty)
 

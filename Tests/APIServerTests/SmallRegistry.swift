@@ -12,7 +12,8 @@ enum SmallRegistry {
 
   static let registry = ResourceRegistry(
     [
-      ResourceDefinition(.namespaces, singular: "namespace", schema: "none", nameRule: .dnsLabel, subresources: [.status, .finalize]),
+      ResourceDefinition(
+        .namespaces, singular: "namespace", schema: "none", nameRule: .dnsLabel, subresources: [.status, .finalize]),
       ResourceDefinition(
         .pods, singular: "pod", schema: "none",
         selectableFields: [
@@ -22,10 +23,13 @@ enum SmallRegistry {
         gracePeriodSeconds: { $0.spec["terminationGracePeriodSeconds"].int ?? 30 }),
       ResourceDefinition(.configMaps, singular: "configmap", schema: "none"),
       ResourceDefinition(.nodes, singular: "node", schema: "none", subresources: [.status]),
-      ResourceDefinition(.persistentVolumeClaims, singular: "persistentvolumeclaim", schema: "none", subresources: [.status]),
+      ResourceDefinition(
+        .persistentVolumeClaims, singular: "persistentvolumeclaim", schema: "none", subresources: [.status]),
       ResourceDefinition(.resourceQuotas, singular: "resourcequota", schema: "none", subresources: [.status]),
-      ResourceDefinition(.replicaSets, singular: "replicaset", schema: "none", subresources: [.status, .scale], hasGeneration: true),
-      ResourceDefinition(.deployments, singular: "deployment", schema: "none", subresources: [.status, .scale], hasGeneration: true),
+      ResourceDefinition(
+        .replicaSets, singular: "replicaset", schema: "none", subresources: [.status, .scale], hasGeneration: true),
+      ResourceDefinition(
+        .deployments, singular: "deployment", schema: "none", subresources: [.status, .scale], hasGeneration: true),
       ResourceDefinition(
         widgets, singular: "widget", schema: "none", subresources: [.status], hasGeneration: true,
         applyDefaults: { if $0.spec["size"].isNull { $0.spec["size"] = 1 } },
@@ -39,7 +43,9 @@ enum SmallRegistry {
 /// A logger that says nothing.
 let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-func configMap(_ name: String, namespace: String = "default", labels: [String: String] = [:], _ data: [String: String] = [:])
+func configMap(
+  _ name: String, namespace: String = "default", labels: [String: String] = [:], _ data: [String: String] = [:]
+)
   -> KubernetesObject
 {
   var object = KubernetesObject(.configMaps, namespace: namespace, name: name, labels: labels)

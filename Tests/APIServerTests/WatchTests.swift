@@ -12,7 +12,8 @@ private struct Events {
   init(_ client: KubernetesClient, _ path: String, _ query: [(name: String, value: String)]) async throws {
     let response = try await client.send(APIRequest(.get, path, query: [("watch", "true")] + query))
     guard case .stream(let stream) = response.body else {
-      throw APIStatus(.internalError, "no stream: \(String(decoding: try await response.body.collect(), as: UTF8.self))")
+      throw APIStatus(
+        .internalError, "no stream: \(String(decoding: try await response.body.collect(), as: UTF8.self))")
     }
     iterator = stream.makeAsyncIterator()
   }

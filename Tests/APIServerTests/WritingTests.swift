@@ -12,7 +12,10 @@ import Testing
       #expect(merged["data"] == ["l": "w", "m": "n"])
       let patched = try await client.patch(
         .configMaps, namespace: "default", name: "a",
-        [["op": "replace", "path": "/data/l", "value": "z"], ["op": "test", "path": "/metadata/labels/x", "value": "1"]],
+        [
+          ["op": "replace", "path": "/data/l", "value": "z"],
+          ["op": "test", "path": "/metadata/labels/x", "value": "1"],
+        ],
         type: .json)
       #expect(patched["data"]["l"] == "z")
       let failed = await refusal {
@@ -28,7 +31,8 @@ import Testing
       let apply = await refusal {
         _ = try await client.bytes(
           APIRequest(
-            .patch, Resource.configMaps.path(namespace: "default", name: "a"), contentType: "application/apply-patch+yaml",
+            .patch, Resource.configMaps.path(namespace: "default", name: "a"),
+            contentType: "application/apply-patch+yaml",
             body: Array("{}".utf8)))
       }
       #expect(apply?.code == 415)
@@ -68,7 +72,8 @@ import Testing
       }
       #expect(invalid?.code == 422)
       #expect(invalid?.causes.map(\.field) == ["spec.size"])
-      #expect(invalid?.message == "Widget.test.nagaya.dev \"w\" is invalid: spec.size: Invalid value: must not be negative")
+      #expect(
+        invalid?.message == "Widget.test.nagaya.dev \"w\" is invalid: spec.size: Invalid value: must not be negative")
     }
   }
 
@@ -116,7 +121,8 @@ import Testing
       #expect(scale["kind"] == "Scale")
       #expect(scale["spec"]["replicas"] == 2)
       #expect(scale["status"]["selector"] == "app=web")
-      try await client.patch(.deployments, namespace: "default", name: "web", subresource: "scale", ["spec": ["replicas": 5]])
+      try await client.patch(
+        .deployments, namespace: "default", name: "web", subresource: "scale", ["spec": ["replicas": 5]])
       let scaled = try await client.get(.deployments, namespace: "default", name: "web")
       #expect(scaled.spec["replicas"] == 5)
       #expect(scaled.generation == 2)
@@ -131,7 +137,9 @@ import Testing
       func pod(_ name: String, cpu: String?) -> KubernetesObject {
         var pod = KubernetesObject(.pods, namespace: "default", name: name)
         pod.spec["containers"] = [["name": "c", "image": "i"]]
-        if let cpu { pod.spec["containers"] = [["name": "c", "image": "i", "resources": ["requests": ["cpu": .string(cpu)]]]] }
+        if let cpu {
+          pod.spec["containers"] = [["name": "c", "image": "i", "resources": ["requests": ["cpu": .string(cpu)]]]]
+        }
         return pod
       }
       let silent = await refusal { try await client.create(pod("p", cpu: nil), as: .pods) }

@@ -28,7 +28,9 @@ func withTemporaryDirectory(_ body: (String) async throws -> Void) async throws 
   try await body(directory)
 }
 
-func write(_ name: String, _ revision: UInt64, over old: UInt64? = nil, _ value: String? = "x", in resource: String = "pods")
+func write(
+  _ name: String, _ revision: UInt64, over old: UInt64? = nil, _ value: String? = "x", in resource: String = "pods"
+)
   -> StoreWrite
 {
   StoreWrite(
@@ -162,7 +164,8 @@ func everything(_ store: any ObjectStoring) async throws -> [StoredObject] {
         var batch: [StoreWrite] = []
         for _ in 0..<Int.random(in: 1...8, using: &random) {
           let key = StoreKey(
-            resource: ["a", "b"].randomElement(using: &random) ?? "a", name: "n\(Int.random(in: 0..<12, using: &random))")
+            resource: ["a", "b"].randomElement(using: &random) ?? "a",
+            name: "n\(Int.random(in: 0..<12, using: &random))")
           revision += UInt64.random(in: 1...3, using: &random)
           let removes = Bool.random(using: &random) && model[key] != nil
           let value: [UInt8]? = removes ? nil : Array("\(revision)".utf8)

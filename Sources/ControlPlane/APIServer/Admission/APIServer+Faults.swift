@@ -31,7 +31,8 @@ enum MetadataRules {
           .init(
             .forbidden, field: "metadata.finalizers",
             message:
-              "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers \(added)"))
+              "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers \(added)")
+        )
       }
     }
     return causes

@@ -146,17 +146,7 @@ final class QuotaLedger: Sendable {
         value.string.flatMap { Quantity($0)?.milli } ?? value.int.map { Int128($0) * 1000 }
       }
     }
-    let known = state.withLock { $0.accounts[namespace] }
-    if let known {
-      // The objects were counted before and are kept up to date.
-      account.used = known.used
-      if !account.hard.isEmpty {
-        let usage = count(namespace)
-        account.used = usage
-      }
-    } else if !account.hard.isEmpty {
-      account.used = count(namespace)
-    }
+    if !account.hard.isEmpty { account.used = count(namespace) }
     let final = account
     state.withLock { state in
       state.accounts[namespace] = final.hard.isEmpty ? nil : final

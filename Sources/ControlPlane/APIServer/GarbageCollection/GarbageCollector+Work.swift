@@ -64,7 +64,8 @@ extension GarbageCollector {
     }
   }
 
-  private func removeFinalizer(_ finalizer: String, from place: ObjectPlace, on server: APIServer) async throws(APIStatus)
+  private func removeFinalizer(_ finalizer: String, from place: ObjectPlace, on server: APIServer)
+    async throws(APIStatus)
   {
     let context = context(place, on: server)
     _ = try await server.mutate(context) { (old) throws(APIStatus) in
@@ -81,7 +82,9 @@ extension GarbageCollector {
       _ = try await server.mutate(context) { (old) throws(APIStatus) in
         let kept = old.metadata["ownerReferences"].elements.filter { !uids.contains($0["uid"].string ?? "") }
         var new = old
-        if kept.isEmpty { new.metadata.remove("ownerReferences") } else {
+        if kept.isEmpty {
+          new.metadata.remove("ownerReferences")
+        } else {
           new.metadata["ownerReferences"] = .array(kept)
         }
         return .put(new)

@@ -25,7 +25,8 @@ extension APIServer {
     if !object.apiVersion.isEmpty, object.apiVersion != resource.apiVersion {
       throw APIStatus(
         .badRequest,
-        "the API version in the data (\(object.apiVersion)) does not match the expected API version (\(resource.apiVersion))")
+        "the API version in the data (\(object.apiVersion)) does not match the expected API version (\(resource.apiVersion))"
+      )
     }
     if !object.kind.isEmpty, object.kind != resource.kind {
       throw APIStatus(

@@ -42,7 +42,8 @@ struct DeleteOptions: Sendable, Hashable {
     if let policy, !policy.isEmpty {
       guard let value = Propagation(rawValue: policy) else {
         throw APIStatus(
-          .invalid, "invalid DeleteOptions: propagationPolicy \"\(policy.prefix(40))\": use Foreground, Background or Orphan")
+          .invalid,
+          "invalid DeleteOptions: propagationPolicy \"\(policy.prefix(40))\": use Foreground, Background or Orphan")
       }
       propagation = value
     } else if json["orphanDependents"].bool == true || request.parameter("orphanDependents") == "true" {

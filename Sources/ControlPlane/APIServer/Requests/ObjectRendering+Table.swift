@@ -11,7 +11,8 @@ extension ObjectRendering {
   }
 
   func tableDocument(_ record: ObjectRecord) throws(APIStatus) -> [UInt8] {
-    do throws(JSONError) { return try tableRenderer.document(of: record.bytes, including: table.includedObject) } catch {
+    do throws(JSONError) { return try tableRenderer.document(of: record.bytes, including: table.includedObject) } catch
+    {
       throw Self.unreadable(error)
     }
   }

@@ -44,7 +44,8 @@ struct RequestBody: Sendable {
     case let other?:
       throw APIStatus(
         .unsupportedMediaType,
-        "the body of the request was in an unknown format (\(other.prefix(80))): use application/json or application/yaml")
+        "the body of the request was in an unknown format (\(other.prefix(80))): use application/json or application/yaml"
+      )
     }
   }
 

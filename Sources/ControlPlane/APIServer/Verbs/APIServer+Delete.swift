@@ -67,7 +67,9 @@ extension APIServer {
     return (record, isGone)
   }
 
-  private func deletion(of old: KubernetesObject, _ definition: ResourceDefinition, _ options: DeleteOptions) -> Mutation {
+  private func deletion(of old: KubernetesObject, _ definition: ResourceDefinition, _ options: DeleteOptions)
+    -> Mutation
+  {
     var new = old
     var finalizers = old.finalizers
     if let propagation = options.propagation {

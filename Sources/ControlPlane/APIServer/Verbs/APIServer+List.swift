@@ -29,7 +29,8 @@ extension APIServer {
       } else {
         throw APIStatus(
           .expired,
-          "the provided continue parameter is too old to display a consistent list result: list anew from the beginning")
+          "the provided continue parameter is too old to display a consistent list result: list anew from the beginning"
+        )
       }
     }
     let stream = ListStream(

@@ -61,7 +61,8 @@ extension APIServer {
     case .refused(let status): status
     case .store(.full(let path)):
       APIStatus(
-        .serviceUnavailable, "the write was refused because no space is left for \(path): free space on its disk; reads go on",
+        .serviceUnavailable,
+        "the write was refused because no space is left for \(path): free space on its disk; reads go on",
         resource: resource, name: name)
     case .store(let error):
       APIStatus(.internalError, "the write could not be stored: \(error)", resource: resource, name: name)

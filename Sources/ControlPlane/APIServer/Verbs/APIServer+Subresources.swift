@@ -45,7 +45,10 @@ extension APIServer {
     if let kind = binding["target"]["kind"].string, !kind.isEmpty, kind != "Node" {
       throw APIStatus.invalid(
         context.resource, context.name,
-        [.init(.notSupported, field: "target.kind", message: "Unsupported value: \"\(kind)\": supported values: \"Node\"")])
+        [
+          .init(
+            .notSupported, field: "target.kind", message: "Unsupported value: \"\(kind)\": supported values: \"Node\"")
+        ])
     }
     _ = try await mutate(context, isDryRun: try context.request.isDryRun()) { (old) throws(APIStatus) in
       if let uid = binding["metadata"]["uid"].string, !uid.isEmpty, uid != old.uid {
@@ -63,7 +66,9 @@ extension APIServer {
       }
       var new = old
       new.spec["nodeName"] = .string(node)
-      for (key, value) in binding["metadata"]["annotations"].strings { new.metadata["annotations"][key] = .string(value) }
+      for (key, value) in binding["metadata"]["annotations"].strings {
+        new.metadata["annotations"][key] = .string(value)
+      }
       Self.setScheduled(&new)
       return .put(new)
     }
