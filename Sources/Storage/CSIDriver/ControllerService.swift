@@ -234,6 +234,7 @@ struct ControllerService: Csi_V1_Controller.SimpleServiceProtocol {
     .with {
       $0.volumeID = volume.name
       $0.capacityBytes = volume.bytes
+      if let pool = volume.parameters["pool"] { $0.volumeContext = [configuration.poolParameter: pool] }
       $0.accessibleTopology = [.with { $0.segments = [configuration.topologyKey: configuration.nodeName] }]
     }
   }
