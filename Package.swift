@@ -199,8 +199,8 @@ let package = Package(
     tests("LinuxSystem", ["LinuxSystem"]),
     tests("NodeAgent", ["NodeAgent", "KubernetesAPI", "KubernetesClient", "JSONDocument", "CRI", "CSI"]),
     tests("Placement", ["Placement"]),
-    tests("VolumePools", ["VolumePools", "LinuxSystem"]),
-    tests("CSIDriver", ["CSIDriver", "CSI", "VolumePools", .grpc, .grpcTransport]),
+    tests("VolumePools", ["VolumePools", "LinuxSystem", .logging]),
+    tests("CSIDriver", ["CSIDriver", "CSI", "VolumePools", "LinuxSystem", .grpc, .grpcTransport, .logging]),
     tests(
       "StorageControllers",
       [

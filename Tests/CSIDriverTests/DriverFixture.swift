@@ -1,0 +1,148 @@
+import CSI
+import GRPCCore
+import GRPCNIOTransportHTTP2Posix
+import Glibc
+import LinuxSystem
+import Logging
+import VolumePools
+
+@testable import CSIDriver
+
+/// A driver on a socket over a fresh pool, and clients of it.
+struct Driver: Sendable {
+  typealias Transport = HTTP2ClientTransport.Posix
+
+  let path: String
+  let pool: FilePool
+  let identity: Csi_V1_Identity.Client<Transport>
+  let controller: Csi_V1_Controller.Client<Transport>
+  let node: Csi_V1_Node.Client<Transport>
+
+  var socket: String { path + "/csi/driver.sock" }
+
+  /// Runs `body` with a driver, and takes everything away after.
+  static func with(limitBytes: Int64 = 2 << 30, _ body: @Sendable (Driver) async throws -> Void) async throws {
+    let path = "/tmp/nagaya-csi-\(UInt64.random(in: 0 ... .max))"
+    try Directory.make(path + "/csi")
+    defer { clean(path) }
+    // A stale socket of a driver that was killed.
+    try OpenFile(path + "/csi/driver.sock", .createNew).sync()
+    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    let pool = try await FilePool.open(
+      FilePool.Configuration(name: "default", directory: path + "/pool", limitBytes: limitBytes, reservedBytes: 0),
+      logger: logger)
+    let server = CSIServer(
+      DriverConfiguration(nodeName: "node-1", pools: [pool]), socket: path + "/csi/driver.sock", logger: logger)
+    let connection = GRPCClient(
+      transport: try .http2NIOPosix(
+        target: .unixDomainSocket(path: path + "/csi/driver.sock", authority: "localhost"),
+        transportSecurity: .plaintext, config: .defaults { $0.backoff.initial = .milliseconds(20) }))
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await server.run() }
+      group.addTask { try await connection.runConnections() }
+      try await body(
+        Driver(
+          path: path, pool: pool, identity: .init(wrapping: connection), controller: .init(wrapping: connection),
+          node: .init(wrapping: connection)))
+      connection.beginGracefulShutdown()
+      group.cancelAll()
+    }
+  }
+
+  private static func clean(_ path: String) {
+    for mount in (try? Mounts.table().mounts(under: path)) ?? [] { try? Mounts.unmount(mount.mountPoint, lazily: true) }
+    for (device, file) in (try? LoopDevice.all()) ?? [] where file.hasPrefix(path + "/") { try? device.detach() }
+    removeTree(path)
+  }
+
+  private static func removeTree(_ path: String) {
+    for name in (try? Directory.names(in: path)) ?? [] {
+      let child = "\(path)/\(name)"
+      if (try? FileStatus(of: child))?.kind == .directory { removeTree(child) } else { unlink(child) }
+    }
+    rmdir(path)
+  }
+
+  func create(_ name: String, bytes: Int64 = 320 << 20, _ capability: Csi_V1_VolumeCapability = .mount()) async throws
+    -> Csi_V1_Volume
+  {
+    try await controller.createVolume(
+      .with {
+        $0.name = name
+        $0.capacityRange.requiredBytes = bytes
+        $0.volumeCapabilities = [capability]
+      }
+    ).volume
+  }
+
+  func stage(_ id: String, _ capability: Csi_V1_VolumeCapability = .mount()) async throws {
+    _ = try await node.nodeStageVolume(
+      .with {
+        $0.volumeID = id
+        $0.stagingTargetPath = staging(id)
+        $0.volumeCapability = capability
+      })
+  }
+
+  func publish(_ id: String, readOnly: Bool = false, _ capability: Csi_V1_VolumeCapability = .mount()) async throws {
+    _ = try await node.nodePublishVolume(
+      .with {
+        $0.volumeID = id
+        $0.stagingTargetPath = staging(id)
+        $0.targetPath = target(id)
+        $0.volumeCapability = capability
+        $0.readonly = readOnly
+      })
+  }
+
+  func unpublish(_ id: String) async throws {
+    _ = try await node.nodeUnpublishVolume(
+      .with {
+        $0.volumeID = id
+        $0.targetPath = target(id)
+      })
+  }
+
+  func unstage(_ id: String) async throws {
+    _ = try await node.nodeUnstageVolume(
+      .with {
+        $0.volumeID = id
+        $0.stagingTargetPath = staging(id)
+      })
+  }
+
+  func delete(_ id: String) async throws { _ = try await controller.deleteVolume(.with { $0.volumeID = id }) }
+
+  /// How many loop devices the pool has in use.
+  func devices() throws -> Int { try LoopDevice.all().filter { $0.file.hasPrefix(path + "/") }.count }
+
+  func staging(_ id: String) -> String { "\(path)/staging/\(id)" }
+  func target(_ id: String) -> String { "\(path)/target/\(id)" }
+}
+
+extension Csi_V1_VolumeCapability {
+  static func mount(
+    _ type: String = "", mode: AccessMode.Mode = .singleNodeWriter, flags: [String] = []
+  ) -> Csi_V1_VolumeCapability {
+    .with {
+      $0.mount.fsType = type
+      $0.mount.mountFlags = flags
+      $0.accessMode.mode = mode
+    }
+  }
+
+  static var raw: Csi_V1_VolumeCapability {
+    .with {
+      $0.block = .init()
+      $0.accessMode.mode = .singleNodeWriter
+    }
+  }
+}
+
+/// The code a call is refused with; `nil` if it is not.
+func refusal(_ body: () async throws -> Void) async -> RPCError.Code? {
+  do {
+    try await body()
+    return nil
+  } catch let error as RPCError { return error.code } catch { return .unknown }
+}
