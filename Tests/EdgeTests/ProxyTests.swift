@@ -95,6 +95,44 @@ struct ProxyTests {
     await live.stop()
   }
 
+  @Test("survive pods that come and go")
+  func podsChange() async throws {
+    let pods = [try await Upstream("a"), try await Upstream("b"), try await Upstream("c")]
+    try await Stage.run([pods[0].endpoint]) { stage, routes in
+      try await withThrowingTaskGroup(of: Stage.Answer.self) { group in
+        for version in ["--http1.1", "--http2", "--http1.1", "--http2"] {
+          group.addTask {
+            try await stage.curl([version, "-o", "/dev/null", "-w", "%{http_code}\n"], path: "/[1-250]")
+          }
+        }
+        // One pod after the other leaves the routes, and then ends, as pods do.
+        #expect(await eventually { pods[0].counts.requests > 50 })
+        Stage.setPods(routes, [pods[1].endpoint])
+        #expect(await eventually { pods[1].counts.requests > 50 })
+        await Self.drain(pods[0], routes)
+        Stage.setPods(routes, [pods[2].endpoint])
+        #expect(await eventually { pods[2].counts.requests > 50 })
+        await Self.drain(pods[1], routes)
+        for try await answer in group {
+          let codes = answer.output.split(separator: "\n")
+          #expect(codes.count == 250)
+          #expect(Set(codes) == ["200"], "\(codes.count { $0 != "200" }) failed: \(answer.error.suffix(300))")
+        }
+      }
+    }
+    for pod in pods { await pod.stop() }
+  }
+
+  /// Ends a server once its requests are answered.
+  private static func drain(_ pod: Upstream, _ routes: RoutingTable) async {
+    var last = -1
+    while last != pod.counts.requests {
+      last = pod.counts.requests
+      try? await Task.sleep(for: .milliseconds(100))  // long against a request's time
+    }
+    await pod.stop()
+  }
+
   @Test("stream without being kept in memory", arguments: ["--http1.1", "--http2"])
   func streams(version: String) async throws {
     let pod = try await Upstream()
@@ -105,6 +143,20 @@ struct ProxyTests {
         [version, "-o", "/dev/null", "-w", "%{size_download}"], path: "/bytes/\(100 << 20)")
       #expect(answer.output == String(100 << 20))
       #expect(residentBytes() - before < 48 << 20)
+    }
+    await pod.stop()
+  }
+
+  @Test("of clients that do not read hold the pod back, and leave nothing when they go")
+  func slowClient() async throws {
+    let pod = try await Upstream()
+    try await Stage.run([pod.endpoint]) { stage, routes in
+      async let client = stage.curl(["-m", "2", "--limit-rate", "1000", "-o", "/dev/null"], path: "/bytes/\(200 << 20)")
+      #expect(await eventually { routes.inFlight == 1 && pod.counts.bytesWritten > 0 })
+      let answer = try await client
+      #expect(!answer.isSuccess)  // it gave up after 2 s
+      #expect(pod.counts.bytesWritten < 32 << 20)
+      #expect(await eventually { routes.inFlight == 0 && stage.server.connectionCount == 0 })
     }
     await pod.stop()
   }

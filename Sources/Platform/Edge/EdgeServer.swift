@@ -126,12 +126,14 @@ public final class EdgeServer: Sendable {
       HTTP2Setting(parameter: .maxHeaderListSize, value: configuration.limits.headerBytes))
     var stream = NIOHTTP2Handler.StreamConfiguration()
     stream.targetWindowSize = 256 << 10
+    // curl resets each stream once it has its answer. By default 200 resets in 30 s end a connection, which would be
+    // 7 requests a second. What a flood of resets can start is bounded by `Limits.requestsPerApp` as well.
+    stream.streamResetFrameRateLimit.maximumCount = 1000
+    stream.streamResetFrameRateLimit.windowLength = .seconds(1)
     stream.outboundBufferSizeHighWatermark = 64 << 10
     stream.outboundBufferSizeLowWatermark = 32 << 10
     do {
-      try channel.pipeline.syncOperations.addHandlers([
-        IdleStateHandler(allTimeout: configuration.limits.silence), IdleCloser(),
-      ])
+      try channel.pipeline.syncOperations.addHandler(IdleStateHandler(allTimeout: configuration.limits.silence))
     } catch { return channel.eventLoop.makeFailedFuture(error) }
     return channel.configureHTTP2Pipeline(
       mode: .server, connectionConfiguration: connection, streamConfiguration: stream
@@ -140,7 +142,9 @@ public final class EdgeServer: Sendable {
         try stream.pipeline.syncOperations.addHandler(HTTP2FramePayloadToHTTP1ServerCodec())
         try stream.pipeline.syncOperations.addHandler(try proxy(on: stream, isHTTP2: true))
       }
-    }.map { _ in }
+    }.flatMapThrowing { [self] _ in
+      try channel.pipeline.syncOperations.addHandler(HTTP2ConnectionHandler(logger: logger))
+    }
   }
 
   private func proxy(on channel: any Channel, isHTTP2: Bool) throws -> ProxyHandler {

@@ -22,6 +22,9 @@ final class TunnelHandler: ChannelInboundHandler, ChannelOutboundHandler {
   static func join(_ left: TunnelHandler, _ right: TunnelHandler) {
     left.partner = right
     right.partner = left
+    // The handlers before may have held a read back, and nobody else would ask again.
+    left.isReadHeld = true
+    right.isReadHeld = true
     left.resumeReading()
     right.resumeReading()
   }
@@ -60,10 +63,9 @@ final class TunnelHandler: ChannelInboundHandler, ChannelOutboundHandler {
     lastBytes = .now()
     byteCount += bytes.readableBytes
     guard let partner, let other = partner.context else { return }
-    other.write(partner.wrapOutboundOut(bytes), promise: nil)
+    // Flushed at once: what the decoder held when it was taken out comes without a channelReadComplete.
+    other.writeAndFlush(partner.wrapOutboundOut(bytes), promise: nil)
   }
-
-  func channelReadComplete(context: ChannelHandlerContext) { partner?.context?.flush() }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
     if context.channel.isWritable { partner?.resumeReading() }
