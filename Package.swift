@@ -197,7 +197,7 @@ let package = Package(
       "PodScheduler",
       ["PodScheduler", "APIServer", "KubernetesClient", "KubernetesAPI", "JSONDocument"]),
     tests("LinuxSystem", ["LinuxSystem"]),
-    tests("NodeAgent", ["NodeAgent", "KubernetesAPI", "KubernetesClient", "JSONDocument", "CRI", "CSI"]),
+    tests("NodeAgent", ["NodeAgent", "APIServer", "KubernetesAPI", "KubernetesClient", "JSONDocument", "CRI", "CSI"]),
     tests("Placement", ["Placement"]),
     tests("VolumePools", ["VolumePools", "LinuxSystem", .logging]),
     tests("CSIDriver", ["CSIDriver", "CSI", "VolumePools", "LinuxSystem", .grpc, .grpcTransport, .logging]),

@@ -116,7 +116,7 @@ actor TestImage {
         "/bin/bash",
         [
           "\(scratch)/pack.sh", "\(scratch)/box.c", "\(scratch)/box.tar", "\(scratch)/work", TestEngine.image,
-          TestEngine.pause,
+          "serve", TestEngine.pause, "pause",
         ])
       let archive = "/tmp/nagaya-node-image-\(ProcessInfo.processInfo.processIdentifier).tar"
       guard rename("\(scratch)/box.tar", archive) == 0 else { throw FileError("rename", archive) }
@@ -169,4 +169,14 @@ func eventually(
   }
   Issue.record("not within \(limit): \(what)", sourceLocation: sourceLocation)
   return false
+}
+
+extension TestEngine {
+  /// Command lines of all processes.
+  static func processes() -> [String] {
+    FileTree.names(in: "/proc").compactMap { name in
+      guard Int(name) != nil, let text = FileTree.readText("/proc/\(name)/cmdline"), !text.isEmpty else { return nil }
+      return text.split(separator: "\0").joined(separator: " ")
+    }
+  }
 }
