@@ -42,7 +42,7 @@ struct ScalarTests {
   ])
   func badTimes(_ text: String) { #expect(Timestamp(text) == nil) }
 
-  @Test("keep every second of a long time", arguments: stride(from: Int64(-70_000_000_000), to: 200_000_000_000, by: 7_777_777_777))
+  @Test("keep every second of a long time", arguments: Array(stride(from: Int64(-62_000_000_000), to: 200_000_000_000, by: 7_777_777_777)))
   func timeRoundTrip(_ seconds: Int64) {
     let time = Timestamp(seconds: seconds)
     #expect(Timestamp(time.description) == time)
@@ -64,7 +64,7 @@ struct ScalarTests {
   ])
   func selectors(_ text: String, _ matches: Bool) throws {
     let selector = try LabelSelector(parsing: text)
-    #expect(selector.matches(["app": "web", "x.io/y": "1", "n": "5"].merging(["n": "4"]) { $1 }) == matches)
+    #expect(selector.matches(["app": "web", "x.io/y": "1", "n": "4"]) == matches)
     #expect(try LabelSelector(parsing: selector.text) == selector)
   }
 

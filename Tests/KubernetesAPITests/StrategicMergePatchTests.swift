@@ -71,7 +71,7 @@ struct StrategicMergePatchTests {
   func agreesWithMergePatch() throws {
     let target: JSONValue = ["metadata": ["labels": ["a": "1"]], "spec": ["nodeSelector": ["x": "y"], "hostname": "h"]]
     for patch: JSONValue in [
-      ["metadata": ["labels": ["a": nil, "b": "2"]]], ["spec": nil], ["spec": ["hostname": "n", "nodeSelector": ["z": "1"]]],
+      ["metadata": ["labels": ["a": .null, "b": "2"]]], ["spec": .null], ["spec": ["hostname": "n", "nodeSelector": ["z": "1"]]],
     ] {
       let once = try StrategicMergePatch.apply(patch, to: target, schema: "io.k8s.api.core.v1.Pod", catalog: .standard)
       #expect(once == JSONPatch.merge(patch, into: target))

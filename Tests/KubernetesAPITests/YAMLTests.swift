@@ -44,7 +44,7 @@ struct YAMLTests {
 
   @Test("says the same after writing and reading", arguments: [
     #"{"a":"yes","b":"1","c":"","d":[],"e":{},"f":null,"g":"multi\nline\n","h":"- x","i":1.5,"j":-3,"k":"null"}"#,
-    #"{"n":[[1,[2]],{"x":[{"y":"z"}]}],"o":"a: b","p":"#c","q":"0x1F","r":"1e3","s":" lead","t":"trail ","u":"é長🏠"}"#,
+    ##"{"n":[[1,[2]],{"x":[{"y":"z"}]}],"o":"a: b","p":"#c","q":"0x1F","r":"1e3","s":" lead","t":"trail ","u":"é長🏠"}"##,
     #"{"date":"2026-11-22","time":"10:20:30","tilde":"~","star":"*x","amp":"&y","bang":"!z","at":"@","pct":"%","quote":"\"'"}"#,
     #"{"on":true,"1":"number key","true":"bool key","multi":"a\n\n  b\nc","tab":"a\tb"}"#,
   ])

@@ -7,6 +7,10 @@ public struct LabelSelector: Sendable, Hashable {
     case isNotIn(String, [String])
     case exists(String)
     case doesNotExist(String)
+    /// The label is a whole number above the bound.
+    case isGreater(String, than: Int64)
+    /// The label is a whole number below the bound.
+    case isLess(String, than: Int64)
 
     public func matches(_ labels: [String: String]) -> Bool {
       switch self {
@@ -14,6 +18,8 @@ public struct LabelSelector: Sendable, Hashable {
       case .isNotIn(let key, let values): labels[key].map { !values.contains($0) } ?? true
       case .exists(let key): labels[key] != nil
       case .doesNotExist(let key): labels[key] == nil
+      case .isGreater(let key, let bound): labels[key].flatMap { Int64($0) }.map { $0 > bound } ?? false
+      case .isLess(let key, let bound): labels[key].flatMap { Int64($0) }.map { $0 < bound } ?? false
       }
     }
   }
@@ -68,6 +74,8 @@ public struct LabelSelector: Sendable, Hashable {
       case .isNotIn(let key, let values): "\(key) notin (\(values.joined(separator: ",")))"
       case .exists(let key): key
       case .doesNotExist(let key): "!\(key)"
+      case .isGreater(let key, let bound): "\(key)>\(bound)"
+      case .isLess(let key, let bound): "\(key)<\(bound)"
       }
     }.joined(separator: ",")
   }
@@ -132,6 +140,12 @@ public struct LabelSelector: Sendable, Hashable {
     }
     if let range = part.firstRange(of: "==") ?? part.firstRange(of: "=") {
       return .isIn(try key(part[..<range.lowerBound]), [try value(part[range.upperBound...])])
+    }
+    if let position = part.firstIndex(where: { $0 == ">" || $0 == "<" }) {
+      let text = String(part[part.index(after: position)...]).trimmingSpaces()
+      guard let bound = Int64(text) else { throw Malformed(description: "\"\(text)\" is not a whole number") }
+      let name = try key(part[..<position])
+      return part[position] == ">" ? .isGreater(name, than: bound) : .isLess(name, than: bound)
     }
     return .exists(try key(part))
   }

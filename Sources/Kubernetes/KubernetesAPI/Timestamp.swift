@@ -30,12 +30,14 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
     var fraction: Int64 = 0
     if bytes[position] == UInt8(ascii: ".") {
       position += 1
+      let start = position
       var scale: Int64 = 100_000
       while position < bytes.count, (48...57).contains(bytes[position]) {
         fraction += Int64(bytes[position] - 48) * scale
         scale /= 10
         position += 1
       }
+      guard position > start else { return nil }
     }
     guard position < bytes.count else { return nil }
     var offset: Int64 = 0
@@ -52,6 +54,8 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
       }
     }
     let days = Self.daysSinceEpoch(year: year, month: month, day: day)
+    // A day that its month does not have would come back as one of the next month.
+    guard Self.date(daysSinceEpoch: days).2 == day else { return nil }
     microseconds = (days * 86_400 + hour * 3600 + minute * 60 + second - offset) * 1_000_000 + fraction
   }
 

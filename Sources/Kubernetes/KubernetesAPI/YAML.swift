@@ -18,11 +18,14 @@ public enum YAML {
     }
     do {
       var documents: [JSONValue] = []
-      for node in try Yams.compose_all(yaml: text) {
+      // The sequence ends silently at a fault and keeps it; `for` would lose it in a copy.
+      var nodes = try Yams.compose_all(yaml: text)
+      while let node = nodes.next() {
         var budget = 200_000
         let value = try convert(node, depth: 0, limits: limits, budget: &budget)
         if !value.isNull { documents.append(value) }
       }
+      if let error = nodes.error { throw Failure(description: "invalid YAML: \(error)") }
       return documents
     } catch let failure as Failure {
       throw failure
@@ -59,15 +62,16 @@ public enum YAML {
         position = line.index(after: position)
       }
       if position < line.endIndex { push(width, &indentations) }
-      var previous = UInt8(ascii: " ")
+      var mayBegin = true
       for byte in line[position...] {
         switch byte {
-        case UInt8(ascii: "["), UInt8(ascii: "{"): if mayPrecedeFlow(previous) { flow += 1 }
-        case UInt8(ascii: "]"), UInt8(ascii: "}"): flow = max(0, flow - 1)
-        default: break
+        case UInt8(ascii: "["), UInt8(ascii: "{"): if mayBegin { flow += 1 }
+        case UInt8(ascii: "]"), UInt8(ascii: "}"):
+          flow = max(0, flow - 1)
+          mayBegin = false
+        default: mayBegin = mayPrecedeFlow(byte)
         }
         deepest = max(deepest, flow)
-        previous = byte
       }
       deepest = max(deepest, flow + indentations.count)
     }
@@ -81,8 +85,8 @@ public enum YAML {
 
   private static func mayPrecedeFlow(_ byte: UInt8) -> Bool {
     switch byte {
-    case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"), UInt8(ascii: "["), UInt8(ascii: "{"),
-      UInt8(ascii: ","), UInt8(ascii: ":"), UInt8(ascii: "-"), UInt8(ascii: "?"):
+    case UInt8(ascii: " "), UInt8(ascii: "\t"), UInt8(ascii: "\r"), UInt8(ascii: ","), UInt8(ascii: ":"),
+      UInt8(ascii: "-"), UInt8(ascii: "?"):
       true
     default: false
     }
