@@ -103,7 +103,7 @@ struct OpenAPIBuilder: Sendable {
     switch schema {
     case .string(let format, let allowed):
       var property: JSONValue = ["type": "string"]
-      if let format { property["format"] = .string(format) }
+      if let format { property["format"] = .string(format.hasPrefix("date-time") ? "date-time" : format) }
       if !allowed.isEmpty { property["enum"] = .array(allowed.map { .string($0) }) }
       return property
     case .integer(let bits): return ["type": "integer", "format": .string("int\(bits)")]

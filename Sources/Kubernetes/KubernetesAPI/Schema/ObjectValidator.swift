@@ -39,7 +39,7 @@ public struct ObjectValidator: Sendable {
         if !allowed.isEmpty, !allowed.contains(text) {
           let list = allowed.map { "\"\($0)\"" }.joined(separator: ", ")
           add(.notSupported, "Unsupported value: \"\(text)\": supported values: \(list)")
-        } else if format == "date-time", Timestamp(text) == nil {
+        } else if format?.hasPrefix("date-time") == true, Timestamp(text) == nil {
           add(.invalid, "Invalid value: \"\(text)\": must be a time such as 2026-01-31T12:00:00Z (RFC 3339)")
         }
       case (.integer(let bits), .integer(let number)):

@@ -2,7 +2,8 @@ import JSONDocument
 
 /// The shape of a value in the API: enough for validation, strategic merge, OpenAPI and `kubectl explain`.
 public indirect enum Schema: Sendable, Hashable {
-  /// `format` as in OpenAPI: `date-time`, `byte`, or none. `allowed` is empty if anything goes.
+  /// `format` as in OpenAPI: `date-time`, `byte`, or none; `date-time-micro` is a time with microseconds.
+  /// `allowed` is empty if anything goes.
   case string(format: String? = nil, allowed: [String] = [])
   /// 32 or 64 bits.
   case integer(bits: Int = 32)
@@ -33,18 +34,43 @@ public indirect enum Schema: Sendable, Hashable {
 
 /// A named object of the catalog.
 public struct ObjectSchema: Sendable, Hashable {
+  /// A field's place in a protobuf message.
+  public struct WirePlace: Sendable, Hashable {
+    /// The field's number; more than one if the field sits in a message that JSON does not show.
+    public var numbers: [Int]
+    /// Only written when it is set, so that a zero counts. Other fields are always written.
+    public var isOptional: Bool
+
+    public init(_ numbers: [Int], isOptional: Bool) {
+      self.numbers = numbers
+      self.isOptional = isOptional
+    }
+
+    /// `8`, `*10` (optional), `2.1` (field 1 of the message in field 2).
+    init?(_ text: some StringProtocol) {
+      isOptional = text.hasPrefix("*")
+      numbers = text.drop { $0 == "*" }.split(separator: ".").compactMap { Int($0) }
+      if numbers.isEmpty { return nil }
+    }
+  }
+
   public struct Field: Sendable, Hashable {
     public var name: String
     public var schema: Schema
     public var isRequired: Bool
     /// For `kubectl explain`; our own words.
     public var description: String
+    /// Where the field is in the protobuf form of the API; `nil` for kinds that have none.
+    public var wire: WirePlace?
 
-    public init(_ name: String, _ schema: Schema, isRequired: Bool = false, description: String = "") {
+    public init(
+      _ name: String, _ schema: Schema, isRequired: Bool = false, description: String = "", wire: WirePlace? = nil
+    ) {
       self.name = name
       self.schema = schema
       self.isRequired = isRequired
       self.description = description
+      self.wire = wire
     }
   }
 

@@ -2,10 +2,11 @@
 ///
 /// ```
 /// # PodSpec | What a pod runs.
-/// containers! []Container@name | The pod's containers.
+/// containers! []Container@name 2 | The pod's containers.
 /// # Pod : PodSpec PodStatus | A kind, with apiVersion, kind, metadata, spec and status.
 /// ```
-/// A field's line is `name type | description`; `!` marks what is required. Types: `string`, `time`, `microtime`,
+/// A field's line is `name type place | description`; `!` marks what is required; the place is that of the protobuf form
+/// (`WirePlace`) and may be left out. Types: `string`, `time`, `microtime`,
 /// `bytes` (base64), `int`, `int64`, `number`, `bool`, `quantity`, `intstr`, `any`, `enum(A,B)`, `[]T` (replaced whole by
 /// strategic merge), `[]T@set`, `[]T@key,key` (merged by the keys), `{}T` (map with string keys), a name of the same
 /// package, or `core.Name`, `meta.Name` of another. Empty lines do not count.
@@ -50,10 +51,11 @@ struct SchemaTable: Sendable {
       }
       let isRequired = first.hasSuffix("!")
       let name = String(isRequired ? first.dropLast() : first)
-      let schema = words.count == 2 ? type(words[1]) : nil
-      if schema == nil || current == nil { faults.append(String(line)) }
+      let schema = (2...3).contains(words.count) ? type(words[1]) : nil
+      let wire = words.count == 3 ? ObjectSchema.WirePlace(words[2]) : nil
+      if schema == nil || current == nil || words.count == 3 && wire == nil { faults.append(String(line)) }
       current?.fields.append(
-        .init(name, schema ?? .any, isRequired: isRequired, description: description))
+        .init(name, schema ?? .any, isRequired: isRequired, description: description, wire: wire))
     }
     finish()
     return objects
@@ -65,11 +67,13 @@ struct SchemaTable: Sendable {
       .init("apiVersion", .string(), description: "Group and version of the object's schema."),
       .init("kind", .string(), description: "The object's kind, in CamelCase."),
       .init("metadata", .reference("\(Self.packages["meta"] ?? "").ObjectMeta"),
-        description: "Name, namespace, labels and what else every object has."),
+        description: "Name, namespace, labels and what else every object has.", wire: .init([1], isOptional: false)),
     ]
     let members = [("spec", "What is wanted."), ("status", "What is; written by controllers.")]
     for (part, member) in zip(parts, members) where part != "-" {
-      fields.append(.init(member.0, type(part) ?? .any, description: member.1))
+      fields.append(
+        .init(
+          member.0, type(part) ?? .any, description: member.1, wire: .init([fields.count - 1], isOptional: false)))
     }
     return fields
   }
@@ -87,7 +91,8 @@ struct SchemaTable: Sendable {
     }
     switch text {
     case "string": return .string()
-    case "time", "microtime": return .string(format: "date-time")
+    case "time": return .string(format: "date-time")
+    case "microtime": return .string(format: "date-time-micro")
     case "bytes": return .string(format: "byte")
     case "int": return .integer()
     case "int64": return .integer(bits: 64)
@@ -121,6 +126,6 @@ extension SchemaTable {
   static let standard: [SchemaTable] = [
     .meta, .coreObjects, .corePod, .coreContainer, .coreVolume, .coreVolumeLegacy, .corePlacement, .corePodStatus,
     .coreNode, .coreService, .corePersistence, .apps, .storage, .coordination, .discovery, .rbac, .autoscaling,
-    .authentication, .authorization, .nagaya, .nagayaStorage,
+    .authentication, .authorization, .policy, .nagaya, .nagayaStorage,
   ]
 }

@@ -4,64 +4,64 @@ extension SchemaTable {
     """
     # Namespace : NamespaceSpec NamespaceStatus | A space for names: an environment of a tenant.
     # NamespaceSpec | What holds a namespace.
-    finalizers []string | Who must act before it may go.
+    finalizers []string 1 | Who must act before it may go.
     # NamespaceStatus | A namespace's state.
-    phase string | Active or Terminating.
-    conditions []NamespaceCondition@type | What the deletion waits for.
+    phase string 1 | Active or Terminating.
+    conditions []NamespaceCondition@type 2 | What the deletion waits for.
     # NamespaceCondition | One aspect of a namespace's state.
-    type! string | The aspect.
-    status! string | True, False or Unknown.
-    lastTransitionTime time | When the status last changed.
-    reason string | A word for why.
-    message string | A sentence for people.
+    type! string 1 | The aspect.
+    status! string 2 | True, False or Unknown.
+    lastTransitionTime time 4 | When the status last changed.
+    reason string 5 | A word for why.
+    message string 6 | A sentence for people.
     # ConfigMap : | Settings that pods mount or read as environment.
-    immutable bool | The data may not change any more.
-    data {}string | Keys and texts.
-    binaryData {}bytes | Keys and bytes, in base64.
+    immutable bool *4 | The data may not change any more.
+    data {}string 2 | Keys and texts.
+    binaryData {}bytes 3 | Keys and bytes, in base64.
     # Secret : | Data that only those who need it should see.
-    immutable bool | The data may not change any more.
-    data {}bytes | Keys and bytes, in base64.
-    stringData {}string | Keys and texts; written into data, never read.
-    type string | What the data is for; Opaque.
+    immutable bool *5 | The data may not change any more.
+    data {}bytes 2 | Keys and bytes, in base64.
+    stringData {}string 4 | Keys and texts; written into data, never read.
+    type string 3 | What the data is for; Opaque.
     # ServiceAccount : | Who pods are to the API.
-    secrets []ObjectReference@name | Secrets its pods may use.
-    imagePullSecrets []LocalObjectReference | Secrets for private registries.
-    automountServiceAccountToken bool | Mount the token into its pods.
+    secrets []ObjectReference@name 2 | Secrets its pods may use.
+    imagePullSecrets []LocalObjectReference 3 | Secrets for private registries.
+    automountServiceAccountToken bool *4 | Mount the token into its pods.
     # ResourceQuota : ResourceQuotaSpec ResourceQuotaStatus | How much a namespace may use.
     # ResourceQuotaSpec | The bounds.
-    hard {}quantity | Resource by resource: requests.cpu, limits.memory, requests.storage, pods, count/deployments.apps.
-    scopes []string | Which pods count.
-    scopeSelector ScopeSelector | Which pods count, in more detail.
+    hard {}quantity 1 | Resource by resource: requests.cpu, limits.memory, requests.storage, pods, count/deployments.apps.
+    scopes []string 2 | Which pods count.
+    scopeSelector ScopeSelector *3 | Which pods count, in more detail.
     # ResourceQuotaStatus | The bounds and the use.
-    hard {}quantity | The bounds in force.
-    used {}quantity | The use.
+    hard {}quantity 1 | The bounds in force.
+    used {}quantity 2 | The use.
     # ScopeSelector | Which pods count.
-    matchExpressions []ScopedResourceSelectorRequirement | All of these.
+    matchExpressions []ScopedResourceSelectorRequirement 1 | All of these.
     # ScopedResourceSelectorRequirement | A scope, an operator and values.
-    scopeName! string | The scope.
-    operator! string | In, NotIn, Exists or DoesNotExist.
-    values []string | The values.
+    scopeName! string 1 | The scope.
+    operator! string 2 | In, NotIn, Exists or DoesNotExist.
+    values []string 3 | The values.
     # Event : | Something that happened to an object.
-    involvedObject! ObjectReference | The object.
-    reason string | A word for what happened.
-    message string | A sentence for people.
-    source EventSource | Who reported it.
-    firstTimestamp time | When it was first seen.
-    lastTimestamp time | When it was last seen.
-    count int | How often it was seen.
-    type string | Normal or Warning.
-    eventTime microtime | When it was first seen, to the microsecond.
-    series EventSeries | The series that it is part of.
-    action string | What was done.
-    related ObjectReference | A second object.
-    reportingComponent string | Who reported it.
-    reportingInstance string | Which instance of it.
+    involvedObject! ObjectReference 2 | The object.
+    reason string 3 | A word for what happened.
+    message string 4 | A sentence for people.
+    source EventSource 5 | Who reported it.
+    firstTimestamp time 6 | When it was first seen.
+    lastTimestamp time 7 | When it was last seen.
+    count int 8 | How often it was seen.
+    type string 9 | Normal or Warning.
+    eventTime microtime 10 | When it was first seen, to the microsecond.
+    series EventSeries *11 | The series that it is part of.
+    action string 12 | What was done.
+    related ObjectReference *13 | A second object.
+    reportingComponent string 14 | Who reported it.
+    reportingInstance string 15 | Which instance of it.
     # EventSource | Who reported.
-    component string | The component.
-    host string | The node.
+    component string 1 | The component.
+    host string 2 | The node.
     # EventSeries | A series of the same event.
-    count int | How often.
-    lastObservedTime microtime | When last.
+    count int 1 | How often.
+    lastObservedTime microtime 2 | When last.
     """)
 
   static let coreService = SchemaTable(
@@ -69,50 +69,50 @@ extension SchemaTable {
     """
     # Service : ServiceSpec ServiceStatus | A name for the ready pods that a selector finds.
     # ServiceSpec | What a service leads to.
-    ports []ServicePort@port,protocol | Its ports.
-    selector {}string | Labels of its pods.
-    clusterIP string | Its address in the cluster; None here: clients ask its endpoint slices.
-    clusterIPs []string | Its addresses in the cluster.
-    type string | ClusterIP (default), NodePort, LoadBalancer or ExternalName.
-    externalIPs []string | Addresses from outside.
-    sessionAffinity string | None or ClientIP.
-    loadBalancerIP string | No longer used.
-    loadBalancerSourceRanges []string | Who may come in.
-    externalName string | A DNS name, for ExternalName.
-    externalTrafficPolicy string | Cluster or Local.
-    healthCheckNodePort int | The port of health checks.
-    publishNotReadyAddresses bool | Pods that are not ready count too.
-    sessionAffinityConfig SessionAffinityConfig | How long clients stick.
-    ipFamilies []string | IPv4, IPv6.
-    ipFamilyPolicy string | SingleStack, PreferDualStack or RequireDualStack.
-    allocateLoadBalancerNodePorts bool | Node ports for load balancers.
-    loadBalancerClass string | The kind of load balancer.
-    internalTrafficPolicy string | Cluster or Local.
-    trafficDistribution string | Which pods are preferred.
+    ports []ServicePort@port,protocol 1 | Its ports.
+    selector {}string 2 | Labels of its pods.
+    clusterIP string 3 | Its address in the cluster; None here: clients ask its endpoint slices.
+    clusterIPs []string 18 | Its addresses in the cluster.
+    type string 4 | ClusterIP (default), NodePort, LoadBalancer or ExternalName.
+    externalIPs []string 5 | Addresses from outside.
+    sessionAffinity string 7 | None or ClientIP.
+    loadBalancerIP string 8 | No longer used.
+    loadBalancerSourceRanges []string 9 | Who may come in.
+    externalName string 10 | A DNS name, for ExternalName.
+    externalTrafficPolicy string 11 | Cluster or Local.
+    healthCheckNodePort int 12 | The port of health checks.
+    publishNotReadyAddresses bool 13 | Pods that are not ready count too.
+    sessionAffinityConfig SessionAffinityConfig *14 | How long clients stick.
+    ipFamilies []string 19 | IPv4, IPv6.
+    ipFamilyPolicy string *17 | SingleStack, PreferDualStack or RequireDualStack.
+    allocateLoadBalancerNodePorts bool *20 | Node ports for load balancers.
+    loadBalancerClass string *21 | The kind of load balancer.
+    internalTrafficPolicy string *22 | Cluster or Local.
+    trafficDistribution string *23 | Which pods are preferred.
     # ServicePort | A port of a service.
-    name string | Its name; needed if there are several.
-    protocol string | TCP (default), UDP or SCTP.
-    appProtocol string | What is spoken.
-    port! int | The service's port.
-    targetPort intstr | The pods' port, by number or name; the same if left out.
-    nodePort int | The nodes' port.
+    name string 1 | Its name; needed if there are several.
+    protocol string 2 | TCP (default), UDP or SCTP.
+    appProtocol string *6 | What is spoken.
+    port! int 3 | The service's port.
+    targetPort intstr 4 | The pods' port, by number or name; the same if left out.
+    nodePort int 5 | The nodes' port.
     # SessionAffinityConfig | How clients stick.
-    clientIP ClientIPConfig | By address.
+    clientIP ClientIPConfig *1 | By address.
     # ClientIPConfig | By address.
-    timeoutSeconds int | How long.
+    timeoutSeconds int *1 | How long.
     # ServiceStatus | A service's state.
-    loadBalancer LoadBalancerStatus | Its load balancer.
-    conditions []meta.Condition@type | Aspects of its state.
+    loadBalancer LoadBalancerStatus 1 | Its load balancer.
+    conditions []meta.Condition@type 2 | Aspects of its state.
     # LoadBalancerStatus | A load balancer's state.
-    ingress []LoadBalancerIngress | Where it takes traffic in.
+    ingress []LoadBalancerIngress 1 | Where it takes traffic in.
     # LoadBalancerIngress | A way in.
-    ip string | An address.
-    hostname string | A name.
-    ipMode string | VIP or Proxy.
-    ports []PortStatus | Port by port.
+    ip string 1 | An address.
+    hostname string 2 | A name.
+    ipMode string *3 | VIP or Proxy.
+    ports []PortStatus 4 | Port by port.
     # PortStatus | A port's state.
-    port! int | The port.
-    protocol! string | The protocol.
-    error string | What went wrong.
+    port! int 1 | The port.
+    protocol! string 2 | The protocol.
+    error string *3 | What went wrong.
     """)
 }

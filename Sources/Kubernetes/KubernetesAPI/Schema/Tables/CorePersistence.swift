@@ -4,105 +4,105 @@ extension SchemaTable {
     """
     # PersistentVolume : PersistentVolumeSpec PersistentVolumeStatus | A volume as the cluster has it.
     # PersistentVolumeSpec | Where a volume is, and how it may be used; exactly one source.
-    capacity {}quantity | Its size, under storage.
-    gcePersistentDisk GCEPersistentDiskVolumeSource | A Google disk.
-    awsElasticBlockStore AWSElasticBlockStoreVolumeSource | An Amazon disk.
-    hostPath HostPathVolumeSource | A path of the node.
-    glusterfs GlusterfsPersistentVolumeSource | A GlusterFS volume.
-    nfs NFSVolumeSource | An NFS export.
-    rbd RBDPersistentVolumeSource | A Ceph disk.
-    iscsi ISCSIPersistentVolumeSource | An iSCSI disk.
-    cinder CinderPersistentVolumeSource | An OpenStack disk.
-    cephfs CephFSPersistentVolumeSource | A Ceph file system.
-    fc FCVolumeSource | A Fibre Channel disk.
-    flocker FlockerVolumeSource | A Flocker volume.
-    flexVolume FlexPersistentVolumeSource | No longer served.
-    azureFile AzureFilePersistentVolumeSource | An Azure share.
-    vsphereVolume VsphereVirtualDiskVolumeSource | A vSphere disk.
-    quobyte QuobyteVolumeSource | A Quobyte volume.
-    azureDisk AzureDiskVolumeSource | An Azure disk.
-    photonPersistentDisk PhotonPersistentDiskVolumeSource | A Photon disk.
-    portworxVolume PortworxVolumeSource | A Portworx volume.
-    scaleIO ScaleIOPersistentVolumeSource | A ScaleIO volume.
-    local LocalVolumeSource | A directory or disk of one node.
-    storageos StorageOSPersistentVolumeSource | A StorageOS volume.
-    csi CSIPersistentVolumeSource | A volume of a CSI driver.
-    accessModes []string | ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod.
-    claimRef ObjectReference | The claim that has it.
-    persistentVolumeReclaimPolicy string | Retain, Delete or Recycle: what becomes of it when its claim goes.
-    storageClassName string | The class it belongs to.
-    mountOptions []string | Options of the mount.
-    volumeMode string | Filesystem or Block.
-    nodeAffinity VolumeNodeAffinity | The nodes that can reach it.
-    volumeAttributesClassName string | The attributes in force.
+    capacity {}quantity 1 | Its size, under storage.
+    gcePersistentDisk GCEPersistentDiskVolumeSource *2.1 | A Google disk.
+    awsElasticBlockStore AWSElasticBlockStoreVolumeSource *2.2 | An Amazon disk.
+    hostPath HostPathVolumeSource *2.3 | A path of the node.
+    glusterfs GlusterfsPersistentVolumeSource *2.4 | A GlusterFS volume.
+    nfs NFSVolumeSource *2.5 | An NFS export.
+    rbd RBDPersistentVolumeSource *2.6 | A Ceph disk.
+    iscsi ISCSIPersistentVolumeSource *2.7 | An iSCSI disk.
+    cinder CinderPersistentVolumeSource *2.8 | An OpenStack disk.
+    cephfs CephFSPersistentVolumeSource *2.9 | A Ceph file system.
+    fc FCVolumeSource *2.10 | A Fibre Channel disk.
+    flocker FlockerVolumeSource *2.11 | A Flocker volume.
+    flexVolume FlexPersistentVolumeSource *2.12 | No longer served.
+    azureFile AzureFilePersistentVolumeSource *2.13 | An Azure share.
+    vsphereVolume VsphereVirtualDiskVolumeSource *2.14 | A vSphere disk.
+    quobyte QuobyteVolumeSource *2.15 | A Quobyte volume.
+    azureDisk AzureDiskVolumeSource *2.16 | An Azure disk.
+    photonPersistentDisk PhotonPersistentDiskVolumeSource *2.17 | A Photon disk.
+    portworxVolume PortworxVolumeSource *2.18 | A Portworx volume.
+    scaleIO ScaleIOPersistentVolumeSource *2.19 | A ScaleIO volume.
+    local LocalVolumeSource *2.20 | A directory or disk of one node.
+    storageos StorageOSPersistentVolumeSource *2.21 | A StorageOS volume.
+    csi CSIPersistentVolumeSource *2.22 | A volume of a CSI driver.
+    accessModes []string 3 | ReadWriteOnce, ReadOnlyMany, ReadWriteMany, ReadWriteOncePod.
+    claimRef ObjectReference *4 | The claim that has it.
+    persistentVolumeReclaimPolicy string 5 | Retain, Delete or Recycle: what becomes of it when its claim goes.
+    storageClassName string 6 | The class it belongs to.
+    mountOptions []string 7 | Options of the mount.
+    volumeMode string *8 | Filesystem or Block.
+    nodeAffinity VolumeNodeAffinity *9 | The nodes that can reach it.
+    volumeAttributesClassName string *10 | The attributes in force.
     # PersistentVolumeStatus | A volume's state.
-    phase string | Pending, Available, Bound, Released or Failed.
-    message string | A sentence for people.
-    reason string | A word for why.
-    lastPhaseTransitionTime time | When the phase last changed.
+    phase string 1 | Pending, Available, Bound, Released or Failed.
+    message string 2 | A sentence for people.
+    reason string 3 | A word for why.
+    lastPhaseTransitionTime time *4 | When the phase last changed.
     # VolumeNodeAffinity | The nodes that can reach a volume.
-    required NodeSelector | What the node must be.
+    required NodeSelector *1 | What the node must be.
     # LocalVolumeSource | A directory or disk of one node.
-    path! string | The path.
-    fsType string | The file system, for disks.
+    path! string 1 | The path.
+    fsType string *2 | The file system, for disks.
     # CSIPersistentVolumeSource | A volume of a CSI driver.
-    driver! string | The driver.
-    volumeHandle! string | The driver's id of the volume.
-    readOnly bool | No writing.
-    fsType string | The file system.
-    volumeAttributes {}string | Passed to the driver.
-    controllerPublishSecretRef SecretReference | A secret for attaching.
-    nodeStageSecretRef SecretReference | A secret for staging.
-    nodePublishSecretRef SecretReference | A secret for publishing.
-    controllerExpandSecretRef SecretReference | A secret for growing.
-    nodeExpandSecretRef SecretReference | A secret for growing on the node.
+    driver! string 1 | The driver.
+    volumeHandle! string 2 | The driver's id of the volume.
+    readOnly bool 3 | No writing.
+    fsType string 4 | The file system.
+    volumeAttributes {}string 5 | Passed to the driver.
+    controllerPublishSecretRef SecretReference *6 | A secret for attaching.
+    nodeStageSecretRef SecretReference *7 | A secret for staging.
+    nodePublishSecretRef SecretReference *8 | A secret for publishing.
+    controllerExpandSecretRef SecretReference *9 | A secret for growing.
+    nodeExpandSecretRef SecretReference *10 | A secret for growing on the node.
     # ISCSIPersistentVolumeSource | An iSCSI disk.
-    targetPortal! string | The target's address.
-    iqn! string | The target's name.
-    lun! int | The unit.
-    iscsiInterface string | The interface.
-    fsType string | The file system.
-    readOnly bool | No writing.
-    portals []string | Further addresses.
-    chapAuthDiscovery bool | CHAP for discovery.
-    chapAuthSession bool | CHAP for sessions.
-    secretRef SecretReference | The CHAP secret.
-    initiatorName string | The initiator's name.
+    targetPortal! string 1 | The target's address.
+    iqn! string 2 | The target's name.
+    lun! int 3 | The unit.
+    iscsiInterface string 4 | The interface.
+    fsType string 5 | The file system.
+    readOnly bool 6 | No writing.
+    portals []string 7 | Further addresses.
+    chapAuthDiscovery bool 8 | CHAP for discovery.
+    chapAuthSession bool 11 | CHAP for sessions.
+    secretRef SecretReference *10 | The CHAP secret.
+    initiatorName string *12 | The initiator's name.
     # SecretReference | A secret of any namespace.
-    name string | Its name.
-    namespace string | Its namespace.
+    name string 1 | Its name.
+    namespace string 2 | Its namespace.
     # PersistentVolumeClaim : PersistentVolumeClaimSpec PersistentVolumeClaimStatus | A wish for a volume.
     # PersistentVolumeClaimSpec | What volume is wished for.
-    accessModes []string | How it is to be mounted: ReadWriteOnce and others.
-    selector meta.LabelSelector | Labels that the volume must have.
-    resources VolumeResourceRequirements | How large it must be, under requests.storage; may grow later.
-    volumeName string | The volume it got.
-    storageClassName string | The class that makes it; the default class if left out.
-    volumeMode string | Filesystem (default) or Block.
-    dataSource TypedLocalObjectReference | What it is filled from.
-    dataSourceRef TypedObjectReference | What it is filled from; any kind.
-    volumeAttributesClassName string | The attributes wished for.
+    accessModes []string 1 | How it is to be mounted: ReadWriteOnce and others.
+    selector meta.LabelSelector *4 | Labels that the volume must have.
+    resources VolumeResourceRequirements 2 | How large it must be, under requests.storage; may grow later.
+    volumeName string 3 | The volume it got.
+    storageClassName string *5 | The class that makes it; the default class if left out.
+    volumeMode string *6 | Filesystem (default) or Block.
+    dataSource TypedLocalObjectReference *7 | What it is filled from.
+    dataSourceRef TypedObjectReference *8 | What it is filled from; any kind.
+    volumeAttributesClassName string *9 | The attributes wished for.
     # VolumeResourceRequirements | Sizes.
-    limits {}quantity | The most.
-    requests {}quantity | The least.
+    limits {}quantity 1 | The most.
+    requests {}quantity 2 | The least.
     # PersistentVolumeClaimStatus | How the wish is doing.
-    phase string | Pending, Bound or Lost.
-    accessModes []string | How the volume may be mounted.
-    capacity {}quantity | The volume's size.
-    conditions []PersistentVolumeClaimCondition@type | Resizing and others.
-    allocatedResources {}quantity | The size that is being made.
-    allocatedResourceStatuses {}string | How far the growth is.
-    currentVolumeAttributesClassName string | The attributes in force.
-    modifyVolumeStatus ModifyVolumeStatus | How far the change of attributes is.
+    phase string 1 | Pending, Bound or Lost.
+    accessModes []string 2 | How the volume may be mounted.
+    capacity {}quantity 3 | The volume's size.
+    conditions []PersistentVolumeClaimCondition@type 4 | Resizing and others.
+    allocatedResources {}quantity 5 | The size that is being made.
+    allocatedResourceStatuses {}string 7 | How far the growth is.
+    currentVolumeAttributesClassName string *8 | The attributes in force.
+    modifyVolumeStatus ModifyVolumeStatus *9 | How far the change of attributes is.
     # ModifyVolumeStatus | A change of attributes.
-    targetVolumeAttributesClassName string | The attributes to be.
-    status! string | Pending, InProgress or Infeasible.
+    targetVolumeAttributesClassName string 1 | The attributes to be.
+    status! string 2 | Pending, InProgress or Infeasible.
     # PersistentVolumeClaimCondition | One aspect of a claim's state.
-    type! string | The aspect.
-    status! string | True, False or Unknown.
-    lastProbeTime time | When it was last looked at.
-    lastTransitionTime time | When the status last changed.
-    reason string | A word for why.
-    message string | A sentence for people.
+    type! string 1 | The aspect.
+    status! string 2 | True, False or Unknown.
+    lastProbeTime time 3 | When it was last looked at.
+    lastTransitionTime time 4 | When the status last changed.
+    reason string 5 | A word for why.
+    message string 6 | A sentence for people.
     """)
 }

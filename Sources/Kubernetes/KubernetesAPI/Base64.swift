@@ -1,0 +1,46 @@
+/// Base64 with padding (RFC 4648, section 4), as `[]byte` fields of the API are written.
+public enum Base64 {
+  private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+
+  /// The text of the bytes.
+  public static func encode(_ bytes: some Sequence<UInt8>) -> String {
+    var text: [UInt8] = []
+    var group: UInt32 = 0
+    var count = 0
+    func emit(_ digits: Int) {
+      for index in 0..<digits { text.append(alphabet[Int(group >> UInt32(18 - 6 * index) & 63)]) }
+    }
+    for byte in bytes {
+      group |= UInt32(byte) << UInt32(16 - 8 * count)
+      count += 1
+      if count == 3 {
+        emit(4)
+        (group, count) = (0, 0)
+      }
+    }
+    if count > 0 {
+      emit(count + 1)
+      text.append(contentsOf: repeatElement(UInt8(ascii: "="), count: 3 - count))
+    }
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  /// How many bytes `text` stands for; `nil` if it is no base64. Line breaks are allowed, as in Kubernetes.
+  public static func decodedCount(_ text: String) -> Int? {
+    var digits = 0
+    var padding = 0
+    for byte in text.utf8 where byte != 0x0A && byte != 0x0D {
+      if byte == UInt8(ascii: "=") {
+        padding += 1
+      } else if padding == 0, alphabetSet.contains(byte) {
+        digits += 1
+      } else {
+        return nil
+      }
+    }
+    guard padding <= 2, (digits + padding) % 4 == 0 else { return nil }
+    return (digits + padding) / 4 * 3 - padding
+  }
+
+  private static let alphabetSet = Set(alphabet)
+}
