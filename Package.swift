@@ -204,7 +204,7 @@ let package = Package(
     tests(
       "StorageControllers",
       [
-        "StorageControllers", "APIServer", "CSIDriver", "VolumePools", "KubernetesClient",
+        "StorageControllers", .logging, .serviceLifecycle, "APIServer", "CSIDriver", "VolumePools", "KubernetesClient",
         "KubernetesAPI", "JSONDocument", "Placement", "PodScheduler",
       ]),
     tests(

@@ -104,6 +104,7 @@ struct ClaimReconciler: Sendable {
       message: "cannot make a volume of \(size)\(node.map { " on \($0)" } ?? ""): \(refusal)")
     switch refusal.kind {
     case .noRoom where node != nil:
+      capacityChanged()
       // The scheduler looks for another node.
       try await client.patch(
         .persistentVolumeClaims, namespace: claim.namespace, name: claim.name,
@@ -243,15 +244,33 @@ struct ClaimReconciler: Sendable {
   /// Lets a deleted claim go once no pod uses it.
   private func release(_ claim: KubernetesObject) async throws -> ReconcileResult {
     guard claim.finalizers.contains(StorageNames.claimProtection) else { return .done }
-    let users = caches.pods.list(by: StorageCaches.byClaim, claim.key.description).filter {
-      !["Succeeded", "Failed"].contains($0.phase)
+    // The pod's end leads back here.
+    guard caches.pods.list(by: StorageCaches.byClaim, claim.key.description).allSatisfy(Self.hasEnded) else {
+      return .done
     }
-    guard users.isEmpty else { return .done }  // the pod's end leads back here
+    // The cache may not know the newest pods.
+    let pods = try await client.list(.pods, namespace: claim.namespace).items.filter {
+      StorageCaches.byClaim.values($0).contains(claim.key.description)
+    }
+    guard pods.allSatisfy(Self.hasEnded) else { return .requeueAfter(.seconds(1)) }
+    try await undoProvisioning(claim)
     var changed = claim
     changed.finalizers.removeAll { $0 == StorageNames.claimProtection }
     do { try await client.update(changed, as: .persistentVolumeClaims) } catch let status as APIStatus
       where status.isNotFound
     {}
     return .done
+  }
+
+  private static func hasEnded(_ pod: KubernetesObject) -> Bool { ["Succeeded", "Failed"].contains(pod.phase) }
+
+  /// A volume that was made for the claim, but whose object was not written before the claim was deleted.
+  private func undoProvisioning(_ claim: KubernetesObject) async throws {
+    guard (claim.spec["volumeName"].string ?? "").isEmpty,
+      caches.classes.get(name: claim.storageClassName)?["provisioner"].string == driverName,
+      try await client.getIfPresent(.persistentVolumes, name: "pvc-\(claim.uid)") == nil
+    else { return }
+    try await driver.delete("pvc-\(claim.uid)")
+    capacityChanged()
   }
 }

@@ -7,6 +7,7 @@ import Edge
 import Foundation
 import KubernetesAPI
 import KubernetesClient
+import LinuxSystem
 import Logging
 import NodeAgent
 import ObjectStore
@@ -91,7 +92,7 @@ struct House {
       DriverConfiguration(nodeName: node, pools: [pool]), socket: layout.csiSocket, logger: log("csi"))
     let storage = try StorageControllers(
       client: client("storage"), driverSocket: layout.csiSocket, poolPath: layout.pool,
-      mountPath: { _ in nil }, logger: log("storage"))
+      mountPath: { publishedPath(of: $0) }, logger: log("storage"))
 
     // The node.
     let engine = ContainerdEngine(
@@ -166,6 +167,14 @@ struct House {
       server, front, driver, engineShutdown(engine, bridge: options.bridge, drain, logger: log("containerd")), engine,
       storage, agent, podShutdown(agent, drain), controllers, scheduler, applications, tenants, edge, startup,
     ]
+  }
+
+  /// Where a pod of this node has a volume mounted.
+  private func publishedPath(of volume: String) -> String? {
+    let mounts = (try? Mounts.table())?.entries ?? []
+    return mounts.map(\.mountPoint).first {
+      $0.hasPrefix("\(layout.node)/pods/") && $0.hasSuffix("/volumes/csi/\(volume)/mount")
+    }
   }
 
   private func writeKubeconfig(authority: CertificateAuthority, port: Int) throws {

@@ -174,6 +174,22 @@ public actor NodeAgent: Service {
     let ending = Array(workers.values)
     for (worker, _) in ending { await worker.drain() }
     for (_, task) in ending { await task.value }
+    await removeAllSandboxes()
     await volumes.removeOrphans()
+  }
+
+  /// What the runtime finished after its pod's worker had ended.
+  private func removeAllSandboxes() async {
+    let options = RuntimeClient.within(.seconds(60))
+    do {
+      let left = try await runtime.runtime.listPodSandbox(Runtime_V1_ListPodSandboxRequest(), options: options).items
+      for sandbox in left {
+        let id = sandbox.id
+        _ = try await runtime.runtime.stopPodSandbox(.with { $0.podSandboxID = id }, options: options)
+        _ = try await runtime.runtime.removePodSandbox(.with { $0.podSandboxID = id }, options: options)
+      }
+    } catch {
+      logger.warning("a sandbox can't be removed", metadata: ["error": "\((error as? RPCError)?.message ?? "\(error)")"])
+    }
   }
 }

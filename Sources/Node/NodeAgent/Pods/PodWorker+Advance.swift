@@ -73,7 +73,12 @@ extension PodWorker {
     let configuration = configurations.sandbox(attempt: attempt)
     try FileTree.makeDirectory(configurations.logDirectory)
     try FileTree.makeDirectory(configurations.podDirectory, mode: 0o750)
-    let id = try await runtime.runPodSandbox(.with { $0.config = configuration }, options: options).podSandboxID
+    // A deletion cancels the step, but not this call: the runtime may finish a sandbox that nobody waits for any more,
+    // after the way down has looked for it.
+    let call = Task {
+      try await runtime.runPodSandbox(.with { $0.config = configuration }, options: options).podSandboxID
+    }
+    let id = try await call.value
     var address = context.node.address
     if !pod.isHostNetwork {
       address = try await runtime.podSandboxStatus(.with { $0.podSandboxID = id }, options: options).status.network.ip

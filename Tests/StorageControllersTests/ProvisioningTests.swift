@@ -1,0 +1,169 @@
+import APIServer
+import CSIDriver
+import Foundation
+import JSONDocument
+import KubernetesAPI
+import KubernetesClient
+import Logging
+import ServiceLifecycle
+import StorageControllers
+import Testing
+import VolumePools
+
+/// Claims against the real API server, the real CSI driver over its socket, and a real file pool.
+@Suite("Provisioning")
+struct ProvisioningTests {
+  /// Runs `body` with a server, a driver with a pool of 4 GiB, and the controllers.
+  private func withStorage(_ body: @Sendable (KubernetesClient) async throws -> Void) async throws {
+    let directory = "/tmp/nagaya-storage-\(UInt32.random(in: 0..<1 << 24))"
+    try FileManager.default.createDirectory(atPath: "\(directory)/pool", withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    var logger = Logger(label: "storage-test")
+    logger.logLevel = .warning
+    let quiet = logger
+    try await APIServer.withInMemory(registry: .standard, namespaces: ["default", "kube-system"]) { server in
+      let client = server.client()
+      var storageClass = KubernetesObject(.storageClasses, name: "nagaya-local")
+      storageClass.annotations = ["storageclass.kubernetes.io/is-default-class": "true"]
+      storageClass["provisioner"] = "local.nagaya.dev"
+      storageClass["volumeBindingMode"] = "WaitForFirstConsumer"
+      storageClass["reclaimPolicy"] = "Delete"
+      storageClass["allowVolumeExpansion"] = true
+      try await client.create(storageClass, as: .storageClasses)
+      let pool = try await FilePool.open(
+        .init(name: "default", directory: "\(directory)/pool", limitBytes: 4 << 30, reservedBytes: 0), logger: quiet)
+      let socket = "\(directory)/csi.sock"
+      let driver = CSIServer(DriverConfiguration(nodeName: "node-1", pools: [pool]), socket: socket, logger: quiet)
+      let controllers = try StorageControllers(
+        client: client, driverSocket: socket, poolPath: "\(directory)/pool", mountPath: { _ in nil }, logger: quiet)
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await driver.run() }
+        group.addTask { try await controllers.run() }
+        defer { group.cancelAll() }
+        try await body(client)
+      }
+    }
+  }
+
+  private func claim(_ name: String, _ size: String, node: String? = "node-1") -> KubernetesObject {
+    var claim = KubernetesObject(.persistentVolumeClaims, namespace: "default", name: name)
+    if let node { claim.annotations = ["volume.kubernetes.io/selected-node": node] }
+    claim.spec = ["accessModes": ["ReadWriteOnce"], "resources": ["requests": ["storage": .string(size)]]]
+    return claim
+  }
+
+  private func eventually(
+    _ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool
+  ) async throws {
+    let deadline = ContinuousClock.now + .seconds(30)
+    while ContinuousClock.now < deadline {
+      if try await condition() { return }
+      try await Task.sleep(for: .milliseconds(10))
+    }
+    Issue.record("not in time: \(what)", sourceLocation: sourceLocation)
+  }
+
+  @Test("a claim with a selected node gets a volume there, is bound, and takes the volume with it")
+  func roundTrip() async throws {
+    try await withStorage { client in
+      try await client.create(claim("data", "1Gi"), as: .persistentVolumeClaims)
+      try await eventually("bound") {
+        try await client.get(.persistentVolumeClaims, namespace: "default", name: "data").status["phase"] == "Bound"
+      }
+      let bound = try await client.get(.persistentVolumeClaims, namespace: "default", name: "data")
+      #expect(bound.spec["storageClassName"] == "nagaya-local")
+      #expect(bound.spec["volumeName"] == .string("pvc-\(bound.uid)"))
+      #expect(bound.finalizers.contains("kubernetes.io/pvc-protection"))
+      let volume = try await client.get(.persistentVolumes, name: "pvc-\(bound.uid)")
+      let term = volume.spec["nodeAffinity"]["required"]["nodeSelectorTerms"][0]["matchExpressions"][0]
+      #expect(term["key"] == "topology.local.nagaya.dev/node" && term["values"] == ["node-1"])
+      #expect(volume.spec["capacity"]["storage"] == "1Gi")
+      try await eventually("the volume's phase") {
+        try await client.get(.persistentVolumes, name: volume.name).status["phase"] == "Bound"
+      }
+      try await eventually("published capacity is less by the volume") {
+        let capacity = try await client.getIfPresent(
+          .csiStorageCapacities, namespace: "kube-system", name: "node-1-nagaya-local")
+        return capacity?["capacity"] == "3Gi" && capacity?["maximumVolumeSize"] == "3Gi"
+      }
+      try await client.delete(.persistentVolumeClaims, namespace: "default", name: "data")
+      try await eventually("claim and volume are gone") {
+        let claim = try await client.getIfPresent(.persistentVolumeClaims, namespace: "default", name: "data")
+        let rest = try await client.getIfPresent(.persistentVolumes, name: volume.name)
+        return claim == nil && rest == nil
+      }
+      try await eventually("its space is free again") {
+        try await client.get(.csiStorageCapacities, namespace: "kube-system", name: "node-1-nagaya-local")["capacity"]
+          == "4Gi"
+      }
+    }
+  }
+
+  @Test("without a selected node a claim waits")
+  func waits() async throws {
+    try await withStorage { client in
+      try await client.create(claim("later", "1Gi", node: nil), as: .persistentVolumeClaims)
+      try await eventually("class and protection are set") {
+        let claim = try await client.get(.persistentVolumeClaims, namespace: "default", name: "later")
+        return claim.spec["storageClassName"] == "nagaya-local" && !claim.finalizers.isEmpty
+      }
+      #expect(try await client.list(.persistentVolumes).items.isEmpty)
+    }
+  }
+
+  @Test("what does not fit loses its node, with an event that says the sizes")
+  func tooLarge() async throws {
+    try await withStorage { client in
+      try await client.create(claim("huge", "9Gi"), as: .persistentVolumeClaims)
+      try await eventually("the selected node is taken back") {
+        try await client.get(.persistentVolumeClaims, namespace: "default", name: "huge").annotations.isEmpty
+      }
+      try await eventually("the event") {
+        try await client.list(.events, namespace: "default").items.contains {
+          $0["reason"] == "ProvisioningFailed" && ($0["message"].string?.contains("9Gi") ?? false)
+        }
+      }
+      #expect(try await client.list(.persistentVolumes).items.isEmpty)
+    }
+  }
+
+  @Test("a claim that a pod uses is kept until the pod has ended")
+  func protected() async throws {
+    try await withStorage { client in
+      try await client.create(claim("used", "1Gi"), as: .persistentVolumeClaims)
+      var pod = KubernetesObject(.pods, namespace: "default", name: "user")
+      pod.spec = [
+        "containers": [["name": "c", "image": "example/c:1"]],
+        "volumes": [["name": "data", "persistentVolumeClaim": ["claimName": "used"]]],
+      ]
+      try await client.create(pod, as: .pods)
+      try await eventually("bound") {
+        try await client.get(.persistentVolumeClaims, namespace: "default", name: "used").status["phase"] == "Bound"
+      }
+      try await client.delete(.persistentVolumeClaims, namespace: "default", name: "used")
+      #expect(try await client.get(.persistentVolumeClaims, namespace: "default", name: "used").isBeingDeleted)
+      try await client.delete(.pods, namespace: "default", name: "user", gracePeriodSeconds: 0)
+      try await eventually("gone after its pod") {
+        try await client.getIfPresent(.persistentVolumeClaims, namespace: "default", name: "used") == nil
+      }
+    }
+  }
+
+  @Test("a retained volume stays, released, with its data")
+  func retained() async throws {
+    try await withStorage { client in
+      try await client.create(claim("kept", "1Gi"), as: .persistentVolumeClaims)
+      try await eventually("bound") {
+        try await client.get(.persistentVolumeClaims, namespace: "default", name: "kept").status["phase"] == "Bound"
+      }
+      let name = try await client.get(.persistentVolumeClaims, namespace: "default", name: "kept").spec["volumeName"]
+      let volume = name.string ?? ""
+      try await client.patch(
+        .persistentVolumes, name: volume, ["spec": ["persistentVolumeReclaimPolicy": "Retain"]])
+      try await client.delete(.persistentVolumeClaims, namespace: "default", name: "kept")
+      try await eventually("released") {
+        try await client.get(.persistentVolumes, name: volume).status["phase"] == "Released"
+      }
+    }
+  }
+}
