@@ -14,10 +14,10 @@ struct AppDescription {
 
   var text: String {
     var text = fields(summary)
-    text += section("Conditions", ["Type", "Status", "Reason", "Message"], conditions)
-    text += section("Pods", ["Name", "Ready", "Status", "Restarts", "Node", "Age"], pods.map(row(pod:)))
-    text += section("Volumes", ["Name", "Mounted at", "Size", "State", "Claim", "Age"], volumes)
-    text += section("Events", ["Age", "Type", "Reason", "Object", "Message"], eventRows)
+    text += section("Conditions", ["TYPE", "STATUS", "REASON", "MESSAGE"], conditions)
+    text += section("Pods", ["NAME", "READY", "STATUS", "RESTARTS", "NODE", "AGE"], pods.map(row(pod:)))
+    text += section("Volumes", ["NAME", "MOUNTED AT", "SIZE", "STATE", "CLAIM", "AGE"], volumes)
+    text += section("Events", ["AGE", "TYPE", "REASON", "OBJECT", "MESSAGE"], eventRows)
     let state = AppState(app)
     if state.ready != "True" {
       text += "\nNext step:\n  \(NextStep.text(reason: state.reason, app: app.name, namespace: app.namespace))\n"

@@ -1,0 +1,77 @@
+import APIServer
+import Foundation
+import KubernetesAPI
+import KubernetesClient
+import Synchronization
+import Testing
+
+@testable import nagaya
+
+/// What a command did.
+struct CommandResult: Sendable {
+  var code: Int32
+  var out: String
+  var error: String
+}
+
+/// Collects what a command writes.
+final class Recorder: Sendable {
+  private let texts = Mutex((out: "", error: ""))
+
+  var console: Console {
+    Console(
+      write: { text in self.texts.withLock { $0.out += text } },
+      writeError: { text in self.texts.withLock { $0.error += text } }, isTerminal: false, width: 80)
+  }
+  var out: String { texts.withLock { $0.out } }
+  var error: String { texts.withLock { $0.error } }
+}
+
+/// Runs command lines, against a server in the same process if one is given.
+struct CommandRunner: Sendable {
+  var server: APIServer?
+
+  func callAsFunction(_ arguments: String...) async -> CommandResult { await run(arguments) }
+
+  func run(_ arguments: [String], recorder: Recorder = Recorder()) async -> CommandResult {
+    let transport = server.map { InProcessTransport($0, as: .component("test")) }
+    let code = await Session.$transportForTests.withValue(transport) {
+      await Console.$current.withValue(recorder.console) { await Nagaya.run(arguments) }
+    }
+    return CommandResult(code: code, out: recorder.out, error: recorder.error)
+  }
+}
+
+/// Polls until `condition` holds; fails the test after ten seconds.
+func eventually(_ what: Comment, _ condition: () async throws -> Bool) async throws {
+  let deadline = ContinuousClock.now + .seconds(10)
+  while try await !condition() {
+    guard ContinuousClock.now < deadline else {
+      Issue.record(what)
+      return
+    }
+    try await Task.sleep(for: .milliseconds(10))
+  }
+}
+
+/// A directory that is gone afterwards.
+func withTemporaryDirectory<Result>(_ body: (String) async throws -> Result) async throws -> Result {
+  let path = FileManager.default.temporaryDirectory.appendingPathComponent("nagaya-command-\(UUID().uuidString)").path
+  try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  defer { try? FileManager.default.removeItem(atPath: path) }
+  return try await body(path)
+}
+
+/// Runs a program and returns its exit code and all it said.
+func runProgram(_ arguments: [String]) throws -> (code: Int32, text: String) {
+  let process = Process()
+  process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+  process.arguments = arguments
+  let pipe = Pipe()
+  process.standardOutput = pipe
+  process.standardError = pipe
+  try process.run()
+  let text = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+  process.waitUntilExit()
+  return (process.terminationStatus, text)
+}

@@ -1,0 +1,24 @@
+import Testing
+
+@testable import nagaya
+
+@Suite struct CompletionTests {
+  @Test func `bash takes the completion script and completes by it`() async throws {
+    let script = await CommandRunner()("completion", "bash")
+    #expect(script.code == 0)
+    try await withTemporaryDirectory { directory in
+      let path = "\(directory)/nagaya.bash"
+      try script.out.write(toFile: path, atomically: true, encoding: .utf8)
+      let syntax = try runProgram(["bash", "-n", path])
+      #expect(syntax.code == 0, "\(syntax.text)")
+      let loaded = try runProgram(["bash", "-c", "source \(path) && complete -p nagaya"])
+      #expect(loaded.code == 0, "\(loaded.text)")
+      #expect(loaded.text.contains("nagaya"))
+    }
+  }
+
+  @Test(arguments: ["zsh", "fish"]) func `other shells' scripts name every command`(_ shell: String) async {
+    let script = await CommandRunner()("completion", shell)
+    for command in ["create", "scale", "rollout", "image"] { #expect(script.out.contains(command)) }
+  }
+}
