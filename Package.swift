@@ -180,7 +180,7 @@ let package = Package(
       ], path: "Benchmarks", exclude: ["README.md"], swiftSettings: strict),
 
     tests("JSONDocument", ["JSONDocument"]),
-    tests("OCI", ["OCI", "JSONDocument"]),
+    tests("OCI", ["OCI", "JSONDocument", "PlatformHarness"]),
     tests("KubernetesAPI", ["KubernetesAPI", "JSONDocument"]),
     tests("KubernetesClient", ["KubernetesClient", "KubernetesAPI", "JSONDocument"]),
     tests("ObjectStore", ["ObjectStore"]),
@@ -217,7 +217,7 @@ let package = Package(
         .nioHTTP1, .nioSSL, .subprocess, .logging,
       ]),
     tests("CertificateAuthority", ["CertificateAuthority", .nioCore, .nioPosix, .nioSSL]),
-    tests("Command", ["nagaya", "APIServer", "JSONDocument", "KubernetesAPI", "KubernetesClient", "OCI", .argumentParser]),
+    tests("Command", ["nagaya", "APIServer", "JSONDocument", "KubernetesAPI", "KubernetesClient", "OCI", "PlatformHarness", .argumentParser]),
     .target(
       name: "PlatformHarness", dependencies: ["JSONDocument", .subprocess], path: "Tests/PlatformHarness",
       swiftSettings: strict),

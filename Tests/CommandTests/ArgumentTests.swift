@@ -5,10 +5,12 @@ import Testing
 @testable import nagaya
 
 @Suite struct ArgumentTests {
-  @Test(arguments: [
-    ("data:/data:1Gi", ["name": "data", "mountPath": "/data", "size": "1Gi"] as JSONValue),
+  static let volumes: [(String, JSONValue)] = [
+    ("data:/data:1Gi", ["name": "data", "mountPath": "/data", "size": "1Gi"]),
     ("a-1:/var/lib/x:512Mi:fast", ["name": "a-1", "mountPath": "/var/lib/x", "size": "512Mi", "storageClassName": "fast"]),
-  ]) func `volumes are read`(_ text: String, _ json: JSONValue) throws {
+  ]
+
+  @Test(arguments: volumes) func `volumes are read`(_ text: String, _ json: JSONValue) throws {
     #expect(try VolumeArgument(parsing: text).json == json)
   }
 

@@ -61,17 +61,3 @@ func withTemporaryDirectory<Result>(_ body: (String) async throws -> Result) asy
   defer { try? FileManager.default.removeItem(atPath: path) }
   return try await body(path)
 }
-
-/// Runs a program and returns its exit code and all it said.
-func runProgram(_ arguments: [String]) throws -> (code: Int32, text: String) {
-  let process = Process()
-  process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-  process.arguments = arguments
-  let pipe = Pipe()
-  process.standardOutput = pipe
-  process.standardError = pipe
-  try process.run()
-  let text = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-  process.waitUntilExit()
-  return (process.terminationStatus, text)
-}

@@ -1,3 +1,4 @@
+import PlatformHarness
 import Testing
 
 @testable import nagaya
@@ -9,11 +10,9 @@ import Testing
     try await withTemporaryDirectory { directory in
       let path = "\(directory)/nagaya.bash"
       try script.out.write(toFile: path, atomically: true, encoding: .utf8)
-      let syntax = try runProgram(["bash", "-n", path])
-      #expect(syntax.code == 0, "\(syntax.text)")
-      let loaded = try runProgram(["bash", "-c", "source \(path) && complete -p nagaya"])
-      #expect(loaded.code == 0, "\(loaded.text)")
-      #expect(loaded.text.contains("nagaya"))
+      try await Shell().succeed("bash -n \(path)")
+      let loaded = try await Shell().succeed("source \(path) && complete -p nagaya")
+      #expect(loaded.contains("nagaya"))
     }
   }
 

@@ -1,4 +1,5 @@
 import Foundation
+import PlatformHarness
 import Testing
 
 @testable import nagaya
@@ -34,24 +35,18 @@ import Testing
         address = "\(directory)/c.sock.ttrpc"
         """
       try config.write(toFile: "\(directory)/config.toml", atomically: true, encoding: .utf8)
-      let containerd = Process()
-      containerd.executableURL = URL(fileURLWithPath: "\(programs)/containerd")
-      containerd.arguments = ["--config", "\(directory)/config.toml"]
-      FileManager.default.createFile(atPath: "\(directory)/log", contents: nil)
-      containerd.standardError = try FileHandle(forWritingTo: URL(fileURLWithPath: "\(directory)/log"))
-      try containerd.run()
-      defer {
-        containerd.terminate()
-        containerd.waitUntilExit()
-      }
-      let ctr = ["\(programs)/ctr", "--address", "\(directory)/c.sock", "-n", "k8s.io"]
-      try await eventually("containerd answers") { try runProgram(ctr + ["version"]).code == 0 }
-      let imported = try runProgram(ctr + ["images", "import", "--snapshotter", "native", "\(directory)/app.tar"])
-      #expect(imported.code == 0, "\(imported.text)")
-      let listed = try runProgram(ctr + ["images", "list"]).text
-      #expect(listed.split(separator: "\n").contains { $0.hasPrefix("team.local/app:7 ") && $0.contains(digest) }, "\(listed)")
-      let checked = try runProgram(ctr + ["images", "check", "--snapshotter", "native"])
-      #expect(checked.text.contains("complete (2/2)"), "\(checked.text)")
+      // containerd ends with the script, whatever happens.
+      let script = """
+        ctr() { \(programs)/ctr --address \(directory)/c.sock -n k8s.io "$@"; }
+        \(programs)/containerd --config \(directory)/config.toml > \(directory)/log 2>&1 &
+        trap "kill $!; wait $!" EXIT
+        until ctr version > /dev/null 2>&1; do kill -0 $! || { cat \(directory)/log; exit 1; }; read -rt 0.05 <> <(:) || :; done
+        ctr images import --local --snapshotter native \(directory)/app.tar >&2 || exit
+        ctr images list && ctr images check --snapshotter native
+        """
+      let said = try await Shell().succeed(script)
+      #expect(said.split(separator: "\n").contains { $0.hasPrefix("team.local/app:7 ") && $0.contains(digest) }, "\(said)")
+      #expect(said.contains("complete (2/2)"), "\(said)")
     }
   }
 }

@@ -57,7 +57,7 @@ import Testing
   }
 
   @Test func `one object and many are printed alike by every format`() throws {
-    let object = KubernetesObject(.applications, namespace: "n", name: "hello")
+    let object = KubernetesObject(.applications, namespace: "demo", name: "hello")
     let one = { try ListOutput.text([object], of: .applications, as: $0, isList: false) }
     let many = { try ListOutput.text([object], of: .applications, as: $0, isList: true) }
     #expect(try one(.name) == "application.nagaya.dev/hello\n")
@@ -68,7 +68,7 @@ import Testing
         kind: Application
         metadata:
           name: hello
-          namespace: n
+          namespace: demo
 
         """)
     #expect(try JSONValue(parsing: one(.json)) == object.json)

@@ -1,43 +1,24 @@
 import Foundation
+import PlatformHarness
 import Testing
 
 @testable import OCI
 
 /// Our archives, read by the programs that others use.
 @Suite struct RealToolsTests {
-  struct Output {
-    let status: Int32
-    let text: String
-  }
-
-  func run(_ program: String, _ arguments: [String]) throws -> Output {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: program)
-    process.arguments = arguments
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = pipe
-    try process.run()
-    let text = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    return Output(status: process.terminationStatus, text: text)
-  }
-
-  func withFile(_ bytes: [UInt8], _ body: (String) throws -> Void) throws {
+  func withFile(_ bytes: [UInt8], _ body: (String) async throws -> Void) async throws {
     let directory = FileManager.default.temporaryDirectory.appendingPathComponent("nagaya-oci-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: directory) }
     let file = directory.appendingPathComponent("archive.tar")
     try Data(bytes).write(to: file)
-    try body(file.path)
+    try await body(file.path)
   }
 
-  @Test func `GNU tar lists every member as we wrote it`() throws {
-    try withFile(try archive(everyKind)) { path in
-      let output = try run(
-        "/usr/bin/env", ["LC_ALL=C.UTF-8", "TZ=UTC", "tar", "--numeric-owner", "--quoting-style=literal", "-tvf", path])
-      #expect(output.status == 0, "\(output.text)")
-      let lines = output.text.split(separator: "\n")
+  @Test func `GNU tar lists every member as we wrote it`() async throws {
+    try await withFile(try archive(everyKind)) { path in
+      let lines = try await Shell().succeed(
+        "LC_ALL=C.UTF-8 TZ=UTC tar --numeric-owner --quoting-style=literal -tvf \(path)").split(separator: "\n")
       #expect(lines.count == everyKind.count)
       #expect(lines.contains { $0.hasPrefix("-rwsr-xr-x 0/0") && $0.hasSuffix("etc/motd") })
       #expect(lines.contains { $0.hasPrefix("crw-rw-rw-") && $0.contains("1,3") })
@@ -47,32 +28,28 @@ import Testing
     }
   }
 
-  @Test func `Python's reader agrees on long names and attributes`() throws {
-    try withFile(try archive(everyKind)) { path in
+  @Test func `Python's reader agrees on long names and attributes`() async throws {
+    try await withFile(try archive(everyKind)) { path in
       let script = """
         import sys, tarfile
         for m in tarfile.open(sys.argv[1]):
             x = sorted(k for k in m.pax_headers if k.startswith("SCHILY.xattr."))
             print(len(m.name), m.size, m.uid, int(m.mtime), ",".join(x))
         """
-      let output = try run("/usr/bin/env", ["python3", "-c", script, path])
-      #expect(output.status == 0, "\(output.text)")
+      let output = try await Shell().succeed("python3 -c '\(script)' \(path)")
       let expected = everyKind.map { entry, _ in
         "\(entry.path.unicodeScalars.count) \(entry.size) \(entry.uid) \(entry.modificationTime) "
           + entry.extendedAttributes.keys.map { "SCHILY.xattr." + $0 }.sorted().joined(separator: ",")
       }
-      #expect(output.text.split(separator: "\n").map(String.init) == expected)
+      #expect(output.split(separator: "\n").map(String.init) == expected)
     }
   }
 
-  @Test func `gzip reads our compressor and we read GNU tar's archives`() throws {
+  @Test func `gzip reads our compressor and we read GNU tar's archives`() async throws {
     var sink = try GzipSink([UInt8]())
     try sink.write(try archive(everyKind))
     try sink.finish()
-    try withFile(sink.base) { path in
-      let output = try run("/usr/bin/env", ["gzip", "-t", "-S", ".tar", path])
-      #expect(output.status == 0, "\(output.text)")
-    }
+    try await withFile(sink.base) { path in try await Shell().succeed("gzip -t -S .tar \(path)") }
     let directory = FileManager.default.temporaryDirectory.appendingPathComponent("nagaya-oci-\(UUID().uuidString)")
     defer { try? FileManager.default.removeItem(at: directory) }
     let deep = directory.appendingPathComponent("t/" + String(repeating: "directory-name/", count: 12))
@@ -82,10 +59,8 @@ import Testing
       let file = directory.appendingPathComponent("\(format).tar").path
       // v7 cannot hold the long name; it is given a short tree.
       let what = format == "v7" ? "t/directory-name/directory-name" : "t"
-      let made = try run(
-        "/usr/bin/env",
-        ["tar", "-C", directory.path, "--format=\(format)", "-cf", file] + (format == "v7" ? ["--no-recursion"] : []) + [what])
-      #expect(made.status == 0, "\(made.text)")
+      let option = format == "v7" ? "--no-recursion" : ""
+      try await Shell().succeed("tar -C \(directory.path) --format=\(format) \(option) -cf \(file) \(what)")
       let all = try members(of: Array(try Data(contentsOf: URL(fileURLWithPath: file))))
       if format == "v7" {
         #expect(all.map(\.0.path) == [what])

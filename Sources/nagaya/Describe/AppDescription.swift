@@ -117,7 +117,7 @@ struct AppDescription {
   private func age(_ time: Timestamp) -> String { HumanDuration.text(seconds: now.seconds - time.seconds) }
 
   private func fields(_ fields: [(String, String)]) -> String {
-    let width = (fields.map(\.0.count).max() ?? 0) + 3
+    let width = (fields.map(\.0.count).max() ?? 0) + 4
     return fields.map { "\("\($0.0):".padding(to: width))\(TableText.plain($0.1))\n" }.joined()
   }
 
