@@ -40,6 +40,8 @@ import Foundation
         try command.run()
       }
       return 0
+    } catch is CancellationError {
+      return 130  // as a shell says it of SIGINT
     } catch let failure as CommandFailure {
       Console.note("error: \(failure.what)")
       if !failure.remedy.isEmpty { Console.note(failure.remedy) }

@@ -78,6 +78,7 @@ struct CreateTenant: AsyncParsableCommand {
           let events = try await client.watch(
             .tenants, fields: "metadata.name=\(name)", from: list.resourceVersion, timeoutSeconds: 30)
           for try await case .modified(let object) in events where Self.isDone(object, generation, expected) { return }
+          try await WatchPause.take()
         }
       }
     } catch is Deadline.Passed {

@@ -21,6 +21,7 @@ enum DeletionWait {
               resource, namespace: namespace, fields: fields, from: list.resourceVersion, timeoutSeconds: 30)
             for try await case .deleted(let object) in events where object.uid == uid { return }
           } catch let status as APIStatus where status.isExpired {}
+          try await WatchPause.take()
         }
       }
     } catch is Deadline.Passed {

@@ -36,7 +36,7 @@ struct Listing: Sendable {
     let first = try await table(client)
     for line in text.lines(lines(first)) { Console.print(line) }
     var version = first.resourceVersion
-    while !Task.isCancelled {
+    while true {
       do {
         for try await event in try await client.watch(
           resource, namespace: namespace, labels: labels, fields: fields, from: version)
@@ -55,6 +55,7 @@ struct Listing: Sendable {
       } catch let status as APIStatus where status.isExpired {
         version = try await table(client).resourceVersion
       }
+      try await WatchPause.take()
     }
   }
 

@@ -37,7 +37,7 @@ struct PodLogReader: Sendable {
         return
       }
       let labels = AppParts.selector(app)
-      while !Task.isCancelled {
+      while true {
         let list = try await client.list(.pods, namespace: namespace, labels: labels)
         for pod in list.items { add(pod, isAlone: list.items.count == 1) }
         do {
@@ -50,8 +50,8 @@ struct PodLogReader: Sendable {
             }
           }
         } catch let status as APIStatus where status.isExpired {}
+        try await WatchPause.take()
       }
-      group.cancelAll()
     }
   }
 

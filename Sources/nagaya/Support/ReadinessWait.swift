@@ -62,6 +62,7 @@ struct ReadinessWait: Sendable {
           }
         }
       } catch let status as APIStatus where status.isExpired {}
+      try await WatchPause.take()
     }
   }
 
