@@ -39,8 +39,8 @@ import Testing
       let script = """
         ctr() { \(programs)/ctr --address \(directory)/c.sock -n k8s.io "$@"; }
         \(programs)/containerd --config \(directory)/config.toml > \(directory)/log 2>&1 &
-        trap "kill $!; wait $!" EXIT
-        until ctr version > /dev/null 2>&1; do kill -0 $! || { cat \(directory)/log; exit 1; }; read -rt 0.05 <> <(:) || :; done
+        pid=$!; trap "kill $pid; wait $pid" EXIT
+        until ctr version > /dev/null 2>&1; do kill -0 $pid || { cat \(directory)/log; exit 1; }; sleep 0.05; done
         ctr images import --local --snapshotter native \(directory)/app.tar >&2 || exit
         ctr images list && ctr images check --snapshotter native
         """

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Foundation
-import JSONDocument
 import NodeAgent
 import OCI
 
@@ -17,9 +16,7 @@ struct ImageLoad: AsyncParsableCommand {
   @Argument(help: "An OCI archive (nagaya image pack, skopeo copy … oci-archive:FILE).", completion: .file())
   var file: String
 
-  @Option(help: "Where the running Nagaya keeps its state.") var stateDir = "/var/lib/nagaya"
-
-  @Option(help: "Where the running Nagaya has its sockets.") var runDir = "/run/nagaya"
+  @OptionGroup var directories: DirectoryOptions
 
   @Option(help: "Directory with ctr in bin/. Default: what the running Nagaya uses.") var engines: String?
 
@@ -38,8 +35,10 @@ struct ImageLoad: AsyncParsableCommand {
           remedy: "pack the image for this machine")
       }
     }
+    let instance = Instance(reading: directories.layout)?.engines ?? ""
     let layout = ContainerdLayout(
-      stateDirectory: stateDir, runDirectory: runDir, enginesDirectory: try enginesDirectory())
+      stateDirectory: directories.stateDir, runDirectory: directories.runDir,
+      enginesDirectory: try Installation.engines(engines ?? (instance.isEmpty ? nil : instance)))
     guard FileManager.default.fileExists(atPath: layout.socket) else {
       throw CommandFailure("no containerd answers at \(layout.socket)", remedy: "start Nagaya first: nagaya up --detach")
     }
@@ -47,16 +46,5 @@ struct ImageLoad: AsyncParsableCommand {
       throw CommandFailure("\(file) was not loaded: \(error)", remedy: "run it as root, on the machine where nagaya up runs")
     }
     for image in images { Console.print("\(image.name ?? ""): loaded, \(ByteCount.text(image.size)), \(image.digest)") }
-  }
-
-  /// The option, the variable, or what the running instance says of itself in `nagaya.json`.
-  private func enginesDirectory() throws -> String {
-    if let engines { return engines }
-    if let variable = ProcessInfo.processInfo.environment["NAGAYA_ENGINES"], !variable.isEmpty { return variable }
-    if let record = FileManager.default.contents(atPath: "\(runDir)/nagaya.json"),
-      let engines = (try? JSONValue(parsing: Array(record)))?["engines"].string, !engines.isEmpty
-    { return engines }
-    throw CommandFailure(
-      "the programs of containerd were not found", remedy: "start Nagaya first (nagaya up --detach), or name them with --engines")
   }
 }
