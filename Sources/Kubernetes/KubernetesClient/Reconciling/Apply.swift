@@ -26,7 +26,10 @@ public enum DesiredState {
     case (.object(let wanted), _):
       var result = actual.members
       for (key, value) in wanted {
-        result[key] = value.isNull ? nil : merged(value, into: result[key] ?? .null)
+        // A plain `nil` would be a JSON null here.
+        if value.isNull { result.removeValue(forKey: key) } else {
+          result[key] = merged(value, into: result[key] ?? .null)
+        }
       }
       return .object(result)
     case (.array(let wanted), .array(let found)) where wanted.count == found.count:
