@@ -209,7 +209,9 @@ let package = Package(
       ]),
     tests(
       "Applications",
-      ["Applications", "Tenancy", "APIServer", "KubernetesClient", "KubernetesAPI", "JSONDocument"]),
+      [
+        "Applications", "Tenancy", "APIServer", "KubernetesClient", "KubernetesAPI", "JSONDocument", .logging,
+      ]),
     tests(
       "Edge",
       [
