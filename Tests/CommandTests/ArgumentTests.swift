@@ -7,7 +7,10 @@ import Testing
 @Suite struct ArgumentTests {
   static let volumes: [(String, JSONValue)] = [
     ("data:/data:1Gi", ["name": "data", "mountPath": "/data", "size": "1Gi"]),
-    ("a-1:/var/lib/x:512Mi:fast", ["name": "a-1", "mountPath": "/var/lib/x", "size": "512Mi", "storageClassName": "fast"]),
+    (
+      "a-1:/var/lib/x:512Mi:fast",
+      ["name": "a-1", "mountPath": "/var/lib/x", "size": "512Mi", "storageClassName": "fast"]
+    ),
   ]
 
   @Test(arguments: volumes) func `volumes are read`(_ text: String, _ json: JSONValue) throws {
@@ -18,8 +21,10 @@ import Testing
     ("data", "a volume is NAME:/PATH:SIZE"), ("data:/data", "a volume is NAME:/PATH:SIZE"),
     ("a:/b:1Gi:c:d", "a volume is NAME:/PATH:SIZE"), ("Data:/data:1Gi", "name \"Data\" must be lower-case"),
     (":/data:1Gi", "name \"\" must be"), ("data:data:1Gi", "path \"data\" must be absolute"),
-    ("data:/:1Gi", "not / itself"), ("data:/a/../b:1Gi", "without .."), ("data:/data:big", "size \"big\" must be a quantity"),
-    ("data:/data:0", "must be a quantity"), ("data:/data:-1Gi", "must be a quantity"), ("data:/data:", "must be a quantity"),
+    ("data:/:1Gi", "not / itself"), ("data:/a/../b:1Gi", "without .."),
+    ("data:/data:big", "size \"big\" must be a quantity"),
+    ("data:/data:0", "must be a quantity"), ("data:/data:-1Gi", "must be a quantity"),
+    ("data:/data:", "must be a quantity"),
     ("data:/data:10", "is in bytes; say 10Gi or 10Mi"), ("data:/data:1Gi:UPPER", "no name of a storage class"),
     ("data:/data:1Gi:", "no name of a storage class"),
   ]) func `what is no volume says why`(_ text: String, _ why: String) async {
@@ -62,7 +67,8 @@ import Testing
         "apiVersion": "nagaya.dev/v1alpha1", "kind": "Application",
         "metadata": ["name": "web", "namespace": "demo-dev"],
         "spec": [
-          "image": "r.io/web:7", "port": 8000, "replicas": 3, "command": ["/bin/sh", "-e"], "args": ["-c", "run --fast"],
+          "image": "r.io/web:7", "port": 8000, "replicas": 3, "command": ["/bin/sh", "-e"],
+          "args": ["-c", "run --fast"],
           "env": [["name": "MODE", "value": "a=b"], ["name": "X", "value": ""]],
           "volumes": [
             ["name": "data", "mountPath": "/data", "size": "1Gi"],
@@ -82,7 +88,8 @@ import Testing
 
   @Test func `a tenant's options become its spec`() throws {
     let command = try CreateTenant.parse([
-      "shop", "--environment", "dev", "--environment", "prod", "--admin", "alice", "--view", "group:auditors", "--quota",
+      "shop", "--environment", "dev", "--environment", "prod", "--admin", "alice", "--view", "group:auditors",
+      "--quota",
       "requests.cpu=4",
     ])
     #expect(
@@ -95,11 +102,15 @@ import Testing
   }
 
   @Test(arguments: [
-    ["create", "app", "Upper", "--image", "a"], ["create", "app", "x"], ["create", "app", "x", "--image", "a", "--port", "0"],
-    ["create", "app", "x", "--image", "a", "--replicas", "-1"], ["create", "app", "x", "--image", "a", "--cpu", "fast"],
-    ["create", "app", "x", "--image", "a", "--probe-path", "ok"], ["create", "app", "x", "--image", "a", "--timeout", "5x"],
+    ["create", "app", "Upper", "--image", "a"], ["create", "app", "x"],
+    ["create", "app", "x", "--image", "a", "--port", "0"],
+    ["create", "app", "x", "--image", "a", "--replicas", "-1"],
+    ["create", "app", "x", "--image", "a", "--cpu", "fast"],
+    ["create", "app", "x", "--image", "a", "--probe-path", "ok"],
+    ["create", "app", "x", "--image", "a", "--timeout", "5x"],
     ["create", "app", "x", "--image", "a", "--volume", "d:/a:1Gi", "--volume", "d:/b:1Gi"], ["scale", "app", "x"],
-    ["get", "apps", "-o", "xml"], ["get", "apps", "-l", "a=(b"], ["get", "apps", "-w", "-o", "json"], ["get", "unknown"],
+    ["get", "apps", "-o", "xml"], ["get", "apps", "-l", "a=(b"], ["get", "apps", "-w", "-o", "json"],
+    ["get", "unknown"],
     ["logs", "app", "x", "-f", "--previous"], ["delete", "app"], ["completion", "csh"], ["unknown"],
     ["image", "pack", ".", "--name", "UPPER/"], ["create", "tenant", "a", "--environment", "B"],
   ]) func `wrong usage ends with 2 and changes nothing`(_ arguments: [String]) async {

@@ -20,7 +20,8 @@ import Testing
       try FileManager.default.createDirectory(atPath: "\(directory)/t/bin", withIntermediateDirectories: true)
       try Data("#!".utf8).write(to: URL(fileURLWithPath: "\(directory)/t/bin/app"))
       let packed = await CommandRunner()(
-        "image", "pack", "\(directory)/t", "--name", "team.local/app:7", "--cmd", "/bin/app", "-o", "\(directory)/app.tar")
+        "image", "pack", "\(directory)/t", "--name", "team.local/app:7", "--cmd", "/bin/app", "-o",
+        "\(directory)/app.tar")
       try #require(packed.code == 0, "\(packed.error)")
       let digest = try #require(packed.out.split(separator: " ").last.map { $0.trimmingCharacters(in: .newlines) })
 
@@ -45,7 +46,8 @@ import Testing
         ctr images list && ctr images check --snapshotter native
         """
       let said = try await Shell().succeed(script)
-      #expect(said.split(separator: "\n").contains { $0.hasPrefix("team.local/app:7 ") && $0.contains(digest) }, "\(said)")
+      #expect(
+        said.split(separator: "\n").contains { $0.hasPrefix("team.local/app:7 ") && $0.contains(digest) }, "\(said)")
       #expect(said.contains("complete (2/2)"), "\(said)")
     }
   }

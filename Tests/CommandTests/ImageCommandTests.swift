@@ -25,7 +25,8 @@ import Testing
       let run = CommandRunner()
       for name in ["one", "two"] {
         let result = await run(
-          "image", "pack", "\(directory)/tree", "--name", "team.local/tree:1", "--cmd", "/bin/run", "--cmd", "-v", "--env",
+          "image", "pack", "\(directory)/tree", "--name", "team.local/tree:1", "--cmd", "/bin/run", "--cmd", "-v",
+          "--env",
           "A=1", "--port", "80", "-o", "\(directory)/\(name).tar")
         #expect(result.code == 0, "\(result.error)")
         #expect(result.out.contains("team.local/tree:1, 7 files"))
@@ -65,7 +66,8 @@ import Testing
       #expect(missing.code == 1)
       #expect(missing.error.contains("No such file"))
       try Data().write(to: URL(fileURLWithPath: "\(directory)/file"))
-      #expect(await run("image", "pack", "\(directory)/file", "--name", "a.b/c:1", "-o", "\(directory)/o.tar").code == 1)
+      #expect(
+        await run("image", "pack", "\(directory)/file", "--name", "a.b/c:1", "-o", "\(directory)/o.tar").code == 1)
       #expect(try FileManager.default.contentsOfDirectory(atPath: directory) == ["file"])
     }
   }

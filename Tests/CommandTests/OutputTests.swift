@@ -78,7 +78,9 @@ import Testing
     #expect(try YAML.parseAll(many(.yaml)) == [list])
   }
 
-  @Test(arguments: [(0, "0 B"), (1023, "1023 B"), (1024, "1 KiB"), (1536, "1.5 KiB"), (385_815, "376.7 KiB"), (5 << 30, "5 GiB")])
+  @Test(arguments: [
+    (0, "0 B"), (1023, "1023 B"), (1024, "1 KiB"), (1536, "1.5 KiB"), (385_815, "376.7 KiB"), (5 << 30, "5 GiB"),
+  ])
   func `bytes are for people`(_ bytes: Int, _ text: String) { #expect(ByteCount.text(Int64(bytes)) == text) }
 
   @Test func `an app's description holds everything about it`() {
@@ -109,7 +111,9 @@ import Testing
     ]
     var claim = object(.persistentVolumeClaims, "hello-data", uid: "3")
     claim.status = ["phase": "Bound", "capacity": ["storage": "1Gi"]]
-    func event(_ kind: String, _ name: String, _ uid: String, _ message: String, _ count: Int, _ ago: Int64) -> KubernetesObject {
+    func event(_ kind: String, _ name: String, _ uid: String, _ message: String, _ count: Int, _ ago: Int64)
+      -> KubernetesObject
+    {
       var event = object(.events, "e", uid: "e")
       event["involvedObject"] = ["kind": .string(kind), "name": .string(name), "uid": .string(uid)]
       event["type"] = "Warning"

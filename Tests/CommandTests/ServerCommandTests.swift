@@ -22,8 +22,10 @@ import Testing
     app.status = [
       "observedGeneration": JSONValue(app.generation), "endpoint": .string("https://\(name).demo-dev.test:8443"),
       "conditions": [
-        ["type": "Ready", "status": .string(ready), "reason": .string(reason), "message": .string(message),
-          "lastTransitionTime": .string(Timestamp.now.description)]
+        [
+          "type": "Ready", "status": .string(ready), "reason": .string(reason), "message": .string(message),
+          "lastTransitionTime": .string(Timestamp.now.description),
+        ]
       ],
     ]
     try await client.updateStatus(app, as: .applications)
@@ -51,7 +53,8 @@ import Testing
       try await eventually("the app is made") {
         try await client.getIfPresent(.applications, namespace: "demo-dev", name: "gone") != nil
       }
-      try await Self.judge(client, "gone", ready: "False", reason: "ImageNotFound", message: "image no/such:1 is not found")
+      try await Self.judge(
+        client, "gone", ready: "False", reason: "ImageNotFound", message: "image no/such:1 is not found")
       let done = await result
       #expect(done.code == 1)
       #expect(done.out.isEmpty)
@@ -93,7 +96,9 @@ import Testing
       #expect(all.out.split(separator: "\n").count == 4)
       #expect(all.out.hasPrefix("NAMESPACE   NAME"))
       #expect(await run("get", "apps", "-n", "demo-dev", "--no-headers").out.split(separator: "\n").count == 2)
-      #expect(await run("get", "app", "b", "a", "-n", "demo-dev", "-o", "name").out == "application.nagaya.dev/b\napplication.nagaya.dev/a\n")
+      #expect(
+        await run("get", "app", "b", "a", "-n", "demo-dev", "-o", "name").out
+          == "application.nagaya.dev/b\napplication.nagaya.dev/a\n")
       let one = try JSONValue(parsing: await run("get", "app", "c", "-n", "demo-prod", "-o", "json").out)
       #expect(one["spec"]["image"] == "i:c")
       let list = try YAML.parseAll(await run("get", "apps", "-A", "-o", "yaml").out)
@@ -117,7 +122,8 @@ import Testing
   @Test func `more than a page of objects is listed whole`() async throws {
     try await withServer { run, client in
       for index in 0..<510 {
-        var app = KubernetesObject(.applications, namespace: "demo-dev", name: "app-\(index)", labels: ["n": "\(index % 2)"])
+        var app = KubernetesObject(
+          .applications, namespace: "demo-dev", name: "app-\(index)", labels: ["n": "\(index % 2)"])
         app.spec["image"] = "i"
         try await client.create(app, as: .applications)
       }

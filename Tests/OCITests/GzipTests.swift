@@ -21,7 +21,9 @@ import Testing
 
   @Test(arguments: [0, 1, 511, 65_536, 1_000_000]) func `what was compressed comes back`(_ size: Int) throws {
     var random = SeededGenerator(state: UInt64(size))
-    let bytes = (0..<size).map { $0 % 7 == 0 ? UInt8.random(in: 0...255, using: &random) : UInt8(truncatingIfNeeded: $0 / 100) }
+    let bytes = (0..<size).map {
+      $0 % 7 == 0 ? UInt8.random(in: 0...255, using: &random) : UInt8(truncatingIfNeeded: $0 / 100)
+    }
     let packed = try compress(bytes)
     #expect(packed.starts(with: [0x1F, 0x8B, 8, 0, 0, 0, 0, 0]))  // no name, time 0
     #expect(try decompress(packed) == bytes)

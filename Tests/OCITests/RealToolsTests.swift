@@ -18,7 +18,8 @@ import Testing
   @Test func `GNU tar lists every member as we wrote it`() async throws {
     try await withFile(try archive(everyKind)) { path in
       let lines = try await Shell().succeed(
-        "LC_ALL=C.UTF-8 TZ=UTC tar --numeric-owner --quoting-style=literal -tvf \(path)").split(separator: "\n")
+        "LC_ALL=C.UTF-8 TZ=UTC tar --numeric-owner --quoting-style=literal -tvf \(path)"
+      ).split(separator: "\n")
       #expect(lines.count == everyKind.count)
       #expect(lines.contains { $0.hasPrefix("-rwsr-xr-x 0/0") && $0.hasSuffix("etc/motd") })
       #expect(lines.contains { $0.hasPrefix("crw-rw-rw-") && $0.contains("1,3") })

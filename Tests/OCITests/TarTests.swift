@@ -97,7 +97,8 @@ let everyKind: [(TarEntry, [UInt8])] = [
 
 @Suite struct TarReaderTests {
   /// A header as another program might write it; the checksum is right.
-  private func header(_ name: String, type: Character = "0", size: String = "00000000000", link: String = "") -> [UInt8] {
+  private func header(_ name: String, type: Character = "0", size: String = "00000000000", link: String = "") -> [UInt8]
+  {
     var block = [UInt8](repeating: 0, count: 512)
     func put(_ text: String, _ offset: Int) {
       block.replaceSubrange(offset..<offset + text.utf8.count, with: Array(text.utf8))
@@ -138,7 +139,9 @@ let everyKind: [(TarEntry, [UInt8])] = [
   }
 
   @Test func `limits are kept`() throws {
-    let bytes = try archive([(TarEntry("a", .file(size: 600)), [UInt8](repeating: 0, count: 600)), (TarEntry("b", .fifo), [])])
+    let bytes = try archive([
+      (TarEntry("a", .file(size: 600)), [UInt8](repeating: 0, count: 600)), (TarEntry("b", .fifo), []),
+    ])
     #expect(throws: TarError(.tooManyEntries(limit: 1))) { try members(of: bytes, limits: TarLimits(entries: 1)) }
     #expect(throws: TarError(.tooLarge(limitBytes: 599), path: "a")) {
       try members(of: bytes, limits: TarLimits(totalBytes: 599))
@@ -199,8 +202,11 @@ let everyKind: [(TarEntry, [UInt8])] = [
     let letters = Array("abc-._ éß漢")
     for _ in 0..<100 {
       let all: [(TarEntry, [UInt8])] = (0..<Int.random(in: 1...20, using: &random)).map { index in
-        let name = String((0..<Int.random(in: 1...90, using: &random)).map { _ in letters.randomElement(using: &random) ?? "x" })
-        let content = (0..<Int.random(in: 0...2000, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+        let name = String(
+          (0..<Int.random(in: 1...90, using: &random)).map { _ in letters.randomElement(using: &random) ?? "x" })
+        let content = (0..<Int.random(in: 0...2000, using: &random)).map { _ in
+          UInt8.random(in: 0...255, using: &random)
+        }
         let entry = TarEntry(
           "n\(index)/\(name)x", .file(size: Int64(content.count)), mode: .random(in: 0...0o7777, using: &random),
           uid: .random(in: 0...UInt32.max, using: &random), gid: .random(in: 0...UInt32.max, using: &random),

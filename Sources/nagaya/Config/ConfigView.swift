@@ -22,7 +22,8 @@ struct ConfigView: AsyncParsableCommand {
     ].compactMap { $0 }
     let rows = [
       ("Kubeconfig:", config.paths.joined(separator: ":")), ("Context:", client.context ?? config.currentContext),
-      ("Server:", connection.server), ("Credentials:", credentials.isEmpty ? "none" : credentials.joined(separator: ", ")),
+      ("Server:", connection.server),
+      ("Credentials:", credentials.isEmpty ? "none" : credentials.joined(separator: ", ")),
       ("Namespace:", connection.namespace),
     ]
     for (name, value) in rows { Console.print(name.padding(to: 13) + value) }

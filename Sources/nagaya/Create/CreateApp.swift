@@ -29,7 +29,9 @@ struct CreateApp: AsyncParsableCommand {
 
   @Option(help: "How many copies run.") var replicas = 1
 
-  @Option(name: [.short, .long], help: ArgumentHelp("A variable of the environment; may be repeated.", valueName: "NAME=value"))
+  @Option(
+    name: [.short, .long],
+    help: ArgumentHelp("A variable of the environment; may be repeated.", valueName: "NAME=value"))
   var env: [EnvironmentArgument] = []
 
   @Option(
@@ -48,7 +50,9 @@ struct CreateApp: AsyncParsableCommand {
   @Argument(parsing: .postTerminator, help: ArgumentHelp("Arguments of the program, after --.", valueName: "arguments"))
   var arguments: [String] = []
 
-  @Option(help: ArgumentHelp("The app is ready when GET of this path succeeds. Default: when its port is open.", valueName: "path"))
+  @Option(
+    help: ArgumentHelp(
+      "The app is ready when GET of this path succeeds. Default: when its port is open.", valueName: "path"))
   var probePath: String?
 
   @Option(help: ArgumentHelp("Processor time for each copy: 500m is half a core.", valueName: "quantity"))

@@ -37,7 +37,8 @@ struct CreateTenant: AsyncParsableCommand {
       throw ValidationError("the name \"\(name)\" must be lower-case letters, digits and dashes")
     }
     for environment in environments where !Names.isDNSLabel("\(name)-\(environment)") {
-      throw ValidationError("\"\(name)-\(environment)\" is no name for a namespace (lower-case letters, digits, dashes; at most 63)")
+      throw ValidationError(
+        "\"\(name)-\(environment)\" is no name for a namespace (lower-case letters, digits, dashes; at most 63)")
     }
   }
 

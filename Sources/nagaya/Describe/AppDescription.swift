@@ -31,7 +31,11 @@ struct AppDescription {
     let words = spec["command"].elements + spec["args"].elements
     var fields = [
       ("Name", app.name), ("Namespace", app.namespace), ("Endpoint", status["endpoint"].string ?? "none yet"),
-      ("Ready", state.ready.isEmpty ? "not judged yet" : [state.ready, state.text].filter { !$0.isEmpty }.joined(separator: "  ")),
+      (
+        "Ready",
+        state.ready.isEmpty
+          ? "not judged yet" : [state.ready, state.text].filter { !$0.isEmpty }.joined(separator: "  ")
+      ),
       ("Image", spec["image"].string ?? ""), ("Port", String(spec["port"].int ?? 8080)),
       (
         "Replicas",
@@ -47,7 +51,9 @@ struct AppDescription {
     // Values may be secrets; -o yaml shows them to who wants them.
     if !names.isEmpty { fields.append(("Environment", names.joined(separator: ", "))) }
     fields.append(("Created", app.creationTimestamp.map { "\($0) (\(age($0)) ago)" } ?? "unknown"))
-    if app.isBeingDeleted { fields.append(("Deleted", "under way since \(app.metadata["deletionTimestamp"].string ?? "")")) }
+    if app.isBeingDeleted {
+      fields.append(("Deleted", "under way since \(app.metadata["deletionTimestamp"].string ?? "")"))
+    }
     return fields
   }
 

@@ -23,8 +23,10 @@ struct ListOptions: ParsableArguments {
   }
 
   func show(_ resource: Resource, namespace: String?, names: [String], _ session: Session) async throws {
-    guard names.isEmpty || selector == nil else { throw CommandFailure(
-      "names and --selector exclude each other", remedy: "give the one or the other", exitCode: CommandFailure.usage) }
+    guard names.isEmpty || selector == nil else {
+      throw CommandFailure(
+        "names and --selector exclude each other", remedy: "give the one or the other", exitCode: CommandFailure.usage)
+    }
     guard names.isEmpty || namespace != nil || !resource.isNamespaced else {
       throw CommandFailure(
         "an object cannot be named across all namespaces", remedy: "say which namespace with -n",

@@ -36,6 +36,8 @@ struct Listing: Sendable {
     let first = try await table(client)
     for line in text.lines(lines(first)) { Console.print(line) }
     var version = first.resourceVersion
+    // What was shown last of each object; changes that no column shows are passed over.
+    var shown = Dictionary(first.rows.map { (ObjectKey(namespace: $0.namespace, name: $0.name), $0.cells) }) { $1 }
     while true {
       do {
         for try await event in try await client.watch(
@@ -47,7 +49,8 @@ struct Listing: Sendable {
             version = object.resourceVersion
             guard names.isEmpty || names.contains(object.name) else { continue }
             // The row is asked for anew: columns are the server's business.
-            guard let row = try await row(client, object) else { continue }
+            guard let row = try await row(client, object), shown[object.key] != row.rows.first?.cells else { continue }
+            shown[object.key] = row.rows.first?.cells
             for line in text.lines(lines(row, withHead: false)) { Console.print(line) }
           case .deleted(let object): version = object.resourceVersion
           }
@@ -71,8 +74,8 @@ struct Listing: Sendable {
   }
 
   private func row(_ client: KubernetesClient, _ object: KubernetesObject) async throws -> ResourceTable? {
-    do { return try await table(client, path: resource.path(namespace: object.namespace, name: object.name)) } catch
-      let status as APIStatus where status.isNotFound
+    do { return try await table(client, path: resource.path(namespace: object.namespace, name: object.name)) } catch let
+      status as APIStatus where status.isNotFound
     { return nil }
   }
 
@@ -113,7 +116,8 @@ struct Listing: Sendable {
     let rows = list["items"].elements.map { item in
       let object = KubernetesObject(json: item)
       let age = object.creationTimestamp.map { HumanDuration.text(seconds: Timestamp.now.seconds - $0.seconds) }
-      return ResourceTable.Row(namespace: object.namespace, name: object.name, cells: [object.name, age ?? "<unknown>"])
+      return ResourceTable.Row(
+        namespace: object.namespace, name: object.name, cells: [object.name, age ?? "<unknown>"])
     }
     return ResourceTable(columns: [.init(name: "Name"), .init(name: "Age")], rows: rows)
   }

@@ -52,7 +52,8 @@ final class DirectoryTree: FileTree {
       entries.append(
         TarEntry(
           path, kind, mode: status.st_mode & 0o7777, uid: owner?.uid ?? status.st_uid, gid: owner?.gid ?? status.st_gid,
-          modificationTime: keepsTimes ? Int64(status.st_mtim.tv_sec) : 0, extendedAttributes: try attributes(of: full)))
+          modificationTime: keepsTimes ? Int64(status.st_mtim.tv_sec) : 0, extendedAttributes: try attributes(of: full))
+      )
       if kind == .directory { try visit(path, &entries, &firstNames) }
     }
   }
@@ -65,7 +66,8 @@ final class DirectoryTree: FileTree {
     while let entry = readdir(stream) {
       let bytes = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
       guard let name = String(validating: bytes, as: UTF8.self) else {
-        throw FileError("pack (the name of a file is not UTF-8)", "\(full)/\(String(decoding: bytes, as: UTF8.self))", code: EILSEQ)
+        throw FileError(
+          "pack (the name of a file is not UTF-8)", "\(full)/\(String(decoding: bytes, as: UTF8.self))", code: EILSEQ)
       }
       if name != "." && name != ".." { names.append(name) }
     }

@@ -23,10 +23,12 @@ struct ImageLoad: AsyncParsableCommand {
   func run() async throws {
     let images: [ArchivedImage]
     do { images = try ImageArchiveReader.check(OpenFile(file, O_RDONLY)) } catch {
-      throw CommandFailure("\(file) was not loaded: \(error)", remedy: "pack it anew, with nagaya image pack for instance")
+      throw CommandFailure(
+        "\(file) was not loaded: \(error)", remedy: "pack it anew, with nagaya image pack for instance")
     }
     guard images.allSatisfy({ $0.name != nil }) else {
-      throw CommandFailure("\(file) holds an image without a name", remedy: "pack it with a name: nagaya image pack --name …")
+      throw CommandFailure(
+        "\(file) holds an image without a name", remedy: "pack it with a name: nagaya image pack --name …")
     }
     for image in images {
       if let platform = image.platform, platform != .current {
@@ -40,10 +42,14 @@ struct ImageLoad: AsyncParsableCommand {
       stateDirectory: directories.stateDir, runDirectory: directories.runDir,
       enginesDirectory: try Installation.engines(engines ?? (instance.isEmpty ? nil : instance)))
     guard FileManager.default.fileExists(atPath: layout.socket) else {
-      throw CommandFailure("no containerd answers at \(layout.socket)", remedy: "start Nagaya first: nagaya up --detach")
+      throw CommandFailure(
+        "no containerd answers at \(layout.socket)", remedy: "start Nagaya first: nagaya up --detach")
     }
-    do { try await ImageImport(layout: layout).load(archive: URL(fileURLWithPath: file).standardizedFileURL.path) } catch {
-      throw CommandFailure("\(file) was not loaded: \(error)", remedy: "run it as root, on the machine where nagaya up runs")
+    do {
+      try await ImageImport(layout: layout).load(archive: URL(fileURLWithPath: file).standardizedFileURL.path)
+    } catch {
+      throw CommandFailure(
+        "\(file) was not loaded: \(error)", remedy: "run it as root, on the machine where nagaya up runs")
     }
     for image in images { Console.print("\(image.name ?? ""): loaded, \(ByteCount.text(image.size)), \(image.digest)") }
   }

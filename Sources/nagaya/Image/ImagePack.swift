@@ -38,13 +38,16 @@ struct ImagePack: ParsableCommand {
   @Option(help: ArgumentHelp("Whom the program runs as: uid, uid:gid or a name of the image.", valueName: "user"))
   var user = ""
 
-  @Option(help: ArgumentHelp("Owner of every file; default: the owners as they are for root, 0:0 otherwise.", valueName: "uid:gid"))
+  @Option(
+    help: ArgumentHelp(
+      "Owner of every file; default: the owners as they are for root, 0:0 otherwise.", valueName: "uid:gid"))
   var owner: OwnerArgument?
 
   @Flag(help: "Keep the files' times instead of 0.") var keepTimes = false
 
   @Option(
-    name: [.short, .long], help: ArgumentHelp("The archive. Default: the name's last part with .tar.", valueName: "file"),
+    name: [.short, .long],
+    help: ArgumentHelp("The archive. Default: the name's last part with .tar.", valueName: "file"),
     completion: .file(extensions: ["tar"]))
   var output: String?
 
@@ -58,7 +61,8 @@ struct ImagePack: ParsableCommand {
     let tree = try DirectoryTree(
       directory, owner: owner.map { ($0.uid, $0.gid) } ?? (geteuid() == 0 ? nil : (0, 0)), keepsTimes: keepTimes)
     // The default PATH is what programs expect who call others by name.
-    let environment = env.contains { $0.name == "PATH" } ? [] : ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
+    let environment =
+      env.contains { $0.name == "PATH" } ? [] : ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
     let config = ImageConfig(
       environment: environment + env.map(\.description), entrypoint: entrypoint, command: cmd,
       workingDirectory: workdir, user: user, ports: port)
@@ -68,7 +72,8 @@ struct ImagePack: ParsableCommand {
       }
       for skipped in tree.skipped { Console.note("left out: \(skipped)") }
       Console.print(
-        "\(path): \(packed.name), \(packed.entries) files, \(ByteCount.text(packed.layerBytes)) compressed, \(packed.digest)")
+        "\(path): \(packed.name), \(packed.entries) files, \(ByteCount.text(packed.layerBytes)) compressed, \(packed.digest)"
+      )
     } catch let error as FileError {
       throw CommandFailure("\(error)", remedy: "nothing was written to \(path)")
     } catch let error as TarError {

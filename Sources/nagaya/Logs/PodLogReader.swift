@@ -1,5 +1,6 @@
 import KubernetesAPI
 import KubernetesClient
+import Synchronization
 
 /// Prints the logs of pods; lines carry their pod's name if there are several.
 struct PodLogReader: Sendable {
@@ -12,7 +13,7 @@ struct PodLogReader: Sendable {
   func show(_ pods: [KubernetesObject]) async throws {
     var faults: [APIStatus] = []
     for pod in pods {
-      do { try await print(pod.name, prefix: pods.count > 1 ? "[\(pod.name)] " : "") } catch let status as APIStatus {
+      do { try await print(pod.name, isNamed: { pods.count > 1 }) } catch let status as APIStatus {
         // One copy that has not started yet does not hide the others' words.
         faults.append(status)
       }
@@ -21,17 +22,18 @@ struct PodLogReader: Sendable {
     for fault in faults { Console.note("note: \(fault.message)") }
   }
 
-  /// All pods at once, as they print.
+  /// All pods at once, as they print. Lines name their pod from the moment that there is a second one.
   /// - Parameter app: its new pods are taken in too; `nil`: only `pods`, until they end.
   func follow(_ pods: [KubernetesObject], app: String?) async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
+      let names = FollowedPods()
       var followed: Set<String> = []
-      func add(_ pod: KubernetesObject, isAlone: Bool) {
+      func add(_ pod: KubernetesObject) {
         guard Self.hasStarted(pod), followed.insert(Self.incarnation(pod)).inserted else { return }
-        let prefix = isAlone && followed.count == 1 ? "" : "[\(pod.name)] "
-        group.addTask { try await printWhileThere(pod.name, prefix: prefix) }
+        names.add(pod.name)
+        group.addTask { try await printWhileThere(pod.name, isNamed: { names.areSeveral }) }
       }
-      for pod in pods { add(pod, isAlone: pods.count == 1) }
+      pods.forEach(add)
       guard let app else {
         try await group.waitForAll()
         return
@@ -39,13 +41,13 @@ struct PodLogReader: Sendable {
       let labels = AppParts.selector(app)
       while true {
         let list = try await client.list(.pods, namespace: namespace, labels: labels)
-        for pod in list.items { add(pod, isAlone: list.items.count == 1) }
+        list.items.forEach(add)
         do {
           let events = try await client.watch(
             .pods, namespace: namespace, labels: labels, from: list.resourceVersion)
           for try await event in events {
             switch event {
-            case .added(let pod), .modified(let pod): add(pod, isAlone: followed.isEmpty)
+            case .added(let pod), .modified(let pod): add(pod)
             case .deleted, .bookmark: continue
             }
           }
@@ -65,17 +67,25 @@ struct PodLogReader: Sendable {
     return "\(pod.uid)/\(restarts)"
   }
 
-  private func printWhileThere(_ pod: String, prefix: String) async throws {
-    do { try await print(pod, prefix: prefix) } catch let status as APIStatus where status.isNotFound {
+  private func printWhileThere(_ pod: String, isNamed: @escaping () -> Bool) async throws {
+    do { try await print(pod, isNamed: isNamed) } catch let status as APIStatus where status.isNotFound {
       // It was deleted while it was asked for: there is nothing more to say.
     }
   }
 
-  private func print(_ pod: String, prefix: String) async throws {
+  private func print(_ pod: String, isNamed: () -> Bool) async throws {
     let request = APIRequest(
       .get, Resource.pods.path(namespace: namespace, name: pod, subresource: "log"), query: query, accept: "*/*")
     for try await line in try await client.send(request).body.lines {
-      Console.current.write(prefix + String(decoding: line, as: UTF8.self) + "\n")
+      Console.current.write((isNamed() ? "[\(pod)] " : "") + String(decoding: line, as: UTF8.self) + "\n")
     }
   }
+}
+
+/// The pods whose logs are followed together.
+private final class FollowedPods: Sendable {
+  private let names = Mutex<Set<String>>([])
+
+  func add(_ name: String) { names.withLock { _ = $0.insert(name) } }
+  var areSeveral: Bool { names.withLock { $0.count > 1 } }
 }

@@ -113,14 +113,14 @@ struct AppState: Sendable, Equatable {
   }
 }
 
-/// The last state that was seen, and since when its reason is the same.
+/// The last state that was seen, and since when it is no better and no worse.
 private actor LastState {
   private(set) var state: AppState?
   private var since = ContinuousClock.now
 
-  /// How long the reason has been the same.
+  /// How long it has been as ready as it is. Reasons may take turns (an image's pull, its back-off).
   func note(_ new: AppState) -> Duration {
-    if state?.reason != new.reason || state?.ready != new.ready { since = .now }
+    if state?.ready != new.ready { since = .now }
     state = new
     return .now - since
   }

@@ -81,7 +81,8 @@ public enum ImageArchiveReader {
       guard !index.manifests.isEmpty else { throw ImageArchiveError(description: "the archive holds no image") }
       return try index.manifests.map { descriptor in
         let name =
-          descriptor.annotations[ImageAnnotation.containerdName] ?? descriptor.annotations[ImageAnnotation.referenceName]
+          descriptor.annotations[ImageAnnotation.containerdName]
+          ?? descriptor.annotations[ImageAnnotation.referenceName]
         return ArchivedImage(
           name: name, digest: descriptor.digest, platform: descriptor.platform, size: try size(descriptor, depth: 0))
       }
