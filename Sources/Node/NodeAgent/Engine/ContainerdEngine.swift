@@ -103,7 +103,13 @@ public actor ContainerdEngine: Service {
   public func stop() async {
     guard let running = process ?? DetachedProcess.find(program: layout.program("containerd"), arguments: arguments)
     else { return }
+    // Shims of sandboxes that were removed a moment ago are still about to end; without containerd they would stay.
+    for shim in shims { _ = await shim.waitForExit(within: .seconds(3)) }
     await end(running)
+    for shim in shims {
+      logger.warning("a shim outlived containerd", metadata: ["pid": "\(shim.id)"])
+      shim.signal(SIGKILL)
+    }
     process = nil
     unlink(layout.processFile)
     unlink(layout.socket)
@@ -116,6 +122,11 @@ public actor ContainerdEngine: Service {
   }
 
   // MARK: Steps
+
+  /// The shims that report to this containerd, each the parent of a sandbox's containers.
+  private nonisolated var shims: [DetachedProcess] {
+    DetachedProcess.all(withArgument: layout.socket).filter { $0.isNamed("containerd-shim") }
+  }
 
   private nonisolated var arguments: [String] { ["--config", layout.configurationFile] }
 

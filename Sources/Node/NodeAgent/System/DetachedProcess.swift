@@ -60,6 +60,16 @@ public struct DetachedProcess: Hashable, Sendable {
     return nil
   }
 
+  /// Every running process that has `argument` among its arguments.
+  static func all(withArgument argument: String) -> [DetachedProcess] {
+    FileTree.names(in: "/proc").compactMap { name in
+      guard let id = pid_t(name), let line = try? FileTree.read("/proc/\(name)/cmdline") else { return nil }
+      let arguments = line.split(separator: 0)
+      let process = DetachedProcess(id: id)
+      return arguments.contains { $0.elementsEqual(argument.utf8) } && process.isRunning ? process : nil
+    }
+  }
+
   /// Whether it runs; a child that has ended is reaped.
   public var isRunning: Bool {
     var status: Int32 = 0
@@ -69,6 +79,9 @@ public struct DetachedProcess: Hashable, Sendable {
     guard let stat = FileTree.readText("/proc/\(id)/stat"), let end = stat.lastIndex(of: ")") else { return false }
     return stat[end...].dropFirst(2).first != "Z"
   }
+
+  /// Whether its name (at most 15 characters, as the kernel keeps it) is this.
+  func isNamed(_ name: String) -> Bool { FileTree.readText("/proc/\(id)/comm")?.hasPrefix(name.prefix(15)) ?? false }
 
   func signal(_ number: Int32) { kill(id, number) }
 
