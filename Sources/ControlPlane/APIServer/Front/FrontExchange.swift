@@ -61,6 +61,10 @@ struct FrontExchange: Sendable {
   private func admit(_ request: Request, _ connection: FrontConnection) async throws(APIStatus) -> (APIRequest, UserInfo) {
     let (path, query) = try URLDecoding.decode(target: request.head.path ?? "")
     let user = try await identify(request, connection, path)
+    // To pass over these headers would do as oneself what was meant for somebody with fewer rights.
+    guard !request.headers.contains(where: { $0.name.canonicalName.hasPrefix("impersonate-") }) else {
+      throw APIStatus(.forbidden, "this server does not support impersonation: log in as the user instead of --as")
+    }
     guard let method = APIRequest.Method(rawValue: request.method.rawValue) else {
       throw APIStatus(.methodNotAllowed, "the method \(request.method.rawValue.prefix(20)) is not supported")
     }
