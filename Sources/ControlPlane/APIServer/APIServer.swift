@@ -131,11 +131,6 @@ public final class APIServer: APIRequestHandling, Service {
 
   public func respond(to request: APIRequest, from user: UserInfo) async -> APIResponse {
     counting.requested()
-    var request = request
-    if !request.body.isEmpty, RequestBody.mediaType(request.contentType) == KubernetesProtobuf.mediaType {
-      // kubectl's own commands (create, auth can-i) write protobuf; from here on there is only JSON.
-      do throws(APIStatus) { try translateProtobuf(&request) } catch { return Self.refusal(error) }
-    }
     for handler in virtualResources {
       if let response = await handler.respond(to: request, from: user) { return response }
     }

@@ -37,6 +37,8 @@ public struct AccessReviews: VirtualResourceHandling {
     }
     do throws(APIStatus) {
       let namespace = parts.count == 6 ? parts[4] : ""
+      // Answers are JSON, whatever the question came in.
+      _ = try ResponseForm(accept: request.accept)
       let review = try await respond(to: Self.body(of: request, resource), resource, namespace, user)
       return APIResponse(status: 201, body: .bytes(review.encoded()))
     } catch {
@@ -47,19 +49,7 @@ public struct AccessReviews: VirtualResourceHandling {
   private static func answer(_ status: APIStatus) -> APIResponse { FrontExchange.answer(status) }
 
   private static func body(of request: APIRequest, _ resource: Resource) throws(APIStatus) -> JSONValue {
-    let json: JSONValue
-    switch request.contentType {
-    case nil, "application/json":
-      do { json = try JSONValue(parsing: request.body) } catch { throw APIStatus(.badRequest, error.description) }
-    case "application/yaml":
-      let documents: [JSONValue]
-      do { documents = try YAML.parseAll(String(decoding: request.body, as: UTF8.self)) } catch {
-        throw APIStatus(.badRequest, error.description)
-      }
-      json = documents.first ?? .null
-    case let type?:
-      throw APIStatus(.unsupportedMediaType, "the body's media type \(type) is not supported; send application/json")
-    }
+    let json = try RequestBody(request, limits: JSONLimits(), schemas: .standard).json
     guard case .object = json else { throw APIStatus(.badRequest, "the body must be an object") }
     guard json["kind"].string.map({ $0 == resource.kind }) ?? true else {
       throw APIStatus(.badRequest, "the body's kind is not \(resource.kind)")

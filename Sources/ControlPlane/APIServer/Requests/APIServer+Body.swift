@@ -1,13 +1,18 @@
 import JSONDocument
 import KubernetesAPI
+import KubernetesClient
 
 extension APIServer {
   var bodyLimits: JSONLimits { JSONLimits(depth: configuration.bodyDepth, bytes: configuration.bodyBytes) }
 
   /// The body as an object of the request's kind, without nulls; complaints about fields as the client wants them.
   func readObject(_ context: inout RequestContext) throws(APIStatus) -> KubernetesObject {
-    let body = try RequestBody(context.request, limits: bodyLimits)
-    return try object(body, &context)
+    try object(readBody(context.request), &context)
+  }
+
+  /// The body as a tree, whatever its media type.
+  func readBody(_ request: APIRequest) throws(APIStatus) -> RequestBody {
+    try RequestBody(request, limits: bodyLimits, schemas: registry.schemas)
   }
 
   func object(_ body: RequestBody, _ context: inout RequestContext) throws(APIStatus) -> KubernetesObject {

@@ -23,23 +23,5 @@ extension APIServer {
     }
   }
 
-  /// Replaces a body in the protobuf form by the same object in JSON.
-  /// - Throws: `APIStatus` 413, 415 if the kind has no such form, or 400.
-  func translateProtobuf(_ request: inout APIRequest) throws(APIStatus) {
-    guard request.body.count <= bodyLimits.bytes else {
-      throw APIStatus(.requestEntityTooLarge, "the request body is larger than the limit of \(bodyLimits.bytes) bytes")
-    }
-    do throws(KubernetesProtobuf.Failure) {
-      request.body = try KubernetesProtobuf.decode(
-        request.body, catalog: registry.schemas, maximumDepth: bodyLimits.depth).encoded()
-      request.contentType = "application/json"
-    } catch {
-      switch error {
-      case .noProtobufForm: throw APIStatus(.unsupportedMediaType, "\(error)")
-      case .malformed: throw APIStatus(.badRequest, "\(error)")
-      }
-    }
-  }
-
   func discovery(_ request: APIRequest) -> APIResponse? { documents.respond(to: request) }
 }

@@ -19,10 +19,10 @@ struct DeleteOptions: Sendable, Hashable {
 
   init() {}
 
-  init(_ request: APIRequest, limits: JSONLimits) throws(APIStatus) {
+  init(_ request: APIRequest, limits: JSONLimits, schemas: SchemaCatalog) throws(APIStatus) {
     var json: JSONValue = [:]
     if !request.body.isEmpty {
-      json = try RequestBody(request, limits: limits).json
+      json = try RequestBody(request, limits: limits, schemas: schemas).json
       guard case .object = json else {
         throw APIStatus(.badRequest, "the request body must be DeleteOptions, not \(json.typeName)")
       }

@@ -8,9 +8,10 @@ struct RequestBody: Sendable {
   /// Paths of members that occur twice.
   var duplicateFields: [String]
 
-  /// Reads JSON, or YAML if the media type says so.
+  /// Reads JSON, or YAML or Kubernetes' protobuf form if the media type says so.
+  /// - Parameter schemas: the shapes that number the fields of protobuf messages.
   /// - Throws: `APIStatus` 413, 415 or 400.
-  init(_ request: APIRequest, limits: JSONLimits) throws(APIStatus) {
+  init(_ request: APIRequest, limits: JSONLimits, schemas: SchemaCatalog) throws(APIStatus) {
     guard request.body.count <= limits.bytes else {
       throw APIStatus(
         .requestEntityTooLarge, "the request body is larger than the limit of \(limits.bytes) bytes")
@@ -39,6 +40,17 @@ struct RequestBody: Sendable {
         throw status
       } catch {
         throw APIStatus(.badRequest, "\(error)")
+      }
+      duplicateFields = []
+    case KubernetesProtobuf.mediaType:
+      // kubectl's own commands (create, auth can-i) write nothing else.
+      do throws(KubernetesProtobuf.Failure) {
+        json = try KubernetesProtobuf.decode(request.body, catalog: schemas, maximumDepth: limits.depth)
+      } catch {
+        switch error {
+        case .noProtobufForm: throw APIStatus(.unsupportedMediaType, "\(error)")
+        case .malformed: throw APIStatus(.badRequest, "\(error)")
+        }
       }
       duplicateFields = []
     case let other?:

@@ -5,7 +5,7 @@ import KubernetesClient
 extension APIServer {
   func delete(_ context: RequestContext) async throws(APIStatus) -> APIResponse {
     let rendering = try rendering(context)
-    let options = try DeleteOptions(context.request, limits: bodyLimits)
+    let options = try DeleteOptions(context.request, limits: bodyLimits, schemas: registry.schemas)
     let (record, isGone) = try await delete(context, options)
     if isGone, context.resource != .pods, rendering.form == .object {
       return context.answer(200, Self.success(of: record, context.resource))
@@ -16,7 +16,7 @@ extension APIServer {
   /// Deletes what the selectors match, one after another; each object as `delete` would.
   func deleteCollection(_ context: RequestContext) async throws(APIStatus) -> APIResponse {
     let filter = try filter(context)
-    let options = try DeleteOptions(context.request, limits: bodyLimits)
+    let options = try DeleteOptions(context.request, limits: bodyLimits, schemas: registry.schemas)
     let first = filter.namespace.map { ObjectKey(namespace: $0, name: "") }
     for (key, record) in cache.snapshot(of: context.kind).map.elements(from: first) {
       if let namespace = filter.namespace, key.namespace != namespace { break }

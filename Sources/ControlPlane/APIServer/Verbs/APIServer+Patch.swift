@@ -33,7 +33,7 @@ extension APIServer {
     let kind = try Self.patchKind(context.request)
     let rendering = try rendering(context)
     let isDryRun = try context.request.isDryRun()
-    let body = try RequestBody(context.request, limits: bodyLimits)
+    let body = try readBody(context.request)
     let validation = try context.fieldValidation()
     // Read once more for its warnings, so that they stand in the answer whichever try succeeds.
     var warned = context

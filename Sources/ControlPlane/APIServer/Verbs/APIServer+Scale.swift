@@ -23,7 +23,7 @@ extension APIServer {
   func writeScale(_ context: RequestContext) async throws(APIStatus) -> APIResponse {
     let request = context.request
     let patchKind = context.verb == .patch ? try Self.patchKind(request) : nil
-    let body = try RequestBody(request, limits: bodyLimits)
+    let body = try readBody(request)
     let record = try await mutate(context, isDryRun: try request.isDryRun()) { (old) throws(APIStatus) in
       let current = self.scale(of: old, context)
       let asked: JSONValue

@@ -25,7 +25,7 @@ extension APIServer {
 
   /// A body that is not of the request's own kind.
   private func readOther(_ context: RequestContext, kind: String) throws(APIStatus) -> JSONValue {
-    let json = try RequestBody(context.request, limits: bodyLimits).json
+    let json = try readBody(context.request).json
     guard case .object = json else {
       throw APIStatus(.badRequest, "the request body must be an object of kind \(kind), not \(json.typeName)")
     }

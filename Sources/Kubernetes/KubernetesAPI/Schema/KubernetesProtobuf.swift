@@ -116,10 +116,16 @@ private struct ProtobufMessage {
       members[field.name, default: [:]][key] = member
     default:
       let result = try scalar(value, field.schema, depth: depth)
-      let isOptional = field.wire?.isOptional ?? false
-      if result.isNull || !isOptional && result.isZero { return }
+      if result.isNull || result.isZero && !keepsZero(field) { return }
       members[field.name] = result
     }
+  }
+
+  /// Whether JSON would show the field's zero value: what is only written when it is set, and scalars that must be there.
+  private func keepsZero(_ field: ObjectSchema.Field) -> Bool {
+    if field.wire?.isOptional == true { return true }
+    if case .reference = field.schema { return false }
+    return field.isRequired
   }
 
   private func mapEntry(_ bytes: ArraySlice<UInt8>, _ element: Schema, depth: Int) throws(Failure) -> (String, JSONValue) {

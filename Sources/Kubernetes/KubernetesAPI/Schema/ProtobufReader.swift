@@ -15,7 +15,9 @@ struct ProtobufReader {
   mutating func next() throws(KubernetesProtobuf.Failure) -> (number: Int, value: Value)? {
     guard !rest.isEmpty else { return nil }
     let key = try varint()
-    let number = Int(key >> 3 & 0x1FFF_FFFF)
+    guard let number = Int(exactly: key >> 3), (1...0x1FFF_FFFF).contains(number) else {
+      throw .malformed("a field has no valid number")
+    }
     switch key & 7 {
     case 0: return (number, .varint(try varint()))
     case 1: return (number, .fixed64(try fixed(8)))
@@ -36,10 +38,12 @@ struct ProtobufReader {
     var value: UInt64 = 0
     for shift in stride(from: UInt64(0), to: 70, by: 7) {
       guard let byte = rest.popFirst() else { throw .malformed("a number ends too early") }
+      // Of the tenth byte only one bit is left.
+      if shift == 63, byte > 1 { break }
       value |= UInt64(byte & 0x7F) << shift
       if byte < 0x80 { return value }
     }
-    throw .malformed("a number has more than ten bytes")
+    throw .malformed("a number has more than 64 bits")
   }
 
   private mutating func fixed(_ count: Int) throws(KubernetesProtobuf.Failure) -> UInt64 {
