@@ -70,7 +70,7 @@ import Testing
     }
   }
 
-  /// Without what is another for every object, and without empty members, which protobuf does not tell from missing ones.
+  /// Without what is another for every object, and without empty members, which protobuf does not tell from missing.
   private static func comparable(_ json: JSONValue) -> JSONValue {
     var json = json
     for key in ["uid", "resourceVersion", "creationTimestamp"] { json["metadata"].remove(key) }
@@ -92,7 +92,7 @@ import Testing
   private static func pruned(_ json: JSONValue) -> JSONValue {
     switch json {
     case .object(let members):
-      .object(members.mapValues { pruned($0) }.filter { $0.value != [:] && $0.value != .array([]) && !$0.value.isNull })
+      .object(members.mapValues(pruned).filter { $0.value != [:] && $0.value != .array([]) && !$0.value.isNull })
     case .array(let elements): .array(elements.map { pruned($0) })
     default: json
     }
@@ -184,9 +184,10 @@ import Testing
   @Test func isNotTakenForItselfWhenItActsAsAnother() async throws {
     try await KubectlHarness.with { harness in
       try await harness.kubectl("get pods")  // discovery, whose refusals kubectl does not tell
-      for line in ["auth can-i delete pods --as=nobody", "get pods --as=nobody", "get pods --as=nobody --as-group=ops"] {
-        let failure = await #expect(throws: KubectlHarness.Failure.self) { try await harness.kubectl(line) }
-        #expect(failure?.errors.contains("does not support impersonation") == true, "\(line): \(failure?.errors ?? "")")
+      for command in ["auth can-i delete pods --as=nobody", "get pods --as=nobody", "get pods --as=x --as-group=a"] {
+        let failure = await #expect(throws: KubectlHarness.Failure.self) { try await harness.kubectl(command) }
+        let errors = failure?.errors ?? ""
+        #expect(errors.contains("does not support impersonation"), "\(command): \(errors)")
       }
     }
   }

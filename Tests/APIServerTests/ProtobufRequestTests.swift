@@ -6,7 +6,9 @@ import Testing
 
 /// Requests in protobuf that no kubectl sends.
 @Suite struct ProtobufRequestTests {
-  private static func field(_ number: UInt8, _ bytes: [UInt8]) -> [UInt8] { [number << 3 | 2, UInt8(bytes.count)] + bytes }
+  private static func field(_ number: UInt8, _ bytes: [UInt8]) -> [UInt8] {
+    [number << 3 | 2, UInt8(bytes.count)] + bytes
+  }
 
   private static func body(_ apiVersion: String, _ kind: String, _ message: [UInt8]) -> [UInt8] {
     Array("k8s\0".utf8) + field(1, field(1, Array(apiVersion.utf8)) + field(2, Array(kind.utf8))) + field(2, message)
@@ -39,7 +41,8 @@ import Testing
 
   @Test(arguments: [
     (body("nagaya.dev/v1alpha1", "Application", named("a")), 415), (body("v1", "Nothing", named("a")), 415),
-    (body("", "", named("a")), 415), (body("v1", "Secret", named("a")), 400), (body("v1", "ConfigMap", [0x0A, 0x7F]), 400),
+    (body("", "", named("a")), 415), (body("v1", "Secret", named("a")), 400),
+    (body("v1", "ConfigMap", [0x0A, 0x7F]), 400),
     (body("v1", "ConfigMap", [0x0B]), 400), (Array("k8s\0".utf8), 415), (Array("{}".utf8), 400), ([], 400),
     (body("v1", "ConfigMap", named("-")), 422), ([UInt8](repeating: 0x0A, count: 4 << 20), 413),
   ])
@@ -58,13 +61,15 @@ import Testing
       let created = try await client.create(configMap("a", ["old": "1"]), as: .configMaps)
       let path = Resource.configMaps.path(namespace: "default", name: "a")
       let data = Self.field(2, Self.field(1, Array("new".utf8)) + Self.field(2, Array("2".utf8)))
+      let object = Self.body("v1", "ConfigMap", Self.named("a") + data)
       let replaced = await server.respond(
-        to: Self.request(Self.body("v1", "ConfigMap", Self.named("a") + data), method: .put, path: path), from: .component("test"))
+        to: Self.request(object, method: .put, path: path), from: .component("test"))
       #expect(replaced.status == 200)
       #expect(try await client.get(.configMaps, namespace: "default", name: "a")["data"] == ["new": "2"])
       for (uid, code) in [("another", 409), (created.uid, 200)] {
         let options = Self.body("v1", "DeleteOptions", Self.field(2, Self.field(1, Array(uid.utf8))))
-        let deleted = await server.respond(to: Self.request(options, method: .delete, path: path), from: .component("test"))
+        let deleted = await server.respond(
+          to: Self.request(options, method: .delete, path: path), from: .component("test"))
         #expect(deleted.status == code)
       }
     }

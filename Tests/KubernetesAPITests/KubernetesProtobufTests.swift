@@ -69,7 +69,8 @@ struct KubernetesProtobufTests {
   @Test("keeps the zeros of fields that must be there, and of fields that are only written when set")
   func zeros() throws {
     let header = Self.field(1, "X") + Self.field(2, "")
-    let get = Self.field(1, "") + Self.field(2, Self.field(1, number: 0) + Self.field(2, number: 80)) + Self.field(5, header)
+    let port = Self.field(1, number: 0) + Self.field(2, number: 80)
+    let get = Self.field(1, "") + Self.field(2, port) + Self.field(5, header)
     let container = Self.field(1, "a") + Self.field(10, Self.field(1, Self.field(2, get)) + Self.field(2, number: 0))
       + Self.field(15, Self.field(6, number: 0) + Self.field(1, []))
     let iscsi = Self.field(1, "t") + Self.field(2, "q") + Self.field(3, number: 0)
@@ -90,8 +91,8 @@ struct KubernetesProtobufTests {
 
   @Test("passes over fields that it does not know, as Kubernetes does")
   func unknownFields() throws {
-    let unknown = Self.field(900, "x") + Self.field(901, number: 7) + Self.varint(902 << 3 | 1) + Array(repeating: 1, count: 8)
-      + Self.varint(903 << 3 | 5) + [1, 2, 3, 4]
+    let unknown =
+      Self.field(900, "x") + Self.field(901, number: 7) + Self.varint(902 << 3 | 1) + Array(repeating: 1, count: 8) + Self.varint(903 << 3 | 5) + [1, 2, 3, 4]
     let body = Self.envelope("v1", "ConfigMap", unknown + Self.field(1, unknown + Self.field(1, "a")))
     #expect(
       try KubernetesProtobuf.decode(body, catalog: .standard)
@@ -100,9 +101,12 @@ struct KubernetesProtobufTests {
 
   @Test("refuses messages nested deeper than allowed")
   func depth() throws {
-    let pod = Self.envelope("v1", "Pod", Self.field(2, Self.field(2, Self.field(8, Self.field(1, Self.field(1, "cpu"))))))
+    let container = Self.field(8, Self.field(1, Self.field(1, "cpu")))
+    let pod = Self.envelope("v1", "Pod", Self.field(2, Self.field(2, container)))
     _ = try KubernetesProtobuf.decode(pod, catalog: .standard, maximumDepth: 3)
-    #expect(throws: KubernetesProtobuf.Failure.self) { try KubernetesProtobuf.decode(pod, catalog: .standard, maximumDepth: 2) }
+    #expect(throws: KubernetesProtobuf.Failure.self) {
+      try KubernetesProtobuf.decode(pod, catalog: .standard, maximumDepth: 2)
+    }
   }
 
   @Test("numbers every field of every schema of Kubernetes, and none twice")
@@ -116,7 +120,8 @@ struct KubernetesProtobufTests {
 
   @Test("refuses what is none, and kinds without that form")
   func refuses() {
-    for bytes in [[], Array("k8s".utf8), Array("{}".utf8), Array("k8s\0\u{0A}\u{7F}".utf8), Self.envelope("v1", "Pod", [0x0B]), Self.envelope("v1", "Pod", [0x02, 0x00]),
+    for bytes in [[], Array("k8s".utf8), Array("{}".utf8), Array("k8s\0\u{0A}\u{7F}".utf8), Self.envelope("v1", "Pod", [0x0B]),
+      Self.envelope("v1", "Pod", [0x02, 0x00]),
       Self.envelope("v1", "Pod", [0x0A, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01])]
     {
       #expect(throws: KubernetesProtobuf.Failure.self) { try KubernetesProtobuf.decode(bytes, catalog: .standard) }
@@ -135,7 +140,9 @@ struct KubernetesProtobufTests {
       var bytes = whole
       for _ in 0...generator.number(below: 4) { bytes[4 + generator.number(below: bytes.count - 4)] = UInt8(generator.number(below: 256)) }
       _ = try? KubernetesProtobuf.decode(bytes, catalog: .standard)
-      let noise = (0..<generator.number(below: 60)).map { _ in UInt8(generator.number(below: generator.number(below: 256) + 1)) }
+      let noise = (0..<generator.number(below: 60)).map { _ in
+        UInt8(generator.number(below: generator.number(below: 256) + 1))
+      }
       _ = try? KubernetesProtobuf.decode(Self.envelope("apps/v1", "Deployment", noise), catalog: .standard)
     }
   }

@@ -88,7 +88,9 @@ private struct ProtobufMessage {
       if let field = schema.fields.first(where: { $0.wire?.numbers == place }) {
         try read(value, field, into: &members, depth: depth)
       } else if case .bytes(let content) = value,
-        schema.fields.contains(where: { $0.wire.map { $0.numbers.count > place.count && $0.numbers.starts(with: place) } ?? false })
+        schema.fields.contains(where: { field in
+          field.wire.map { $0.numbers.count > place.count && $0.numbers.starts(with: place) } ?? false
+        })
       {
         members.merge(try object(content, schema, prefix: place, depth: depth + 1)) { _, last in last }
       }
@@ -121,14 +123,17 @@ private struct ProtobufMessage {
     }
   }
 
-  /// Whether JSON would show the field's zero value: what is only written when it is set, and scalars that must be there.
+  /// Whether JSON would show the field's zero value: it is only written when it is set, or it is a scalar that must be
+  /// there.
   private func keepsZero(_ field: ObjectSchema.Field) -> Bool {
     if field.wire?.isOptional == true { return true }
     if case .reference = field.schema { return false }
     return field.isRequired
   }
 
-  private func mapEntry(_ bytes: ArraySlice<UInt8>, _ element: Schema, depth: Int) throws(Failure) -> (String, JSONValue) {
+  private func mapEntry(
+    _ bytes: ArraySlice<UInt8>, _ element: Schema, depth: Int
+  ) throws(Failure) -> (String, JSONValue) {
     var reader = ProtobufReader(bytes)
     var key = ""
     var member: JSONValue = element.zero
