@@ -110,7 +110,12 @@ struct CrashTest: AsyncParsableCommand {
       if !rest.isEmpty { try await Task.sleep(for: .milliseconds(200)) }
     }
     result.leaks += rest.split(separator: "\n").map { "object \($0)" }
-    result.leaks += try await instance.leftovers().filter { $0.hasPrefix("loop") }
+    var loops = ["unknown"]
+    while !loops.isEmpty, ContinuousClock.now < deadline {
+      loops = try await instance.leftovers().filter { $0.hasPrefix("loop") }
+      if !loops.isEmpty { try await Task.sleep(for: .milliseconds(200)) }
+    }
+    result.leaks += loops
     result.leaks += try await instance.shell("find \(instance.state)/pools/default -type f -size +64k").out
       .split(separator: "\n").map { "file \($0)" }
     try await instance.down()

@@ -78,6 +78,7 @@ public struct PlatformInstance: Sendable {
     return try await lines("mount", "grep -F '\(directory)/' /proc/self/mountinfo")
       + lines("loop", "losetup -l -n -O NAME,BACK-FILE | grep -F '\(directory)/'")
       + lines("process", "pgrep -af -- '\(directory)/' | grep -vE 'pgrep|bash|timeout'")
+      + lines("container", "ls -l /proc/[0-9]*/fd 2>/dev/null | grep -F '\(directory)/run/' | grep -F exec.fifo")
   }
 
   /// Stops what is left by force and removes the directory.

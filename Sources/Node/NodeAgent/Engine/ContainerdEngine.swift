@@ -41,8 +41,13 @@ public actor ContainerdEngine: Service {
   private func supervise() async throws {
     var backOff = BackOff(initial: .seconds(1), maximum: .seconds(30))
     var startedAt = ContinuousClock.now
+    var sweptAt = ContinuousClock.now
     while !Task.isCancelled {
       try await Task.sleep(for: .milliseconds(500))
+      if ContinuousClock.now - sweptAt > .seconds(5) {
+        sweptAt = .now
+        endStrandedContainers()
+      }
       if let process, process.isRunning { continue }
       if ContinuousClock.now - startedAt > .seconds(60) { backOff.reset() }
       logger.error("containerd ended; starting it again", metadata: ["log": .string(layout.logFile)])
@@ -106,6 +111,7 @@ public actor ContainerdEngine: Service {
     // Shims of sandboxes that were removed a moment ago are still about to end; without containerd they would stay.
     for shim in shims { _ = await shim.waitForExit(within: .seconds(3)) }
     await end(running)
+    endStrandedContainers()
     for shim in shims {
       logger.warning("a shim outlived containerd", metadata: ["pid": "\(shim.id)"])
       shim.signal(SIGKILL)
@@ -129,6 +135,12 @@ public actor ContainerdEngine: Service {
   }
 
   private nonisolated var arguments: [String] { ["--config", layout.configurationFile] }
+
+  private nonisolated func endStrandedContainers() {
+    for container in StrandedContainers(stateDirectory: layout.state).end() {
+      logger.info("ended a container that was cut off before it began", metadata: ["container": "\(container)"])
+    }
+  }
 
   private func end(_ process: DetachedProcess) async {
     process.signal(SIGTERM)
