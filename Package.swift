@@ -141,7 +141,8 @@ let package = Package(
     room("Placement", on: "Storage"),
     room("VolumePools", on: "Storage", ["LinuxSystem", "JSONDocument", .subprocess, .logging]),
     room(
-      "CSIDriver", on: "Storage", ["CSI", "VolumePools", "LinuxSystem", .grpc, .grpcTransport, .logging, .serviceLifecycle]),
+      "CSIDriver", on: "Storage",
+      ["CSI", "VolumePools", "LinuxSystem", .grpc, .grpcTransport, .logging, .serviceLifecycle]),
     room(
       "StorageControllers", on: "Storage",
       [
@@ -219,7 +220,12 @@ let package = Package(
         .nioHTTP1, .nioSSL, .subprocess, .logging,
       ]),
     tests("CertificateAuthority", ["CertificateAuthority", .nioCore, .nioPosix, .nioSSL]),
-    tests("Command", ["nagaya", "APIServer", "JSONDocument", "KubernetesAPI", "KubernetesClient", "OCI", "PlatformHarness", .argumentParser]),
+    tests(
+      "Command",
+      [
+        "nagaya", "APIServer", "JSONDocument", "KubernetesAPI", "KubernetesClient", "OCI", "PlatformHarness",
+        .argumentParser,
+      ]),
     .target(
       name: "PlatformHarness", dependencies: ["JSONDocument", .subprocess], path: "Tests/PlatformHarness",
       swiftSettings: strict),

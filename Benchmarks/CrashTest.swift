@@ -10,7 +10,8 @@ import Synchronization
 /// Kills nagaya with SIGKILL at random moments while objects are written and apps with volumes come and go.
 struct CrashTest: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "crash", abstract: "Kill nagaya again and again under load; nothing acknowledged may be lost, nothing leak.")
+    commandName: "crash",
+    abstract: "Kill nagaya again and again under load; nothing acknowledged may be lost, nothing leak.")
 
   @Option(help: "How often nagaya is killed.")
   var rounds = 200
@@ -78,12 +79,14 @@ struct CrashTest: AsyncParsableCommand {
 
       known = acknowledged.values
       written += acknowledged.count
-      let stored = try await Self.client(instance).list(.configMaps, namespace: "demo-dev", labels: LabelSelector(matchLabels: ["crash": "test"]))
+      let stored = try await Self.client(instance).list(
+        .configMaps, namespace: "demo-dev", labels: LabelSelector(matchLabels: ["crash": "test"]))
       let values = Dictionary(
         uniqueKeysWithValues: stored.items.map { ($0.name, $0["data"]["value"].string.flatMap { Int($0) } ?? -1) })
       for (name, value) in known where (values[name] ?? -1) < value {
         result.lost += 1
-        print("round \(round): \(name) was acknowledged with \(value), found \(values[name].map(String.init) ?? "nothing")")
+        print(
+          "round \(round): \(name) was acknowledged with \(value), found \(values[name].map(String.init) ?? "nothing")")
       }
       if round % 10 == 0 {
         let elapsed = Int((ContinuousClock.now - start).seconds)
@@ -131,7 +134,9 @@ struct CrashTest: AsyncParsableCommand {
       let next = (acknowledged[name] ?? 0) + 1
       object["data"]["value"] = .string(String(next))
       do {
-        if next == 1 { try await client.create(object, as: .configMaps) } else {
+        if next == 1 {
+          try await client.create(object, as: .configMaps)
+        } else {
           try await client.update(object, as: .configMaps)
         }
         acknowledged.note(name, next)
@@ -145,7 +150,8 @@ struct CrashTest: AsyncParsableCommand {
   private static func churn(round: Int, client: KubernetesClient) async {
     var app = KubernetesObject(.applications, namespace: "demo-dev", name: "churn-\(round % 4)")
     app.spec = [
-      "image": "nagaya.local/hello:1", "port": 8080, "volumes": [["name": "data", "mountPath": "/data", "size": "300Mi"]],
+      "image": "nagaya.local/hello:1", "port": 8080,
+      "volumes": [["name": "data", "mountPath": "/data", "size": "300Mi"]],
     ]
     _ = try? await client.create(app, as: .applications)
     try? await client.delete(.applications, namespace: "demo-dev", name: "churn-\((round + 2) % 4)")
@@ -153,7 +159,8 @@ struct CrashTest: AsyncParsableCommand {
 
   private static func client(_ instance: PlatformInstance) throws -> KubernetesClient {
     KubernetesClient(
-      try HTTPSTransport(Kubeconfig.load(explicit: "\(instance.state)/kubeconfig").connection()), userAgent: "crash-test")
+      try HTTPSTransport(Kubeconfig.load(explicit: "\(instance.state)/kubeconfig").connection()),
+      userAgent: "crash-test")
   }
 }
 

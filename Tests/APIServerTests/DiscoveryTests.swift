@@ -46,12 +46,18 @@ struct DiscoveryTests {
   func groups() throws {
     #expect(try Self.get("/api").0["versions"] == ["v1"])
     let (list, _) = try Self.get("/apis/")
-    #expect(list["groups"].elements.contains { $0["name"] == "nagaya.dev" && $0["preferredVersion"]["version"] == "v1alpha1" })
+    #expect(
+      list["groups"].elements.contains { $0["name"] == "nagaya.dev" && $0["preferredVersion"]["version"] == "v1alpha1" }
+    )
     #expect(try Self.get("/apis/apps").0["kind"] == "APIGroup")
     #expect(try Self.get("/version").0["minor"] == "36")
   }
 
-  @Test("answers nothing else", arguments: ["/api/v2", "/apis/none", "/apis/apps/v2", "/apis/apps/v1/deployments", "/openapi/v2", "/openapi/v3/api/v9", "/x"])
+  @Test(
+    "answers nothing else",
+    arguments: [
+      "/api/v2", "/apis/none", "/apis/apps/v2", "/apis/apps/v1/deployments", "/openapi/v2", "/openapi/v3/api/v9", "/x",
+    ])
   func others(_ path: String) {
     #expect(Self.documents.respond(to: APIRequest(.get, path)) == nil)
     #expect(Self.documents.respond(to: APIRequest(.post, "/api/v1")) == nil)

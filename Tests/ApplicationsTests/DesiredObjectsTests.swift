@@ -37,7 +37,10 @@ struct DesiredObjectsTests {
 
   @Test("an http path becomes an http probe")
   func probe() {
-    let probe = container(desired { $0["readiness"]["path"] = "/healthz"; $0["port"] = 9000 })["readinessProbe"]
+    let probe = container(
+      desired {
+        $0["readiness"]["path"] = "/healthz"; $0["port"] = 9000
+      })["readinessProbe"]
     #expect(probe["httpGet"] == ["path": "/healthz", "port": 9000])
     #expect(probe["tcpSocket"].isNull)
   }

@@ -52,7 +52,10 @@ struct DiagnosisTests {
       reason: "Unschedulable", words: "Insufficient cpu",
       pod: [
         "conditions": [
-          ["type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes: Insufficient cpu"]
+          [
+            "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+            "message": "0/1 nodes: Insufficient cpu",
+          ]
         ]
       ]),
     Case(
@@ -98,6 +101,7 @@ struct DiagnosisTests {
     #expect(problem?.message.contains("100Gi") == true && problem?.message.contains("3Gi") == true)
     capacity["capacity"] = "200Gi"
     surroundings.capacities = [capacity]
-    #expect(ApplicationDiagnosis(application, surroundings, refusals: [], now: Self.now).problem?.reason == .progressing)
+    #expect(
+      ApplicationDiagnosis(application, surroundings, refusals: [], now: Self.now).problem?.reason == .progressing)
   }
 }

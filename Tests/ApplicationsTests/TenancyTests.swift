@@ -41,7 +41,8 @@ struct TenancyTests {
       #expect(after == before)
       // Revoked, and no longer limited.
       try await house.client.patch(
-        .tenants, name: "shop", ["spec": ["members": [["kind": "Group", "name": "crew", "role": "edit"]], "quota": nil]])
+        .tenants, name: "shop",
+        ["spec": ["members": [["kind": "Group", "name": "crew", "role": "edit"]], "quota": nil]])
       let isRevoked: Bool? = try await house.eventually {
         let left = try await house.client.list(.roleBindings).items.filter { $0.name == Self.admin }
         let quotas = try await house.client.list(.resourceQuotas).items
@@ -109,12 +110,14 @@ struct TenancyTests {
     Attempt(what: "make one with a label", new: [Tenant.label: "shop"], name: "mine"),
     Attempt(what: "take a label on", old: [:], new: [Tenant.label: "shop"], name: "mine"),
     Attempt(what: "take a label off", old: [Tenant.label: "shop"], new: [:]),
-    Attempt(what: "change another label", old: [Tenant.label: "shop"], new: [Tenant.label: "shop", "a": "b"], isAllowed: true),
+    Attempt(
+      what: "change another label", old: [Tenant.label: "shop"], new: [Tenant.label: "shop", "a": "b"], isAllowed: true),
     Attempt(what: "delete a tenant's", old: [Tenant.label: "shop"]),
     Attempt(what: "delete another", old: [:], name: "mine", isAllowed: true),
     Attempt(what: "as the controller", new: [Tenant.label: "shop"], user: UserInfo(name: "tenancy"), isAllowed: true),
     Attempt(
-      what: "as an administrator", new: [Tenant.label: "shop"], user: UserInfo(name: "root", groups: ["system:masters"]),
+      what: "as an administrator", new: [Tenant.label: "shop"],
+      user: UserInfo(name: "root", groups: ["system:masters"]),
       isAllowed: true),
   ]
 

@@ -7,13 +7,14 @@ import Testing
 @testable import CertificateAuthority
 
 @Suite struct LeafCacheTests {
-  @Test(arguments: [
-    ("hello.demo-dev.nagaya.localhost", "*.demo-dev.nagaya.localhost"),
-    ("HELLO.Demo-Dev.nagaya.LOCALHOST.", "*.demo-dev.nagaya.localhost"),
-    ("portal.nagaya.localhost", "*.nagaya.localhost"), ("nagaya.localhost", "nagaya.localhost"),
-    ("a.b.c.nagaya.localhost", nil), ("example.com", nil), ("evilnagaya.localhost", nil), ("", nil), (".", nil),
-    ("*.nagaya.localhost", nil), ("..nagaya.localhost", nil), ("a b.nagaya.localhost", nil),
-  ] as [(String, String?)])
+  @Test(
+    arguments: [
+      ("hello.demo-dev.nagaya.localhost", "*.demo-dev.nagaya.localhost"),
+      ("HELLO.Demo-Dev.nagaya.LOCALHOST.", "*.demo-dev.nagaya.localhost"),
+      ("portal.nagaya.localhost", "*.nagaya.localhost"), ("nagaya.localhost", "nagaya.localhost"),
+      ("a.b.c.nagaya.localhost", nil), ("example.com", nil), ("evilnagaya.localhost", nil), ("", nil), (".", nil),
+      ("*.nagaya.localhost", nil), ("..nagaya.localhost", nil), ("a b.nagaya.localhost", nil),
+    ] as [(String, String?)])
   func aHostHasItsCertificateName(host: String, name: String?) throws {
     let directory = try TemporaryDirectory()
     defer { directory.remove() }
@@ -73,7 +74,9 @@ import Testing
           "https://\(host):\(port)/",
         ])
     }
-    for host in ["hello.demo-dev.nagaya.localhost", "other.demo-dev.nagaya.localhost", "portal.nagaya.localhost", "localhost"] {
+    for host in [
+      "hello.demo-dev.nagaya.localhost", "other.demo-dev.nagaya.localhost", "portal.nagaya.localhost", "localhost",
+    ] {
       #expect(try fetch(host).output == "ok", "\(host)")
     }
     let (status, output) = try fetch("a.b.c.nagaya.localhost")

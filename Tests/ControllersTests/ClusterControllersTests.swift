@@ -59,7 +59,8 @@ struct ClusterControllersTests {
         try await cluster.client.get(.serviceAccounts, namespace: "demo", name: "default").name == "default"
       }
       try await eventually("the CA") {
-        try await cluster.client.get(.configMaps, namespace: "demo", name: "kube-root-ca.crt")["data"]["ca.crt"] == "PEM"
+        try await cluster.client.get(.configMaps, namespace: "demo", name: "kube-root-ca.crt")["data"]["ca.crt"]
+          == "PEM"
       }
       try await cluster.client.delete(.serviceAccounts, namespace: "demo", name: "default")
       try await eventually("it comes back") {
@@ -128,7 +129,9 @@ struct ClusterControllersTests {
     #expect(expectations.areMet(for: owner))
   }
 
-  @Test(arguments: [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE=")])
+  @Test(arguments: [
+    ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="),
+  ])
   func base64FollowsTheVectorsOfRFC4648(plain: String, encoded: String) {
     #expect(Base64.text(Array(plain.utf8)) == encoded)
   }

@@ -15,7 +15,8 @@ struct RolloutTests {
   }
 
   @Test(arguments: [
-    (10, "25%", "25%", 3, 2), (1, "25%", "25%", 1, 0), (4, "0%", "0%", 0, 1), (4, "0", "100%", 0, 4), (0, "25%", "25%", 0, 1)
+    (10, "25%", "25%", 3, 2), (1, "25%", "25%", 1, 0), (4, "0%", "0%", 0, 1), (4, "0", "100%", 0, 4),
+    (0, "25%", "25%", 0, 1),
   ])
   func sharesRoundSurgeUpAndUnavailableDown(
     replicas: Int, surge: String, unavailable: String, expectedSurge: Int, expectedUnavailable: Int

@@ -6,7 +6,8 @@ import Testing
 
 @Suite("Requests through the edge", .serialized)
 struct ProxyTests {
-  @Test("reach the pod over HTTP/1.1 and HTTP/2, with the edge's forwarding fields", arguments: ["--http1.1", "--http2"])
+  @Test(
+    "reach the pod over HTTP/1.1 and HTTP/2, with the edge's forwarding fields", arguments: ["--http1.1", "--http2"])
   func forwards(version: String) async throws {
     let pod = try await Upstream()
     try await Stage.run([pod.endpoint]) { stage, routes in
@@ -71,7 +72,8 @@ struct ProxyTests {
     let pod = try await Upstream()
     try await Stage.run([pod.endpoint]) { stage, _ in
       let request = "GET /headers HTTP/1.1\r\nHost: \(Stage.host)\r\nX-Turn: TURN\r\n\r\n"
-      let text = (1...5).map { request.replacing("TURN", with: "\($0)") }.joined()
+      let text =
+        (1...5).map { request.replacing("TURN", with: "\($0)") }.joined()
         + "GET / HTTP/1.1\r\nHost: \(Stage.host)\r\nConnection: close\r\n\r\n"
       let answer = try await stage.send(text)
       let turns = answer.split(separator: "\n").compactMap { $0.hasPrefix("x-turn: ") ? Int($0.dropFirst(8)) : nil }
@@ -151,7 +153,8 @@ struct ProxyTests {
   func slowClient() async throws {
     let pod = try await Upstream()
     try await Stage.run([pod.endpoint]) { stage, routes in
-      async let client = stage.curl(["-m", "2", "--limit-rate", "1000", "-o", "/dev/null"], path: "/bytes/\(200 << 20)")
+      async let client = stage.curl(
+        ["-m", "2", "--limit-rate", "1000", "-o", "/dev/null"], path: "/bytes/\(200 << 20)")
       #expect(await eventually { routes.inFlight == 1 && pod.counts.bytesWritten > 0 })
       let answer = try await client
       #expect(!answer.isSuccess)  // it gave up after 2 s

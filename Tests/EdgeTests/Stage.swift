@@ -27,7 +27,8 @@ final class Stage: Sendable {
 
   /// Runs `body` with an edge whose app `hello` has the given pods, and takes everything down.
   static func run(
-    _ endpoints: [Endpoint], limits: EdgeConfiguration.Limits = .init(), _ body: (Stage, RoutingTable) async throws -> Void
+    _ endpoints: [Endpoint], limits: EdgeConfiguration.Limits = .init(),
+    _ body: (Stage, RoutingTable) async throws -> Void
   ) async throws {
     let directory = "/tmp/nagaya-edge-\(UInt64.random(in: .min ... .max))"
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
@@ -87,7 +88,8 @@ final class Stage: Sendable {
     let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .connect(host: "127.0.0.1", port: port) { channel in
         channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.addHandler(NIOSSLClientHandler(context: context, serverHostname: Stage.host))
+          try channel.pipeline.syncOperations.addHandler(
+            NIOSSLClientHandler(context: context, serverHostname: Stage.host))
           return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
         }
       }

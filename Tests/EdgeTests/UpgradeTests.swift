@@ -7,12 +7,15 @@ struct UpgradeTests {
   @Test("websockets go through byte for byte, also bytes that follow the answer at once")
   func websocket() async throws {
     let pod = try await RawUpstream(
-      saying: "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\nearly|")
+      saying:
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\nearly|"
+    )
     try await Stage.run([pod.endpoint]) { stage, routes in
       try await stage.connect { reader, writer in
         try await writer.write(
           ByteBuffer(
-            string: "GET /chat HTTP/1.1\r\nHost: \(Stage.host)\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
+            string:
+              "GET /chat HTTP/1.1\r\nHost: \(Stage.host)\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n"
               + "Sec-WebSocket-Version: 13\r\n\r\n"))
         let head = try await reader.read(until: "\r\n\r\n").lowercased()
         #expect(head.hasPrefix("http/1.1 101 switching protocols\r\n"))
@@ -45,7 +48,8 @@ struct UpgradeTests {
 
   @Test("a pod that switches protocols unasked is a bad gateway")
   func unasked() async throws {
-    let pod = try await RawUpstream(saying: "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
+    let pod = try await RawUpstream(
+      saying: "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
     try await Stage.run([pod.endpoint]) { stage, _ in
       let answer = try await stage.curl(["--http1.1", "-w", "%{http_code}", "-o", "/dev/null"])
       #expect(answer.output == "502")

@@ -99,7 +99,9 @@ private final class UpstreamApp: ChannelInboundHandler {
   private func answer(_ context: ChannelHandlerContext, _ head: HTTPRequestHead) {
     switch head.uri {
     case "/headers":
-      respond(context, .ok, "\(head.method) \(head.uri)\n" + head.headers.map { "\($0.name.lowercased()): \($0.value)\n" }.joined())
+      respond(
+        context, .ok,
+        "\(head.method) \(head.uri)\n" + head.headers.map { "\($0.name.lowercased()): \($0.value)\n" }.joined())
     case "/count": respond(context, .ok, String(received))
     case "/echo": context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
     case "/early", "/never": break

@@ -12,7 +12,10 @@ extension WholePlatform {
         ("noimage", "--image=nagaya.local/nothing:1", ["ErrImagePull", "ImagePullBackOff", "ImageNotFound"]),
         ("exits", "--image=nagaya.local/hello:1 --command /hello --command --exit=3", ["CrashLoop"]),
         ("closed", "--image=nagaya.local/hello:1 --port=9999", ["PortNotOpen"]),
-        ("huge", "--image=nagaya.local/hello:1 --volume data:/data:900Gi", ["VolumeTooLarge", "Unschedulable", "VolumePending"]),
+        (
+          "huge", "--image=nagaya.local/hello:1 --volume data:/data:900Gi",
+          ["VolumeTooLarge", "Unschedulable", "VolumePending"]
+        ),
       ])
     func reason(name: String, flags: String, reasons: [String]) async throws {
       let shell = try running().shell

@@ -61,7 +61,8 @@ extension WholePlatform {
         let wide = try await shell.succeed("kubectl get nodes -o wide")
         #expect(wide.contains("INTERNAL-IP") && wide.contains("containerd://"))
         #expect(
-          try await shell.succeed("kubectl get cm -o custom-columns=N:.metadata.name --no-headers \(n)").contains("settings"))
+          try await shell.succeed("kubectl get cm -o custom-columns=N:.metadata.name --no-headers \(n)").contains(
+            "settings"))
         #expect(try await shell.fail("kubectl get configmap nothing \(n)").contains("NotFound"))
         #expect(
           try await shell.fail("kubectl create configmap settings --from-literal=a=1 \(n)").contains("already exists"))
@@ -95,11 +96,14 @@ extension WholePlatform {
         try await shell.succeed("KUBE_EDITOR='sed -i s/COLOUR/COLOR/' kubectl edit deployment web \(n)")
         try await shell.succeed("kubectl label deployment web tier=front \(n)")
         try await shell.succeed("kubectl annotate deployment web note='for tests' \(n)")
-        try await shell.succeed("kubectl patch deployment web --type=merge -p '{\"spec\":{\"minReadySeconds\":1}}' \(n)")
         try await shell.succeed(
-          "kubectl patch deployment web --type=json -p '[{\"op\":\"replace\",\"path\":\"/spec/replicas\",\"value\":1}]' \(n)")
+          "kubectl patch deployment web --type=merge -p '{\"spec\":{\"minReadySeconds\":1}}' \(n)")
         try await shell.succeed(
-          "kubectl patch deployment web -p '{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"web\",\"env\":[{\"name\":\"EXTRA\",\"value\":\"x\"}]}]}}}}' \(n)")
+          "kubectl patch deployment web --type=json -p '[{\"op\":\"replace\",\"path\":\"/spec/replicas\",\"value\":1}]' \(n)"
+        )
+        try await shell.succeed(
+          "kubectl patch deployment web -p '{\"spec\":{\"template\":{\"spec\":{\"containers\":[{\"name\":\"web\",\"env\":[{\"name\":\"EXTRA\",\"value\":\"x\"}]}]}}}}' \(n)"
+        )
         let text = try await shell.succeed("kubectl get deployment web -o json \(n)")
         let object = try JSONValue(parsing: text)
         #expect(object["metadata"]["labels"]["tier"] == "front")
@@ -120,7 +124,8 @@ extension WholePlatform {
           try await shell.succeed("kubectl rollout status deployment web --timeout=60s \(n)", seconds: 70).contains(
             "successfully rolled out"))
         try await shell.succeed("kubectl scale deployment web --replicas=1 \(n)")
-        try await shell.succeed("kubectl wait deployment web --for=jsonpath='{.status.readyReplicas}'=1 --timeout=60s \(n)")
+        try await shell.succeed(
+          "kubectl wait deployment web --for=jsonpath='{.status.readyReplicas}'=1 --timeout=60s \(n)")
         try await shell.succeed("kubectl rollout restart deployment web \(n)")
         try await shell.succeed("kubectl rollout status deployment web --timeout=60s \(n)", seconds: 70)
         #expect(try await shell.succeed("kubectl rollout history deployment web \(n)").contains("2"))
@@ -147,7 +152,8 @@ extension WholePlatform {
         try await shell.succeed("kubectl create -f \(path) \(n)")
         try await shell.succeed("kubectl delete configmap held --wait=false \(n)")
         #expect(
-          try await !shell.succeed("kubectl get configmap held -o jsonpath='{.metadata.deletionTimestamp}' \(n)").isEmpty)
+          try await !shell.succeed("kubectl get configmap held -o jsonpath='{.metadata.deletionTimestamp}' \(n)")
+            .isEmpty)
         try await shell.succeed(
           "kubectl patch configmap held --type=merge -p '{\"metadata\":{\"finalizers\":null}}' \(n)")
         try await shell.succeed("kubectl wait configmap held --for=delete --timeout=20s \(n)")
@@ -160,7 +166,9 @@ extension WholePlatform {
       #expect(try await shell.succeed("kubectl auth can-i create pods") == "yes\n")
       #expect(try await shell.succeed("kubectl auth whoami").contains("system:masters"))
       let resources = try await shell.succeed("kubectl api-resources")
-      for line in ["applications", "tenants", "deployments", "persistentvolumeclaims", "csistoragecapacities", "leases"] {
+      for line in [
+        "applications", "tenants", "deployments", "persistentvolumeclaims", "csistoragecapacities", "leases",
+      ] {
         #expect(resources.contains(line), "\(line) is missing in\n\(resources)")
       }
       #expect(try await shell.succeed("kubectl explain pod.spec.containers").contains("image"))
@@ -174,10 +182,12 @@ extension WholePlatform {
       let nagaya = try running()
       try await inNamespace("kubectl-account") { shell, n in
         try await shell.succeed("kubectl create serviceaccount reader \(n)")
-        try await shell.succeed("kubectl create rolebinding reader --clusterrole=view --serviceaccount=kubectl-account:reader \(n)")
+        try await shell.succeed(
+          "kubectl create rolebinding reader --clusterrole=view --serviceaccount=kubectl-account:reader \(n)")
         let secret = try file(
           "token.yaml",
-          "{apiVersion: v1, kind: Secret, type: kubernetes.io/service-account-token, metadata: {name: token, annotations: {kubernetes.io/service-account.name: reader}}}")
+          "{apiVersion: v1, kind: Secret, type: kubernetes.io/service-account-token, metadata: {name: token, annotations: {kubernetes.io/service-account.name: reader}}}"
+        )
         try await shell.succeed("kubectl create -f \(secret) \(n)")
         try await eventually("the token is there") {
           try await !shell("kubectl get secret token -o jsonpath='{.data.token}' \(n)").out.isEmpty
@@ -210,11 +220,13 @@ extension WholePlatform {
       #expect(try await status("\(admin) \(api)/api/v1/nothings") == "404")
       #expect(try await status("\(admin) '\(api)/api/v1/pods?labelSelector=a%20b%20c'") == "400")
       #expect(
-        try await status("\(admin) -H 'Content-Type: application/json' -d '{\"kind\":' \(api)/api/v1/namespaces") == "400")
+        try await status("\(admin) -H 'Content-Type: application/json' -d '{\"kind\":' \(api)/api/v1/namespaces")
+          == "400")
       try await shell.succeed("head -c 10000000 /dev/zero | tr '\\0' ' ' > \(nagaya.directory)/big")
       #expect(
         try await status(
-          "\(admin) -H 'Content-Type: application/json' --data-binary @\(nagaya.directory)/big \(api)/api/v1/namespaces")
+          "\(admin) -H 'Content-Type: application/json' --data-binary @\(nagaya.directory)/big \(api)/api/v1/namespaces"
+        )
           == "413")
       let deep = String(repeating: "[", count: 1000) + String(repeating: "]", count: 1000)
       #expect(

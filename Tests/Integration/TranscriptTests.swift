@@ -12,7 +12,8 @@ extension WholePlatform {
       let shell = nagaya.shell
 
       let created = try await shell.succeed(
-        "nagaya create app hello -n demo-dev --image=nagaya.local/hello:1 --port=8080 --volume data:/data:1Gi", seconds: 90)
+        "nagaya create app hello -n demo-dev --image=nagaya.local/hello:1 --port=8080 --volume data:/data:1Gi",
+        seconds: 90)
       #expect(created.contains("NAME"))
       #expect(created.contains("https://hello.demo-dev.nagaya.localhost:\(nagaya.edgePort)"))
       #expect(created.contains("True"))
@@ -20,16 +21,19 @@ extension WholePlatform {
       let answer = try await shell.succeed("curl -sS --cacert $CA \(nagaya.url("hello", "demo-dev"))")
       #expect(answer == "Hello from demo-dev/hello\n")
       let http1 = try await shell.succeed(
-        "curl -sS --http1.1 -o /dev/null -w '%{http_code} %{http_version}' --cacert $CA \(nagaya.url("hello", "demo-dev"))")
+        "curl -sS --http1.1 -o /dev/null -w '%{http_code} %{http_version}' --cacert $CA \(nagaya.url("hello", "demo-dev"))"
+      )
       #expect(http1 == "200 1.1")
       let http2 = try await shell.succeed(
-        "curl -sS --http2 -o /dev/null -w '%{http_code} %{http_version}' --cacert $CA \(nagaya.url("hello", "demo-dev"))")
+        "curl -sS --http2 -o /dev/null -w '%{http_code} %{http_version}' --cacert $CA \(nagaya.url("hello", "demo-dev"))"
+      )
       #expect(http2 == "200 2")
 
       let listing = try await shell.succeed("kubectl get apps,deployments,pods,pvc,pv,nodes -A")
-      for part in ["application.nagaya.dev/hello", "deployment.apps/hello", "pod/hello-", "persistentvolumeclaim/hello-data",
-        "persistentvolume/pvc-", "node/testnode"]
-      {
+      for part in [
+        "application.nagaya.dev/hello", "deployment.apps/hello", "pod/hello-", "persistentvolumeclaim/hello-data",
+        "persistentvolume/pvc-", "node/testnode",
+      ] {
         #expect(listing.contains(part), "\(part) is missing in\n\(listing)")
       }
 
@@ -45,7 +49,9 @@ extension WholePlatform {
 
       try await shell.succeed("nagaya delete app hello -n demo-dev")
       try await eventually("pods, claims and volumes are gone") {
-        let rest = try await shell("kubectl get pods,pvc,deployments,rs,svc -n demo-dev -o name; kubectl get pv -o name").out
+        let rest = try await shell(
+          "kubectl get pods,pvc,deployments,rs,svc -n demo-dev -o name; kubectl get pv -o name"
+        ).out
         return rest.isEmpty
       }
     }

@@ -3,19 +3,24 @@ import Testing
 
 @Suite("JSON documents")
 struct JSONParserTests {
-  @Test("are refused when malformed", arguments: [
-    "", " ", "{", "[", "{]", "[1,]", "{\"a\":1,}", "{a:1}", "01", "-", "1.", ".5", "1e", "+1", "nul", "truefalse", "\"",
-    "\"\\x\"", "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"\u{1}\"", "[1] 2", "1e999", "{\"a\" 1}", "NaN", "'a'",
-  ])
+  @Test(
+    "are refused when malformed",
+    arguments: [
+      "", " ", "{", "[", "{]", "[1,]", "{\"a\":1,}", "{a:1}", "01", "-", "1.", ".5", "1e", "+1", "nul", "truefalse",
+      "\"",
+      "\"\\x\"", "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"\u{1}\"", "[1] 2", "1e999", "{\"a\" 1}", "NaN", "'a'",
+    ])
   func refusesMalformed(_ text: String) {
     #expect(throws: JSONError.self) { try JSONValue(parsing: text) }
   }
 
-  @Test("keep what they say", arguments: [
-    ("9223372036854775807", JSONValue.integer(.max)), ("-9223372036854775808", .integer(.min)), ("1.5", .number(1.5)),
-    ("1e3", .number(1000)), (#""\u00e9\ud83c\udfe0\/\n""#, .string("é🏠/\n")), (" [ ] ", .array([])),
-    (#"{"a":{"b":[null,true,false]}}"#, ["a": ["b": [.null, true, false]]]),
-  ] as [(String, JSONValue)])
+  @Test(
+    "keep what they say",
+    arguments: [
+      ("9223372036854775807", JSONValue.integer(.max)), ("-9223372036854775808", .integer(.min)), ("1.5", .number(1.5)),
+      ("1e3", .number(1000)), (#""\u00e9\ud83c\udfe0\/\n""#, .string("é🏠/\n")), (" [ ] ", .array([])),
+      (#"{"a":{"b":[null,true,false]}}"#, ["a": ["b": [.null, true, false]]]),
+    ] as [(String, JSONValue)])
   func parses(_ text: String, _ expected: JSONValue) throws {
     #expect(try JSONValue(parsing: text) == expected)
   }
@@ -83,7 +88,9 @@ struct JSONParserTests {
   func scanner(_ seed: UInt64) {
     var generator = SeededGenerator(seed: seed)
     let inner = JSONValue.random(depth: 3, using: &generator)
-    let value: JSONValue = ["kind": "Pod", "metadata": ["labels": inner, "name": "a\"b\\"], "spec": .random(depth: 4, using: &generator)]
+    let value: JSONValue = [
+      "kind": "Pod", "metadata": ["labels": inner, "name": "a\"b\\"], "spec": .random(depth: 4, using: &generator),
+    ]
     let bytes = value.encoded()
     #expect(JSONScanner.value(at: ["metadata", "labels"], in: bytes) == inner)
     #expect(JSONScanner.string(at: ["metadata", "name"], in: bytes) == "a\"b\\")

@@ -23,7 +23,8 @@ extension JSONValue {
     case 3: return .number(Double(Int.random(in: -1000...1000, using: &generator)) + 0.25)
     case 4, 5: return .string(randomText(&generator))
     case 6:
-      return .array((0..<Int.random(in: 0..<5, using: &generator)).map { _ in random(depth: depth - 1, using: &generator) })
+      return .array(
+        (0..<Int.random(in: 0..<5, using: &generator)).map { _ in random(depth: depth - 1, using: &generator) })
     default:
       var members: [String: JSONValue] = [:]
       for _ in 0..<Int.random(in: 0..<5, using: &generator) {
@@ -35,6 +36,7 @@ extension JSONValue {
 
   private static func randomText(_ generator: inout SeededGenerator) -> String {
     let alphabet: [Character] = ["a", "B", "/", "~", "\"", "\\", "\n", "\t", "\u{1}", "é", "長", "🏠", "0", " "]
-    return String((0..<Int.random(in: 0..<6, using: &generator)).compactMap { _ in alphabet.randomElement(using: &generator) })
+    return String(
+      (0..<Int.random(in: 0..<6, using: &generator)).compactMap { _ in alphabet.randomElement(using: &generator) })
   }
 }

@@ -42,18 +42,32 @@ struct SchemaTests {
     }
   }
 
-  @Test("find what is wrong", arguments: [
-    (#"{"spec":{"containers":[{"name":"a","image":"b"}]}}"#, [], []),
-    (#"{"spec":{"containers":[{"name":"a","foo":1}],"bar":{}}}"#, ["spec.bar", "spec.containers[0].foo"], []),
-    (#"{"spec":{}}"#, [], ["spec.containers: Required value"]),
-    (#"{"spec":{"containers":[{}]}}"#, [], ["spec.containers[0].name: Required value"]),
-    (#"{"spec":{"containers":{}}}"#, [], [#"spec.containers: Invalid value: "object": must be of type array: "object""#]),
-    (#"{"metadata":{"labels":{"a":1}}}"#, [], [#"metadata.labels.a: Invalid value: "integer": must be of type string: "integer""#]),
-    (#"{"spec":{"containers":[],"priority":3000000000}}"#, [], ["spec.priority: Invalid value: 3000000000: must fit into 32 bits"]),
-    (#"{"spec":{"containers":[],"hostNetwork":"yes"}}"#, [], [#"spec.hostNetwork: Invalid value: "string": must be of type boolean: "string""#]),
-    (#"{"spec":{"containers":[{"name":"a","resources":{"limits":{"cpu":1,"memory":"1Gi"}}}]}}"#, [], []),
-    (#"{"spec":{"containers":[],"nodeName":null},"status":{"containerStatuses":[{}]}}"#, [], []),
-  ] as [(String, [String], [String])])
+  @Test(
+    "find what is wrong",
+    arguments: [
+      (#"{"spec":{"containers":[{"name":"a","image":"b"}]}}"#, [], []),
+      (#"{"spec":{"containers":[{"name":"a","foo":1}],"bar":{}}}"#, ["spec.bar", "spec.containers[0].foo"], []),
+      (#"{"spec":{}}"#, [], ["spec.containers: Required value"]),
+      (#"{"spec":{"containers":[{}]}}"#, [], ["spec.containers[0].name: Required value"]),
+      (
+        #"{"spec":{"containers":{}}}"#, [],
+        [#"spec.containers: Invalid value: "object": must be of type array: "object""#]
+      ),
+      (
+        #"{"metadata":{"labels":{"a":1}}}"#, [],
+        [#"metadata.labels.a: Invalid value: "integer": must be of type string: "integer""#]
+      ),
+      (
+        #"{"spec":{"containers":[],"priority":3000000000}}"#, [],
+        ["spec.priority: Invalid value: 3000000000: must fit into 32 bits"]
+      ),
+      (
+        #"{"spec":{"containers":[],"hostNetwork":"yes"}}"#, [],
+        [#"spec.hostNetwork: Invalid value: "string": must be of type boolean: "string""#]
+      ),
+      (#"{"spec":{"containers":[{"name":"a","resources":{"limits":{"cpu":1,"memory":"1Gi"}}}]}}"#, [], []),
+      (#"{"spec":{"containers":[],"nodeName":null},"status":{"containerStatuses":[{}]}}"#, [], []),
+    ] as [(String, [String], [String])])
   func finds(_ text: String, _ unknown: [String], _ causes: [String]) throws {
     let findings = ObjectValidator(catalog: .standard).check(try JSONValue(parsing: text), as: "io.k8s.api.core.v1.Pod")
     #expect(findings.unknownFields == unknown)

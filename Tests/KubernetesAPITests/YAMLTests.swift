@@ -4,15 +4,17 @@ import Testing
 
 @Suite("YAML")
 struct YAMLTests {
-  @Test("reads manifests as kubectl does", arguments: [
-    ("a: 1\nb: [x, 'y', \"1\"]\n", #"{"a":1,"b":["x","y","1"]}"#),
-    ("mode: 0644\nhex: 0x10\nbig: 9223372036854775807\n", #"{"mode":420,"hex":16,"big":9223372036854775807}"#),
-    ("t: true\nf: False\nn: null\ne:\nq: \"true\"\n", #"{"t":true,"f":false,"n":null,"e":null,"q":"true"}"#),
-    ("s: |\n  line [31m { [ [ [\n  two\n", #"{"s":"line [31m { [ [ [\ntwo\n"}"#),
-    ("x: &a {k: v}\ny: *a\n", #"{"x":{"k":"v"},"y":{"k":"v"}}"#),
-    ("f: 1.5\nv: 1.2.3\nd: 2026-11-22\n", #"{"f":1.5,"v":"1.2.3","d":"2026-11-22"}"#),
-    ("{\"json\": [1, {\"is\": \"yaml\"}]}", #"{"json":[1,{"is":"yaml"}]}"#),
-  ])
+  @Test(
+    "reads manifests as kubectl does",
+    arguments: [
+      ("a: 1\nb: [x, 'y', \"1\"]\n", #"{"a":1,"b":["x","y","1"]}"#),
+      ("mode: 0644\nhex: 0x10\nbig: 9223372036854775807\n", #"{"mode":420,"hex":16,"big":9223372036854775807}"#),
+      ("t: true\nf: False\nn: null\ne:\nq: \"true\"\n", #"{"t":true,"f":false,"n":null,"e":null,"q":"true"}"#),
+      ("s: |\n  line [31m { [ [ [\n  two\n", #"{"s":"line [31m { [ [ [\ntwo\n"}"#),
+      ("x: &a {k: v}\ny: *a\n", #"{"x":{"k":"v"},"y":{"k":"v"}}"#),
+      ("f: 1.5\nv: 1.2.3\nd: 2026-11-22\n", #"{"f":1.5,"v":"1.2.3","d":"2026-11-22"}"#),
+      ("{\"json\": [1, {\"is\": \"yaml\"}]}", #"{"json":[1,{"is":"yaml"}]}"#),
+    ])
   func reads(_ text: String, _ expected: String) throws {
     #expect(try YAML.parseAll(text) == [try JSONValue(parsing: expected)])
   }
@@ -60,12 +62,14 @@ struct YAMLTests {
     #expect(value["data"].string?.contains("e[1999m") == true)
   }
 
-  @Test("says the same after writing and reading", arguments: [
-    #"{"a":"yes","b":"1","c":"","d":[],"e":{},"f":null,"g":"multi\nline\n","h":"- x","i":1.5,"j":-3,"k":"null"}"#,
-    ##"{"n":[[1,[2]],{"x":[{"y":"z"}]}],"o":"a: b","p":"#c","q":"0x1F","r":"1e3","s":" lead","t":"trail ","u":"é長🏠"}"##,
-    #"{"date":"2026-11-22","time":"10:20:30","tilde":"~","star":"*x","amp":"&y","bang":"!z","at":"@","pct":"%","quote":"\"'"}"#,
-    #"{"on":true,"1":"number key","true":"bool key","multi":"a\n\n  b\nc","tab":"a\tb"}"#,
-  ])
+  @Test(
+    "says the same after writing and reading",
+    arguments: [
+      #"{"a":"yes","b":"1","c":"","d":[],"e":{},"f":null,"g":"multi\nline\n","h":"- x","i":1.5,"j":-3,"k":"null"}"#,
+      ##"{"n":[[1,[2]],{"x":[{"y":"z"}]}],"o":"a: b","p":"#c","q":"0x1F","r":"1e3","s":" lead","t":"trail ","u":"é長🏠"}"##,
+      #"{"date":"2026-11-22","time":"10:20:30","tilde":"~","star":"*x","amp":"&y","bang":"!z","at":"@","pct":"%","quote":"\"'"}"#,
+      #"{"on":true,"1":"number key","true":"bool key","multi":"a\n\n  b\nc","tab":"a\tb"}"#,
+    ])
   func roundTrip(_ text: String) throws {
     let value = try JSONValue(parsing: text)
     #expect(try YAML.parseAll(try YAML.text(of: value)) == [value])

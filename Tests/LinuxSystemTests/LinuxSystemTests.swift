@@ -141,7 +141,8 @@ import Testing
   @Test func `A failing program is named with its exit code and last words`() async throws {
     await #expect(
       throws: CommandError.failed(
-        program: "sh", arguments: ["-c", "echo first >&2; echo last >&2; exit 3"], exitCode: 3, errorTail: "first; last")
+        program: "sh", arguments: ["-c", "echo first >&2; echo last >&2; exit 3"], exitCode: 3, errorTail: "first; last"
+      )
     ) { try await Command.run("sh", ["-c", "echo first >&2; echo last >&2; exit 3"]) }
   }
 

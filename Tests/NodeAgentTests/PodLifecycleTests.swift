@@ -64,9 +64,13 @@ import Testing
         ],
         spec: [
           "volumes": [
-            ["name": "settings", "configMap": ["name": "settings"]], ["name": "keys", "secret": ["secretName": "keys"]],
+            ["name": "settings", "configMap": ["name": "settings"]],
+            ["name": "keys", "secret": ["secretName": "keys"]],
             ["name": "scratch", "emptyDir": [:]], ["name": "memory", "emptyDir": ["medium": "Memory"]],
-            ["name": "info", "downwardAPI": ["items": [["path": "labels", "fieldRef": ["fieldPath": "metadata.labels"]]]]],
+            [
+              "name": "info",
+              "downwardAPI": ["items": [["path": "labels", "fieldRef": ["fieldPath": "metadata.labels"]]]],
+            ],
           ]
         ])
       let pod = try await node.wait("configured", until: "ready") { $0.isReady }
@@ -150,9 +154,13 @@ import Testing
         spec: [
           "volumes": [["name": "shared", "emptyDir": [:]]],
           "initContainers": [
-            ["name": "first", "image": .string(TestEngine.image), "args": ["touch", "/shared/a"], "volumeMounts": mount],
             [
-              "name": "second", "image": .string(TestEngine.image), "command": ["/box", "exit", "0"], "volumeMounts": mount,
+              "name": "first", "image": .string(TestEngine.image), "args": ["touch", "/shared/a"],
+              "volumeMounts": mount,
+            ],
+            [
+              "name": "second", "image": .string(TestEngine.image), "command": ["/box", "exit", "0"],
+              "volumeMounts": mount,
             ],
           ],
         ])

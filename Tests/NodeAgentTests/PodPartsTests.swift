@@ -8,7 +8,8 @@ import Testing
 
 @Suite struct PodPartsTests {
   @Test(arguments: [
-    ("plain", "plain"), ("$(A)", "1"), ("a$(A)b$(B)", "a1b2"), ("$$(A)", "$(A)"), ("$(NONE)", "$(NONE)"), ("$(A", "$(A"),
+    ("plain", "plain"), ("$(A)", "1"), ("a$(A)b$(B)", "a1b2"), ("$$(A)", "$(A)"), ("$(NONE)", "$(NONE)"),
+    ("$(A", "$(A"),
     ("$", "$"), ("$$", "$"), ("$A", "$A"), ("", ""), ("$($(A))", "$($(A))"),
   ])
   func referencesToKnownVariablesAreReplaced(text: String, result: String) {
@@ -17,7 +18,8 @@ import Testing
 
   @Test func laterVariablesMayUseEarlierOnesAndReplaceThem() async throws {
     let fields = FieldReference(
-      pod: KubernetesObject(.pods, namespace: "n", name: "p", labels: ["app": "x"]), podIP: "10.0.0.2", hostIP: "10.0.0.1",
+      pod: KubernetesObject(.pods, namespace: "n", name: "p", labels: ["app": "x"]), podIP: "10.0.0.2",
+      hostIP: "10.0.0.1",
       allocatable: (cpuMilli: 2000, memoryBytes: 1 << 30))
     let environment = try await ContainerEnvironment(
       container: [
@@ -41,7 +43,8 @@ import Testing
   func whatIsNotBase64IsRefused(text: String) { #expect(Base64.decode(text) == nil) }
 
   @Test(arguments: [
-    ("nagaya.local/hello:1", true), ("busybox", true), ("localhost:5000/a/b:v1", true), ("a@sha256:" + String(repeating: "0", count: 64), true),
+    ("nagaya.local/hello:1", true), ("busybox", true), ("localhost:5000/a/b:v1", true),
+    ("a@sha256:" + String(repeating: "0", count: 64), true),
     ("", false), ("UPPER/case", false), ("a b", false), ("a//b", false), ("a:b:c", false), ("a:", false), ("/a", false),
   ])
   func imageNamesAreChecked(name: String, isValid: Bool) { #expect(ImageReference.isValid(name) == isValid) }
@@ -69,14 +72,18 @@ import Testing
 
   @Test func aResultChangesOnlyAtItsThreshold() {
     var schedule = ProbeSchedule(.liveness, ["failureThreshold": 3, "successThreshold": 1])
-    #expect([true, false, false, true, false, false, false, false].map { schedule.record($0) }
-      == [true, nil, nil, nil, nil, nil, false, nil])
+    #expect(
+      [true, false, false, true, false, false, false, false].map { schedule.record($0) }
+        == [true, nil, nil, nil, nil, nil, false, nil])
   }
 
-  @Test(arguments: [
-    (0, 2), (1, 2), (100, 102), (1000, 1024), (2500, 2560),
-  ] as [(Int64, Int64)])
-  func cpuRequestsBecomeShares(milli: Int64, shares: Int64) { #expect(ContainerResources.shares(milli: milli) == shares) }
+  @Test(
+    arguments: [
+      (0, 2), (1, 2), (100, 102), (1000, 1024), (2500, 2560),
+    ] as [(Int64, Int64)])
+  func cpuRequestsBecomeShares(milli: Int64, shares: Int64) {
+    #expect(ContainerResources.shares(milli: milli) == shares)
+  }
 
   @Test func subPathsNeverLeaveTheirVolume() throws {
     let volume = "/tmp/nagaya-subpath-\(UUID().uuidString)"
@@ -106,7 +113,9 @@ import Testing
 }
 
 @Suite struct PodStatusTests {
-  private func builder(_ records: [ContainerRecord], policy: String = "Always", ready: Set<String> = []) -> PodStatusBuilder {
+  private func builder(_ records: [ContainerRecord], policy: String = "Always", ready: Set<String> = [])
+    -> PodStatusBuilder
+  {
     var pod = KubernetesObject(.pods, namespace: "n", name: "p")
     pod.spec = ["restartPolicy": .string(policy), "containers": [["name": "a", "image": "i:1"]]]
     return PodStatusBuilder(
@@ -117,7 +126,8 @@ import Testing
     ContainerRecord(id: "id\(attempt)", name: "a", attempt: attempt, sandboxID: "s", state: state)
   }
   private func exit(_ code: Int32) -> ContainerRecord.State {
-    .exited(.init(code: code, reason: "r", message: "", started: Timestamp(seconds: 1), finished: Timestamp(seconds: 2)))
+    .exited(
+      .init(code: code, reason: "r", message: "", started: Timestamp(seconds: 1), finished: Timestamp(seconds: 2)))
   }
 
   @Test func thePhaseFollowsTheContainers() {

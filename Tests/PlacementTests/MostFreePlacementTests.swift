@@ -39,7 +39,8 @@ struct MostFreePlacementTests {
       let nodes = (0..<Int.random(in: 1...8, using: &random)).map { index in
         node("n\(index)", free: .random(in: 0...100, using: &random), largest: .random(in: 0...100, using: &random))
       }
-      let sizes = (0..<Int.random(in: 1...4, using: &random)).map { _ in Int64.random(in: 1...60, using: &random) * gib }
+      let sizes = (0..<Int.random(in: 1...4, using: &random)).map { _ in Int64.random(in: 1...60, using: &random) * gib
+      }
       let ranking = MostFreePlacement().rank(["local": sizes], among: nodes)
       let fitting = nodes.filter { node in
         guard let pool = node.pools["local"] else { return false }

@@ -26,7 +26,8 @@ struct DecisionTests {
 
   static func decide(
     _ pod: KubernetesObject, _ nodes: [(NodeState, ClusterUsage.Usage)], volumes: PodVolumes? = nil,
-    storage: [String: NodeStorage] = [:], failed: Set<String> = [], ranking: any VolumeNodeRanking = MostFreeStorageRanking()
+    storage: [String: NodeStorage] = [:], failed: Set<String> = [],
+    ranking: any VolumeNodeRanking = MostFreeStorageRanking()
   ) throws -> SchedulingDecision {
     let none = try PodVolumes(of: Self.pod(), claim: { _ in nil }, volume: { _ in nil }, storageClass: { _ in nil })
     return SchedulingDecision.make(
@@ -35,7 +36,9 @@ struct DecisionTests {
         storage: storage, failedNodes: failed), ranking: ranking)
   }
 
-  static func refusal(_ pod: KubernetesObject, _ node: NodeState, usage: ClusterUsage.Usage = .init()) throws -> [Refusal] {
+  static func refusal(_ pod: KubernetesObject, _ node: NodeState, usage: ClusterUsage.Usage = .init()) throws
+    -> [Refusal]
+  {
     guard case .none(let refusals) = try decide(pod, [(node, usage)]) else { return [] }
     return refusals[node.name] ?? []
   }
@@ -160,14 +163,19 @@ struct DecisionTests {
   static func storage(_ node: String, free: Int64, reserved: Int64 = 0, largest: Int64? = nil) -> NodeStorage {
     NodeStorage(
       node: node,
-      classes: ["fast": .init(publishedFreeBytes: free << 30, reservedBytes: reserved << 30, maximumVolumeBytes: largest.map { $0 << 30 })])
+      classes: [
+        "fast": .init(
+          publishedFreeBytes: free << 30, reservedBytes: reserved << 30, maximumVolumeBytes: largest.map { $0 << 30 })
+      ])
   }
 
-  @Test(arguments: [
-    ([10], 10, 0, nil, true), ([11], 10, 0, nil, false), ([6, 6], 10, 0, nil, false), ([5, 5], 10, 0, nil, true),
-    ([5], 10, 6, nil, false), ([4], 10, 6, nil, true), ([5], 100, 0, 4, false),
-  ] as [([Int], Int64, Int64, Int64?, Bool)])
-  func volumesMustFitJointlyAndEachAlone(sizes: [Int], free: Int64, reserved: Int64, largest: Int64?, fits: Bool) throws {
+  @Test(
+    arguments: [
+      ([10], 10, 0, nil, true), ([11], 10, 0, nil, false), ([6, 6], 10, 0, nil, false), ([5, 5], 10, 0, nil, true),
+      ([5], 10, 6, nil, false), ([4], 10, 6, nil, true), ([5], 100, 0, 4, false),
+    ] as [([Int], Int64, Int64, Int64?, Bool)])
+  func volumesMustFitJointlyAndEachAlone(sizes: [Int], free: Int64, reserved: Int64, largest: Int64?, fits: Bool) throws
+  {
     let claims = sizes.enumerated().map { Self.claim("c\($0.offset)", size: "\($0.element)Gi") }
     let decision = try Self.decide(
       Self.pod(), [(Self.node("a"), .init())], volumes: try Self.volumes(claims),
@@ -177,13 +185,15 @@ struct DecisionTests {
 
   @Test func aPodFollowsItsVolumes() throws {
     let nodes = ["a", "b", "c"].map { (Self.node($0), ClusterUsage.Usage()) }
-    let bound = try Self.decide(Self.pod(), nodes, volumes: try Self.volumes([Self.claim("x", size: "1Gi", volume: "b")]))
+    let bound = try Self.decide(
+      Self.pod(), nodes, volumes: try Self.volumes([Self.claim("x", size: "1Gi", volume: "b")]))
     guard case .node("b", _) = bound else {
       Issue.record("\(bound)")
       return
     }
     let selected = try Self.decide(
-      Self.pod(), nodes, volumes: try Self.volumes([Self.claim("x", size: "1Gi", selected: "c"), Self.claim("y", size: "1Gi")]))
+      Self.pod(), nodes,
+      volumes: try Self.volumes([Self.claim("x", size: "1Gi", selected: "c"), Self.claim("y", size: "1Gi")]))
     guard case .node("c", _) = selected else {
       Issue.record("\(selected)")
       return
@@ -208,7 +218,8 @@ struct DecisionTests {
       Issue.record("the node with the most space should win by default")
       return
     }
-    guard case .node("b", _) = try Self.decide(Self.pod(), nodes, volumes: volumes, storage: storage, failed: ["a"]) else {
+    guard case .node("b", _) = try Self.decide(Self.pod(), nodes, volumes: volumes, storage: storage, failed: ["a"])
+    else {
       Issue.record("a node where provisioning failed is left out")
       return
     }

@@ -6,7 +6,8 @@ import Testing
 
 @Suite struct FilePoolTests {
   @Test(arguments: [FileSystemType.xfs, .ext4])
-  func `A volume is made, formatted, written, kept to its size, trimmed and removed`(type: FileSystemType) async throws {
+  func `A volume is made, formatted, written, kept to its size, trimmed and removed`(type: FileSystemType) async throws
+  {
     let fixture = try PoolFixture()
     defer { fixture.remove() }
     let pool = try await fixture.open()
@@ -131,7 +132,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "", ".", "..", "../escape", "a/b", "/etc/passwd", ".hidden", "-option", "a\0b", "a b", "ä", String(repeating: "a", count: 129),
+    "", ".", "..", "../escape", "a/b", "/etc/passwd", ".hidden", "-option", "a\0b", "a b", "ä",
+    String(repeating: "a", count: 129),
   ])
   func `A hostile name is refused and touches nothing`(name: String) async throws {
     let fixture = try PoolFixture()

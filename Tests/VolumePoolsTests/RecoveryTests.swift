@@ -6,7 +6,9 @@ import Testing
 
 @Suite struct RecoveryTests {
   @Test(arguments: [FilePool.Step.createIntent, .createFile, .createRecord])
-  func `A crash while creating leaves nothing or a whole volume, and creating again works`(step: FilePool.Step) async throws {
+  func `A crash while creating leaves nothing or a whole volume, and creating again works`(step: FilePool.Step)
+    async throws
+  {
     let fixture = try PoolFixture()
     defer { fixture.remove() }
     let request = VolumeRequest(name: "data", bytes: 64 << 20, fileSystem: .ext4)
@@ -100,7 +102,10 @@ import Testing
     try Directory.make(fixture.pool + "/volumes")
     try Directory.make(fixture.pool + "/records")
     try DurableFile.write([1], to: fixture.image("orphan"))
-    for (name, text) in [("bad", "{"), ("other", #"{"version":1,"name":"x","bytes":1,"state":"ready"}"#), ("deep", String(repeating: "[", count: 5000))] {
+    for (name, text) in [
+      ("bad", "{"), ("other", #"{"version":1,"name":"x","bytes":1,"state":"ready"}"#),
+      ("deep", String(repeating: "[", count: 5000)),
+    ] {
       try DurableFile.write(Array(text.utf8), to: "\(fixture.pool)/records/\(name).json")
     }
     try OpenFile(fixture.pool + "/records/half.json.writing", .createNew).write([1])
@@ -135,7 +140,9 @@ import Testing
   }
 
   /// Opens the pool, runs `body` into the crash, and lets the pool go as the end of a process would.
-  private func crash(_ fixture: PoolFixture, at step: FilePool.Step, _ body: (FilePool) async throws -> Void) async throws {
+  private func crash(_ fixture: PoolFixture, at step: FilePool.Step, _ body: (FilePool) async throws -> Void)
+    async throws
+  {
     let point = CrashPoint(step)
     await #expect(throws: CrashPoint.Crash.self) {
       let pool = try await fixture.open { try point.reached($0) }

@@ -216,7 +216,9 @@ extension PodBinder {
       }
     }
     informers.nodes.onEvent { event in
-      if case .deleted(let node) = event { usage.removeNode(node.name) } else if usage.set(NodeState(event.object)) {
+      if case .deleted(let node) = event {
+        usage.removeNode(node.name)
+      } else if usage.set(NodeState(event.object)) {
         wakeAll()
       }
     }
@@ -241,7 +243,9 @@ extension PodBinder {
       reservations.capacityChanged(of: capacity["storageClassName"].string ?? "", on: Set(nodes))
       wakeAll()
     }
-    for informer in [informers.volumes, informers.storageClasses, informers.drivers] { informer.onEvent { _ in wakeAll() } }
+    for informer in [informers.volumes, informers.storageClasses, informers.drivers] {
+      informer.onEvent { _ in wakeAll() }
+    }
   }
 }
 

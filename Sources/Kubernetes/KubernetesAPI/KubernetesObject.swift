@@ -78,7 +78,9 @@ public struct KubernetesObject: Sendable, Hashable {
   public var finalizers: [String] {
     get { metadata["finalizers"].elements.compactMap(\.string) }
     set {
-      if newValue.isEmpty { metadata.remove("finalizers") } else {
+      if newValue.isEmpty {
+        metadata.remove("finalizers")
+      } else {
         metadata["finalizers"] = .array(newValue.map { .string($0) })
       }
     }

@@ -68,7 +68,9 @@ public final class HTTPSTransport: APITransport {
     } catch {
       throw failure(error)
     }
-    let headers = response.headers.filter { !["content-type", "content-length", "transfer-encoding"].contains($0.name.lowercased()) }
+    let headers = response.headers.filter {
+      !["content-type", "content-length", "transfer-encoding"].contains($0.name.lowercased())
+    }
     return APIResponse(
       status: Int(response.status.code), contentType: response.headers.first(name: "content-type") ?? "",
       headers: headers.map { (name: $0.name, value: $0.value) },
@@ -83,7 +85,8 @@ public final class HTTPSTransport: APITransport {
     case let error as HTTPClientError where error == .cancelled:
       return CancellationError()
     case let error as HTTPClientError
-    where [.deadlineExceeded, .readTimeout, .connectTimeout, .tlsHandshakeTimeout, .getConnectionFromPoolTimeout].contains(error):
+    where [.deadlineExceeded, .readTimeout, .connectTimeout, .tlsHandshakeTimeout, .getConnectionFromPoolTimeout]
+      .contains(error):
       return APIStatus(.timeout, "\(place) did not answer in time")
     case let error as HTTPClientError where [.invalidURL, .emptyHost, .emptyScheme].contains(error):
       return APIStatus(.badRequest, "\(connection.server) is no valid server address (\(connection.origin))")

@@ -51,7 +51,8 @@ extension Kubeconfig {
     while server.hasSuffix("/") { server.removeLast() }
     guard server.hasPrefix("https://") || server.hasPrefix("http://"), server.count > 8 else {
       throw .malformed(
-        path: cluster.origin, reason: "cluster \"\(context.cluster)\" has the server \"\(cluster.server)\", not an https URL")
+        path: cluster.origin,
+        reason: "cluster \"\(context.cluster)\" has the server \"\(cluster.server)\", not an https URL")
     }
     var connection = Connection(server: server, origin: "context \"\(name)\" of \(paths.joined(separator: ":"))")
     connection.authority = try Self.bytes(cluster.authority, origin: cluster.origin)

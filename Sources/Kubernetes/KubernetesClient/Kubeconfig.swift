@@ -101,7 +101,8 @@ public enum KubeconfigError: Error, Sendable, Hashable, CustomStringConvertible 
     case .noContext(let paths):
       return "\(files(paths)) has no current-context; choose one with `kubectl config use-context` or --context"
     case .unknownContext(let name, let paths, let known):
-      return "\(files(paths)) has no context \"\(name)\"; it has \(known.isEmpty ? "none" : known.joined(separator: ", "))"
+      return
+        "\(files(paths)) has no context \"\(name)\"; it has \(known.isEmpty ? "none" : known.joined(separator: ", "))"
     case .missing(let what, let name, let context, let paths):
       return "context \"\(context)\" of \(files(paths)) names the \(what) \"\(name)\", which is not there"
     case .unsupported(let what, let user, let path):

@@ -170,7 +170,9 @@ public struct KubernetesClient: Sendable {
     guard response.status < 400 else {
       let body = try await response.body.collect()
       throw APIStatus(
-        json: (try? JSONValue(parsing: body)) ?? ["message": .string(String(decoding: body.prefix(500), as: UTF8.self))],
+        json: (try? JSONValue(parsing: body)) ?? [
+          "message": .string(String(decoding: body.prefix(500), as: UTF8.self))
+        ],
         httpStatus: response.status)
     }
     return response

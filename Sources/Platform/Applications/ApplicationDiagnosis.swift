@@ -41,7 +41,8 @@ public struct ApplicationDiagnosis: Sendable, Hashable {
     if application.replicas == 0 {
       problem = ApplicationProblem(
         .scaledToZero,
-        "it has no replicas; start it with: nagaya scale app \(application.name) --replicas=1 -n \(application.namespace)")
+        "it has no replicas; start it with: nagaya scale app \(application.name) --replicas=1 -n \(application.namespace)"
+      )
       return
     }
     let status = deployment.status

@@ -63,7 +63,10 @@ public struct DesiredObjects: Sendable, Hashable {
           "containers": [container(of: application)],
           "volumes": .array(
             volumes.map {
-              ["name": .string($0.name), "persistentVolumeClaim": ["claimName": .string(application.claimName($0.name))]]
+              [
+                "name": .string($0.name),
+                "persistentVolumeClaim": ["claimName": .string(application.claimName($0.name))],
+              ]
             }),
           // An app has no business with the API, and needs no variable for every service of its namespace.
           "automountServiceAccountToken": false,

@@ -39,7 +39,8 @@ public struct TenantAdmission: Sendable, Hashable {
       guard let oldTenant else { return nil }
       return .forbidden(
         .namespaces, name,
-        "it is an environment of tenant \(oldTenant); take it out of the tenant first: kubectl edit tenant \(oldTenant)")
+        "it is an environment of tenant \(oldTenant); take it out of the tenant first: kubectl edit tenant \(oldTenant)"
+      )
     }
     if newTenant != nil || new?.labels[Tenant.environmentLabel] != nil {
       return .forbidden(

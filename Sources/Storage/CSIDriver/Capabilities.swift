@@ -19,7 +19,8 @@ enum AccessType: Sendable, Hashable {
     case .unknown: throw .missing("volume_capability.access_mode")
     default:
       throw .invalid(
-        "access mode \(capability.accessMode.mode) is not offered: local volumes are used on one node; use ReadWriteOnce or ReadWriteOncePod")
+        "access mode \(capability.accessMode.mode) is not offered: local volumes are used on one node; use ReadWriteOnce or ReadWriteOncePod"
+      )
     }
     switch capability.accessType {
     case .block: self = .block

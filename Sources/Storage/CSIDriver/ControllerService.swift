@@ -24,7 +24,8 @@ struct ControllerService: Csi_V1_Controller.SimpleServiceProtocol {
       guard !request.name.isEmpty else { throw RPCError.missing("name") }
       let access = try AccessType.common(request.volumeCapabilities)
       guard !request.hasVolumeContentSource else {
-        throw RPCError.invalid("volume \(request.name): clones and snapshots are not offered; leave volume_content_source out")
+        throw RPCError.invalid(
+          "volume \(request.name): clones and snapshots are not offered; leave volume_content_source out")
       }
       guard request.mutableParameters.isEmpty else {
         throw RPCError.invalid("volume \(request.name): mutable_parameters are not offered; leave them out")
@@ -33,7 +34,8 @@ struct ControllerService: Csi_V1_Controller.SimpleServiceProtocol {
       try checkTopology(request)
       if let (other, _) = await configuration.find(request.name), other.poolName != pool.poolName {
         throw RPCError(
-          code: .alreadyExists, message: "volume \(request.name) exists already in pool \(other.poolName); choose another name")
+          code: .alreadyExists,
+          message: "volume \(request.name) exists already in pool \(other.poolName); choose another name")
       }
       let volume = try await pool.create(
         VolumeRequest(
@@ -124,7 +126,8 @@ struct ControllerService: Csi_V1_Controller.SimpleServiceProtocol {
       if !request.startingToken.isEmpty {
         // The token is the last name of the page before: it stays good when that volume goes.
         guard request.startingToken.hasPrefix("after:") else {
-          throw RPCError(code: .aborted, message: "starting_token is none of this plugin's; begin again without a token")
+          throw RPCError(
+            code: .aborted, message: "starting_token is none of this plugin's; begin again without a token")
         }
         let last = String(request.startingToken.dropFirst(6))
         volumes.removeAll { $0.name <= last }
@@ -211,7 +214,8 @@ struct ControllerService: Csi_V1_Controller.SimpleServiceProtocol {
     let name = parameters[configuration.poolParameter] ?? configuration.defaultPool
     guard let pool = configuration.pools[name] else {
       throw .invalid(
-        "pool \"\(name.prefix(63))\" is not on node \(configuration.nodeName); its pools: \(configuration.pools.keys.sorted().joined(separator: ", "))")
+        "pool \"\(name.prefix(63))\" is not on node \(configuration.nodeName); its pools: \(configuration.pools.keys.sorted().joined(separator: ", "))"
+      )
     }
     return pool
   }
@@ -222,7 +226,9 @@ struct ControllerService: Csi_V1_Controller.SimpleServiceProtocol {
     guard requisite.isEmpty || requisite.contains(where: isHere) else {
       throw RPCError(
         code: .resourceExhausted,
-        message: "volume \(request.name): node \(configuration.nodeName) is in none of the required topologies; ask the driver on the right node")
+        message:
+          "volume \(request.name): node \(configuration.nodeName) is in none of the required topologies; ask the driver on the right node"
+      )
     }
   }
 

@@ -16,7 +16,8 @@ public struct DriverConfiguration: Sendable {
   /// By name.
   public var pools: [String: any VolumeBackend]
 
-  public init(nodeName: String, pools: [any VolumeBackend], version: String = "0.1.0", defaultPool: String = "default") {
+  public init(nodeName: String, pools: [any VolumeBackend], version: String = "0.1.0", defaultPool: String = "default")
+  {
     name = "local.nagaya.dev"
     self.version = version
     self.nodeName = nodeName

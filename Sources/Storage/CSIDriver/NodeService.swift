@@ -34,7 +34,9 @@ struct NodeService: Csi_V1_Node.SimpleServiceProtocol {
         guard try Self.isMount(mount, ofDevice: device) else {
           throw RPCError(
             code: .alreadyExists,
-            message: "\(staging) is a mount point of \(mount.source), not of volume \(volume.name); unmount it or stage elsewhere")
+            message:
+              "\(staging) is a mount point of \(mount.source), not of volume \(volume.name); unmount it or stage elsewhere"
+          )
         }
       } else {
         try await pool.prepareFileSystem(volume.name)
@@ -79,14 +81,17 @@ struct NodeService: Csi_V1_Node.SimpleServiceProtocol {
         guard mount.isReadOnly == isReadOnly || access == .block else {
           throw RPCError(
             code: .alreadyExists,
-            message: "volume \(volume.name) is published at \(target) \(mount.isReadOnly ? "read-only" : "writable"); unpublish it first")
+            message:
+              "volume \(volume.name) is published at \(target) \(mount.isReadOnly ? "read-only" : "writable"); unpublish it first"
+          )
         }
         return Csi_V1_NodePublishVolumeResponse()
       }
       switch access {
       case .block:
         guard !isReadOnly else {
-          throw RPCError.invalid("volume \(volume.name): raw block volumes are published writable only; leave readonly out")
+          throw RPCError.invalid(
+            "volume \(volume.name): raw block volumes are published writable only; leave readonly out")
         }
         let device = try await pool.attach(volume.name)
         try Directory.make(Self.parent(of: target), permissions: 0o750)
@@ -133,7 +138,9 @@ struct NodeService: Csi_V1_Node.SimpleServiceProtocol {
       guard request.capacityRange.requiredBytes <= volume.bytes else {
         throw RPCError(
           code: .outOfRange,
-          message: "volume \(volume.name) has \(volume.bytes) bytes, \(request.capacityRange.requiredBytes) are wanted; call ControllerExpandVolume first")
+          message:
+            "volume \(volume.name) has \(volume.bytes) bytes, \(request.capacityRange.requiredBytes) are wanted; call ControllerExpandVolume first"
+        )
       }
       guard try FileStatus(of: path) != nil else { throw Self.pathNotFound(path, volume.name) }
       if volume.fileSystem != nil, try FileStatus(of: path)?.kind == .directory {
@@ -227,7 +234,9 @@ struct NodeService: Csi_V1_Node.SimpleServiceProtocol {
     guard access.fileSystem == volume.fileSystem else {
       throw RPCError(
         code: .failedPrecondition,
-        message: "volume \(volume.name) was made \(volume.fileSystem.map { "with file system \($0.rawValue)" } ?? "as a raw block device"); use it as such")
+        message:
+          "volume \(volume.name) was made \(volume.fileSystem.map { "with file system \($0.rawValue)" } ?? "as a raw block device"); use it as such"
+      )
     }
   }
 

@@ -48,7 +48,8 @@ struct CapacityPublisher: Service {
       object["storageClassName"] = .string(storageClass.name)
       object["nodeTopology"] = ["matchLabels": .strings(caches.node.topology)]
       object["capacity"] = .string(Quantity(bytes: capacity.available).description)
-      object["maximumVolumeSize"] = .string(Quantity(bytes: min(capacity.largestVolume, capacity.available)).description)
+      object["maximumVolumeSize"] = .string(
+        Quantity(bytes: min(capacity.largestVolume, capacity.available)).description)
       _ = try await client.apply(object, as: .csiStorageCapacities)
     }
     try await publishPool()

@@ -209,7 +209,8 @@ struct ClaimReconciler: Sendable {
     let needsNode: Bool
     do throws(VolumeDriver.Refusal) { (size, needsNode) = try await driver.expand(handle, to: wanted.value) } catch {
       events.record(
-        .warning, about: claim, reason: "VolumeResizeFailed", message: "cannot grow from \(present) to \(wanted): \(error)")
+        .warning, about: claim, reason: "VolumeResizeFailed",
+        message: "cannot grow from \(present) to \(wanted): \(error)")
       return .requeueAfter(error.kind == .passing ? .seconds(2) : .seconds(60))
     }
     capacityChanged()

@@ -27,7 +27,9 @@ struct LeakDetector: Service {
           let node = KubernetesObject(.nodes, name: caches.node.id)
           events.record(
             .warning, about: node, reason: "VolumeWithoutObject",
-            message: "the driver keeps volume \(id), which no PersistentVolume names; delete it by hand if its data is not needed")
+            message:
+              "the driver keeps volume \(id), which no PersistentVolume names; delete it by hand if its data is not needed"
+          )
         }
         suspects = unknown
       }

@@ -164,7 +164,9 @@ public actor FilePool: VolumeBackend {
       let target = try Self.roundedSize(bytes, limit: limitBytes, fileSystem: record.fileSystem, volume: name)
       if target <= record.bytes, record.state == .ready {
         guard limitBytes == 0 || record.bytes <= limitBytes else {
-          throw VolumeError.invalidSize(volume: name, reason: "is \(record.bytes) bytes, more than the limit of \(limitBytes); volumes do not shrink")
+          throw VolumeError.invalidSize(
+            volume: name,
+            reason: "is \(record.bytes) bytes, more than the limit of \(limitBytes); volumes do not shrink")
         }
         return record.bytes
       }

@@ -100,7 +100,8 @@ public enum VolumeError: Error, Sendable, Hashable, CustomStringConvertible {
       "invalid volume name \"\(name.prefix(80))\": use 1 to 128 letters, digits, '-', '_' and '.', beginning with a letter or digit"
     case .invalidSize(let volume, let reason): "volume \(volume): \(reason)"
     case .notFound(let volume): "volume \(volume) not found in any pool of this node; it may have been deleted"
-    case .conflict(let volume, let reason): "volume \(volume) exists already, \(reason); choose another name or the same size and parameters"
+    case .conflict(let volume, let reason):
+      "volume \(volume) exists already, \(reason); choose another name or the same size and parameters"
     case .noSpace(let volume, let pool, let requested, let available):
       "volume \(volume): \(requested) bytes requested, \(available) bytes available in pool \(pool); delete volumes, enlarge the pool or ask for less"
     case .inUse(let volume, let by): "volume \(volume) is in use (\(by)); unmount it first"
@@ -108,7 +109,8 @@ public enum VolumeError: Error, Sendable, Hashable, CustomStringConvertible {
       "volume \(volume) holds \(found) that was not made here; it is not formatted over. Wipe it (wipefs -a) or delete the volume"
     case .growNeedsUnmount(let volume):
       "the file system of volume \(volume) cannot grow while mounted on this node; it will when the volume is next staged: restart its pod"
-    case .poolInUse(let pool, let directory): "pool \(pool) (\(directory)) is held by another process; end that one first"
+    case .poolInUse(let pool, let directory):
+      "pool \(pool) (\(directory)) is held by another process; end that one first"
     case .failed(let volume, let doing, let reason): "volume \(volume): \(doing) failed: \(reason)"
     }
   }

@@ -34,7 +34,9 @@ public struct CertificateAuthority: Sendable {
     let certificateText = try DurableFile.read(certificatePath)
     let keyText = try DurableFile.read(keyPath)
     guard let keyText else {
-      if certificateText != nil { throw CertificateAuthorityError.keyMissing(certificate: certificatePath, key: keyPath) }
+      if certificateText != nil {
+        throw CertificateAuthorityError.keyMissing(certificate: certificatePath, key: keyPath)
+      }
       let key = Certificate.PrivateKey(P256.Signing.PrivateKey())
       try DurableFile.write(try key.serializeAsPEM().pemString + "\n", to: keyPath, mode: 0o600)
       return try create(key: key, certificatePath: certificatePath, now: now)

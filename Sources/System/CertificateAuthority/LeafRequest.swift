@@ -66,7 +66,8 @@ public enum LeafRequest: Sendable, Hashable {
       return (1...63).contains(bytes.count) && bytes[0] != UInt8(ascii: "-")
         && bytes[bytes.count - 1] != UInt8(ascii: "-")
         && bytes.allSatisfy {
-          (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0 | 0x20) || (48...57).contains($0) || $0 == UInt8(ascii: "-")
+          (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0 | 0x20) || (48...57).contains($0)
+            || $0 == UInt8(ascii: "-")
         }
     }
   }

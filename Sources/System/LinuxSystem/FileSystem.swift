@@ -17,7 +17,9 @@ public struct FileSystemUsage: Sendable, Hashable {
   public init(of path: String) throws(SystemError) {
     var usage = nagaya_usage()
     try check(nagaya_statfs(path, &usage), "statfs", path)
-    func bytes(_ blocks: UInt64) -> Int64 { Int64(clamping: blocks.multipliedReportingOverflow(by: usage.block_bytes).0) }
+    func bytes(_ blocks: UInt64) -> Int64 {
+      Int64(clamping: blocks.multipliedReportingOverflow(by: usage.block_bytes).0)
+    }
     totalBytes = bytes(usage.blocks)
     freeBytes = bytes(usage.blocks_free)
     availableBytes = bytes(usage.blocks_available)

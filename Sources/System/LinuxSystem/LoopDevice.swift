@@ -25,7 +25,8 @@ public struct LoopDevice: Sendable, Hashable {
     let backing = try OpenFile(file, readOnly ? .read : .readWrite)
     // Between asking for a free number and taking it another process may be faster: bounded retries.
     for _ in 0..<256 {
-      let number = Int(try check(control.withDescriptor { nagaya_loop_get_free($0) }, "ioctl(LOOP_CTL_GET_FREE)", control.path))
+      let number = Int(
+        try check(control.withDescriptor { nagaya_loop_get_free($0) }, "ioctl(LOOP_CTL_GET_FREE)", control.path))
       let device = LoopDevice(number: number)
       try device.makeNodeIfMissing()
       let answer: Int32

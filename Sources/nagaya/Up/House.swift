@@ -185,7 +185,8 @@ struct House {
       cluster: .init(
         server: "https://127.0.0.1:\(port)", authority: .inline(Array(authority.certificatePEM.utf8))),
       user: .init(
-        clientCertificate: .inline(Array(admin.certificatePEM.utf8)), clientKey: .inline(Array(admin.privateKeyPEM.utf8))))
+        clientCertificate: .inline(Array(admin.certificatePEM.utf8)),
+        clientKey: .inline(Array(admin.privateKeyPEM.utf8))))
     try kubeconfig.write(to: layout.kubeconfig)
   }
 

@@ -83,7 +83,8 @@ final class InstanceLock: Sendable {
       let pid = Instance(reading: layout).map { " (process \($0.pid))" } ?? ""
       throw CommandFailure(
         "Nagaya is already running\(pid) with its state in \(layout.state)",
-        remedy: "see `nagaya status`; stop it with `nagaya down`, or choose other directories with --state-dir and --run-dir")
+        remedy:
+          "see `nagaya status`; stop it with `nagaya down`, or choose other directories with --state-dir and --run-dir")
     }
     self.descriptor = descriptor
   }

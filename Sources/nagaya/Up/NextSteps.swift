@@ -13,7 +13,8 @@ struct NextSteps {
     if withSample {
       lines += [
         "A sample app runs:", "",
-        "  curl --cacert \(layout.pki)/ca.crt https://\(SampleApp.name).\(SampleApp.namespace).nagaya.localhost:\(port)/", "",
+        "  curl --cacert \(layout.pki)/ca.crt https://\(SampleApp.name).\(SampleApp.namespace).nagaya.localhost:\(port)/",
+        "",
       ]
     }
     lines += [

@@ -24,7 +24,8 @@ struct PlatformOptions: ParsableArguments {
   var engines: String?
 
   @Option(
-    help: "Directory with the OCI archives pause.tar and hello.tar. Default: the nearest .build/images above the binary.")
+    help:
+      "Directory with the OCI archives pause.tar and hello.tar. Default: the nearest .build/images above the binary.")
   var images: String?
 
   @Option(help: "Port of the Kubernetes API, on the loopback address. 0: any free one.")

@@ -87,7 +87,9 @@ struct TestEngine: Sendable {
       }
     }
     await engine.stop()
-    for mount in Self.mounts().filter({ $0.hasPrefix(directory + "/") }).reversed() { umount2(mount, Int32(MNT_DETACH)) }
+    for mount in Self.mounts().filter({ $0.hasPrefix(directory + "/") }).reversed() {
+      umount2(mount, Int32(MNT_DETACH))
+    }
     _ = try? await Command.run("/bin/sh", ["-c", "ip link delete \(bridge) 2>/dev/null || true"])
     try? FileTree.remove(directory)
   }

@@ -30,7 +30,8 @@ struct TestNode: Sendable {
     try await TestEngine.with { engine in
       try await APIServer.withInMemory(registry: .standard, logger: engine.logger) { server in
         let node = TestNode(
-          engine: engine, client: KubernetesClient(InProcessTransport(server, as: .component("node")), userAgent: "test"),
+          engine: engine,
+          client: KubernetesClient(InProcessTransport(server, as: .component("node")), userAgent: "test"),
           logs: NodeLogs(directory: "\(engine.directory)/S/node"))
         try await body(node)
       }

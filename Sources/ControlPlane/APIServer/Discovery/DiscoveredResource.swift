@@ -29,7 +29,8 @@ struct DiscoveredResource: Sendable {
     categories = definition.categories
     schema = definition.schema
     // Namespaces go one by one: deleting all at once has never done anybody good.
-    verbs = resource.plural == "namespaces" && resource.group.isEmpty
+    verbs =
+      resource.plural == "namespaces" && resource.group.isEmpty
       ? Self.storedVerbs.filter { $0 != "deletecollection" } : Self.storedVerbs
     parts = definition.subresources.map { Self.part($0, of: definition.resource) }
   }

@@ -44,7 +44,8 @@ public final class DiscoveryDocuments: Sendable {
       guard form != nil else {
         return json(document(parts[0]) { isCore ? Self.coreVersions : groupList })
       }
-      let version = accept.choices.first { $0.form != nil && $0.takesJSON && $0.parameters["v"] != "v1" }?.parameters["v"]
+      let version = accept.choices.first { $0.form != nil && $0.takesJSON && $0.parameters["v"] != "v1" }?.parameters[
+        "v"]
       let asked = version == "v2beta1" ? "v2beta1" : "v2"
       let bytes = document("\(parts[0]) \(asked)") { aggregatedList(isCore: isCore, version: asked) }
       return json(bytes, contentType: "application/json;g=apidiscovery.k8s.io;v=\(asked);as=APIGroupDiscoveryList")
@@ -118,7 +119,8 @@ public final class DiscoveryDocuments: Sendable {
 
   private var rootDocument: JSONValue {
     let paths =
-      ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"] + groupVersions.map { "/\($0.path)" }
+      ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]
+      + groupVersions.map { "/\($0.path)" }
     return ["paths": .array(paths.sorted().map { .string($0) })]
   }
 

@@ -58,7 +58,9 @@ struct FrontExchange: Sendable {
   // MARK: In
 
   /// The request without its body, and who asks.
-  private func admit(_ request: Request, _ connection: FrontConnection) async throws(APIStatus) -> (APIRequest, UserInfo) {
+  private func admit(_ request: Request, _ connection: FrontConnection) async throws(APIStatus) -> (
+    APIRequest, UserInfo
+  ) {
     let (path, query) = try URLDecoding.decode(target: request.head.path ?? "")
     let user = try await identify(request, connection, path)
     // To pass over these headers would do as oneself what was meant for somebody with fewer rights.
@@ -69,7 +71,9 @@ struct FrontExchange: Sendable {
       throw APIStatus(.methodNotAllowed, "the method \(request.method.rawValue.prefix(20)) is not supported")
     }
     if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > limits.bodyBytes { throw tooLarge }
-    let type = request.headers[.contentType].map { String($0.prefix { $0 != ";" }).trimmingCharacters(in: .whitespaces) }
+    let type = request.headers[.contentType].map {
+      String($0.prefix { $0 != ";" }).trimmingCharacters(in: .whitespaces)
+    }
     return (
       APIRequest(
         method, path, query: query, contentType: type, accept: request.headers[.accept],
@@ -105,10 +109,14 @@ struct FrontExchange: Sendable {
   }
 
   private static func hasBody(_ request: Request) -> Bool {
-    request.headers[.contentLength].map { $0 != "0" } ?? (request.headers[.transferEncoding] != nil || request.method == .post || request.method == .put || request.method == .patch)
+    request.headers[.contentLength].map { $0 != "0" }
+      ?? (request.headers[.transferEncoding] != nil || request.method == .post || request.method == .put
+        || request.method == .patch)
   }
 
-  private func read(_ body: inout HummingbirdCore.RequestBody.AsyncIterator, _ channel: any Channel) async throws(APIStatus) -> [UInt8] {
+  private func read(_ body: inout HummingbirdCore.RequestBody.AsyncIterator, _ channel: any Channel)
+    async throws(APIStatus) -> [UInt8]
+  {
     let deadline = channel.eventLoop.scheduleTask(in: TimeAmount(limits.bodyTimeout)) { channel.close(promise: nil) }
     defer { deadline.cancel() }
     var bytes: [UInt8] = []

@@ -86,7 +86,8 @@ public final class HTTPSFront: Service {
     let responder: HTTPChannelHandler.Responder = { try await exchange.respond($0, $1, $2) }
     let stallTimeout = TimeAmount(limits.stallTimeout)
     let requests = HTTP1Channel.Configuration(
-      additionalChannelHandlers: [FrontStallHandler(timeout: stallTimeout)], idleTimeout: TimeAmount(limits.idleTimeout),
+      additionalChannelHandlers: [FrontStallHandler(timeout: stallTimeout)],
+      idleTimeout: TimeAmount(limits.idleTimeout),
       httpDecoderConfiguration: .init(
         maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes,
         maxHeaderFieldCount: limits.headerFields))

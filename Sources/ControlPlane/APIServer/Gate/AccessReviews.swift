@@ -87,7 +87,11 @@ public struct AccessReviews: VirtualResourceHandling {
       if resource.isNamespaced, spec["resourceAttributes"]["namespace"].string != namespace {
         throw .invalid(
           resource, "",
-          [.init(.invalid, field: "spec.resourceAttributes.namespace", message: "must be the request's namespace \"\(namespace)\"")])
+          [
+            .init(
+              .invalid, field: "spec.resourceAttributes.namespace",
+              message: "must be the request's namespace \"\(namespace)\"")
+          ])
       }
       review["status"] = try await decision(
         spec, UserInfo(name: spec["user"].string ?? "", groups: groups), resource)
@@ -96,7 +100,8 @@ public struct AccessReviews: VirtualResourceHandling {
   }
 
   /// `SubjectAccessReviewStatus` for the attributes of a review's spec.
-  private func decision(_ spec: JSONValue, _ user: UserInfo, _ resource: Resource) async throws(APIStatus) -> JSONValue {
+  private func decision(_ spec: JSONValue, _ user: UserInfo, _ resource: Resource) async throws(APIStatus) -> JSONValue
+  {
     let (attributes, path) = (spec["resourceAttributes"], spec["nonResourceAttributes"])
     guard attributes.isNull != path.isNull else {
       throw .invalid(

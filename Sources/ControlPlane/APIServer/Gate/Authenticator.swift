@@ -39,7 +39,8 @@ public struct Authenticator: Sendable {
     guard case .validCertificate = result else {
       let now = Date()
       let why =
-        now > leaf.notValidAfter ? "has expired" : now < leaf.notValidBefore ? "is not valid yet" : "is not from this server's authority"
+        now > leaf.notValidAfter
+        ? "has expired" : now < leaf.notValidBefore ? "is not valid yet" : "is not from this server's authority"
       throw APIStatus(.unauthorized, "Unauthorized: the client certificate \(why)")
     }
     guard let usage = try? leaf.extensions.extendedKeyUsage, usage.contains(.clientAuth) || usage.contains(.any) else {

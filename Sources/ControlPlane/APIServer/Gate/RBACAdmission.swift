@@ -23,7 +23,9 @@ public struct RBACAdmission: Sendable {
     let stored = objects.objects(of: resource, namespace: namespace).first { $0.name == object.name }
     switch resource.plural {
     case "roles", "clusterroles":
-      if let stored, stored["rules"] == object["rules"], stored["aggregationRule"] == object["aggregationRule"] { return nil }
+      if let stored, stored["rules"] == object["rules"], stored["aggregationRule"] == object["aggregationRule"] {
+        return nil
+      }
       var rules = object["rules"].elements.map(RBACRule.init)
       if !object["aggregationRule"].isNull {
         // Whoever aggregates by labels grants what will be labelled later, too.
@@ -58,7 +60,8 @@ public struct RBACAdmission: Sendable {
     let more = missing.count > 10 ? "\n(and \(missing.count - 10) more)" : ""
     return .forbidden(
       resource, object.name,
-      "user \"\(user.name)\" (groups=\(user.groups)) is attempting to grant RBAC permissions not currently held:\n\(list)\(more)")
+      "user \"\(user.name)\" (groups=\(user.groups)) is attempting to grant RBAC permissions not currently held:\n\(list)\(more)"
+    )
   }
 
   /// `{APIGroups:["apps"], Resources:["deployments"], Verbs:["get"]}`

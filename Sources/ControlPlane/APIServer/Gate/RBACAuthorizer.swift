@@ -47,7 +47,9 @@ public final class RBACAuthorizer: Authorizing {
     state.withLock { state in
       // Revisions are read before objects: a change between the two makes the next call compile again.
       let revisions = revisions()
-      if state.revisions == revisions, let index = state.index { return (index, access.flatMap { state.decisions[$0] }) }
+      if state.revisions == revisions, let index = state.index {
+        return (index, access.flatMap { state.decisions[$0] })
+      }
       let index = RBACIndex(reading: objects)
       state.index = index
       state.revisions = revisions

@@ -64,7 +64,8 @@ struct RBACIndex: Sendable {
     let grant = Grant(
       namespace: namespace, rules: rules,
       source:
-        "RBAC: allowed by \(kind) \"\(binding.name)\"\(place) of \(reference["kind"].string ?? "") \"\(reference["name"].string ?? "")\"")
+        "RBAC: allowed by \(kind) \"\(binding.name)\"\(place) of \(reference["kind"].string ?? "") \"\(reference["name"].string ?? "")\""
+    )
     for subject in binding["subjects"].elements {
       let name = subject["name"].string ?? ""
       switch subject["kind"].string {

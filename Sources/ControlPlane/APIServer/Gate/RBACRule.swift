@@ -57,7 +57,9 @@ struct RBACRule: Sendable, Hashable {
     }
   }
 
-  private static func matches(_ list: [String], _ wanted: String) -> Bool { list.contains { $0 == "*" || $0 == wanted } }
+  private static func matches(_ list: [String], _ wanted: String) -> Bool {
+    list.contains { $0 == "*" || $0 == wanted }
+  }
 
   /// `/healthz/*` covers all below, `*` everything.
   private static func covers(_ pattern: String, _ path: String) -> Bool {

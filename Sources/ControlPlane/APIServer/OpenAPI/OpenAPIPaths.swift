@@ -15,7 +15,8 @@ struct OpenAPIPaths {
   var paths: [String: JSONValue] {
     let resource = item.resource
     let root = resource.group.isEmpty ? "/api/\(resource.version)" : "/apis/\(resource.group)/\(resource.version)"
-    let base = resource.isNamespaced ? "\(root)/namespaces/{namespace}/\(resource.plural)" : "\(root)/\(resource.plural)"
+    let base =
+      resource.isNamespaced ? "\(root)/namespaces/{namespace}/\(resource.plural)" : "\(root)/\(resource.plural)"
     var paths: [String: JSONValue] = [:]
     paths[base] = methods(
       [("get", "list", Self.listing), ("post", "post", Self.writing), ("delete", "deletecollection", Self.listing)],
@@ -28,7 +29,8 @@ struct OpenAPIPaths {
     let parameters = resource.isNamespaced ? ["name", "namespace"] : ["name"]
     paths["\(base)/{name}"] = methods(
       [
-        ("get", "get", []), ("put", "put", Self.writing), ("patch", "patch", Self.writing), ("delete", "delete", ["dryRun"]),
+        ("get", "get", []), ("put", "put", Self.writing), ("patch", "patch", Self.writing),
+        ("delete", "delete", ["dryRun"]),
       ], schema: item.schema, pathParameters: parameters)
     for part in item.parts {
       let all = [
@@ -73,7 +75,8 @@ struct OpenAPIPaths {
             ["name": .string(name), "in": "query", "schema": ["type": .string(Self.types[name] ?? "string")]]
           }),
       ]
-      let answer = action == "list" ? "\(schema)List" : action.hasPrefix("delete") ? "\(OpenAPIBuilder.meta).Status" : schema
+      let answer =
+        action == "list" ? "\(schema)List" : action.hasPrefix("delete") ? "\(OpenAPIBuilder.meta).Status" : schema
       operation["responses"]["200"] = [
         "description": "OK",
         "content": ["application/json": ["schema": OpenAPIBuilder.reference(answer)]],

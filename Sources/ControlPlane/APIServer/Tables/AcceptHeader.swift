@@ -51,7 +51,7 @@ extension AcceptHeader {
   /// The first choice that JSON of one of the forms satisfies; protobuf and unknown forms are passed over.
   /// - Parameter forms: `group/version/kind` of forms that can be given: `meta.k8s.io/v1/Table`
   /// - Returns: the form's kind, or `nil` within for the plain object; `nil` altogether if nothing fits (406).
-  public func json(forms: Set<String>) -> (isYAML: Bool, form: String?)?  {
+  public func json(forms: Set<String>) -> (isYAML: Bool, form: String?)? {
     for choice in choices where choice.takesJSON || choice.takesYAML {
       guard let form = choice.form else { return (choice.takesYAML, nil) }
       let name = "\(choice.parameters["g"] ?? "meta.k8s.io")/\(choice.parameters["v"] ?? "v1")/\(form)"

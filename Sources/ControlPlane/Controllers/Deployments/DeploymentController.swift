@@ -130,7 +130,8 @@ struct DeploymentReconciler: Sendable {
     let size =
       spec.isRecreate
       ? 0
-      : min(spec.replicas, max(0, spec.replicas + spec.maxSurge - old.reduce(0) { $0 + ($1.spec["replicas"].int ?? 0) }))
+      : min(
+        spec.replicas, max(0, spec.replicas + spec.maxSurge - old.reduce(0) { $0 + ($1.spec["replicas"].int ?? 0) }))
     let set = Self.newSet(of: deployment, size: size, revision: revision, spec: spec)
     do {
       sets.append(try await client.create(set, as: .replicaSets))

@@ -17,7 +17,9 @@ public struct PodGarbageController: Service {
     ) { key in
       guard let pod = informers.pods.cache.get(key) else { return .done }
       let siblings = pod.isTerminatedPod ? Self.siblings(of: pod, in: informers.pods.cache) : []
-      switch Self.verdict(on: pod, siblings: siblings, nodeExists: { informers.nodes.cache.contains(ObjectKey(name: $0)) }) {
+      switch Self.verdict(
+        on: pod, siblings: siblings, nodeExists: { informers.nodes.cache.contains(ObjectKey(name: $0)) })
+      {
       case .keep: return .done
       case .checkNode(let node):
         // The cache of nodes may be behind that of pods: the server itself must say that the node is gone.

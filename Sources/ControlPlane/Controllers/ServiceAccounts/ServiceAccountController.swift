@@ -16,7 +16,8 @@ public struct ServiceAccountController: Service {
       guard let namespace = informers.namespaces.cache.get(key), !namespace.isBeingDeleted else { return .done }
       do {
         if informers.serviceAccounts.cache.get(namespace: key.name, name: "default") == nil {
-          try await client.create(KubernetesObject(.serviceAccounts, namespace: key.name, name: "default"), as: .serviceAccounts)
+          try await client.create(
+            KubernetesObject(.serviceAccounts, namespace: key.name, name: "default"), as: .serviceAccounts)
         }
       } catch let status as APIStatus where status.isAlreadyExists {}
       if let caCertificate {

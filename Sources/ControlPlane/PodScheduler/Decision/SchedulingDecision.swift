@@ -41,7 +41,8 @@ enum SchedulingDecision: Sendable, Equatable {
         name: candidate.node.name,
         score: Score.of(
           candidate.node, usage: candidate.usage, question: question, feasible: feasible,
-          volumePosition: question.volumes.unbound.isEmpty ? nil : ranks[candidate.node.name]?.position ?? feasible.count)
+          volumePosition: question.volumes.unbound.isEmpty
+            ? nil : ranks[candidate.node.name]?.position ?? feasible.count)
       )
     }
     guard let best = scored.min(by: { ($1.score, $0.name) < ($0.score, $1.name) }) else { return .none(refusals) }
@@ -59,7 +60,9 @@ enum SchedulingDecision: Sendable, Equatable {
     {
       return [.unschedulable]
     }
-    if let taint = node.taints.first(where: { $0.isHard && !$0.isTolerated(by: tolerations) }) { return [.taint(taint)] }
+    if let taint = node.taints.first(where: { $0.isHard && !$0.isTolerated(by: tolerations) }) {
+      return [.taint(taint)]
+    }
     if !node.isReady { return [.notReady] }
     let selector = pod.spec["nodeSelector"].strings
     guard selector.allSatisfy({ node.labels[$0.key] == $0.value }) else { return [.affinity] }

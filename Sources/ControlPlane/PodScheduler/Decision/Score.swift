@@ -42,7 +42,8 @@ enum Score {
     _ node: NodeState, _ question: SchedulingDecision.Question,
     _ feasible: [(node: NodeState, usage: ClusterUsage.Usage)]
   ) -> Int {
-    let terms = question.pod.spec["affinity"]["nodeAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"].elements
+    let terms = question.pod.spec["affinity"]["nodeAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+      .elements
     guard !terms.isEmpty else { return 0 }
     func weight(_ node: NodeState) -> Int {
       terms.reduce(0) { sum, term in

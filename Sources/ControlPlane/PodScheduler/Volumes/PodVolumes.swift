@@ -51,7 +51,8 @@ struct PodVolumes: Sendable {
         let storageClass = storageClass(className)
       else {
         throw Obstacle(
-          description: "pod has unbound immediate PersistentVolumeClaims: \"\(key.name)\" has no storage class that exists")
+          description:
+            "pod has unbound immediate PersistentVolumeClaims: \"\(key.name)\" has no storage class that exists")
       }
       guard storageClass["volumeBindingMode"].string == "WaitForFirstConsumer" else {
         throw Obstacle(description: "pod has unbound immediate PersistentVolumeClaims")

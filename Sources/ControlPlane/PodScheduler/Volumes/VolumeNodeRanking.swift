@@ -89,9 +89,10 @@ public struct MostFreeStorageRanking: VolumeNodeRanking {
 
   public func rank(_ demand: VolumeDemand, among nodes: [NodeStorage]) -> [RankedNode] {
     nodes.map { node in
-      let left = Set(demand.claims.map(\.storageClass)).map { name in
-        node.classes[name].map { $0.freeBytes - demand.bytes(of: name) } ?? 0
-      }.min() ?? 0
+      let left =
+        Set(demand.claims.map(\.storageClass)).map { name in
+          node.classes[name].map { $0.freeBytes - demand.bytes(of: name) } ?? 0
+        }.min() ?? 0
       return (node.node, left)
     }.sorted { ($1.1, $0.0) < ($0.1, $1.0) }
       .map { RankedNode(node: $0.0, reason: "\(Quantity(bytes: max(0, $0.1))) stay free") }

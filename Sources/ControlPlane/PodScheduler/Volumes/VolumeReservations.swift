@@ -50,7 +50,8 @@ final class VolumeReservations: Sendable {
         guard var reservation = reservations[claim.uid] else { return nil }
         if reservation.hasNewCapacity {
           reservations[claim.uid] = nil
-        } else if case .bound = reservation.progress {} else {
+        } else if case .bound = reservation.progress {
+        } else {
           reservation.progress = .bound(since: .now)
           reservations[claim.uid] = reservation
         }
@@ -75,7 +76,9 @@ final class VolumeReservations: Sendable {
     reservations.withLock { reservations in
       for (uid, reservation) in reservations
       where reservation.storageClass == storageClass && nodes.contains(reservation.node) {
-        if case .bound = reservation.progress { reservations[uid] = nil } else {
+        if case .bound = reservation.progress {
+          reservations[uid] = nil
+        } else {
           reservations[uid]?.hasNewCapacity = true
         }
       }

@@ -50,7 +50,8 @@ public struct ObjectValidator: Sendable {
       case (.number, .integer), (.number, .number), (.boolean, .bool): break
       case (.quantity, .string(let text)):
         if Quantity(text) == nil {
-          add(.invalid, "Invalid value: \"\(text)\": quantities must match the regular expression '\(Self.quantityRule)'")
+          add(
+            .invalid, "Invalid value: \"\(text)\": quantities must match the regular expression '\(Self.quantityRule)'")
         }
       case (.quantity, .integer), (.quantity, .number): break
       case (.intOrString, .integer), (.intOrString, .string): break
@@ -69,7 +70,9 @@ public struct ObjectValidator: Sendable {
       case (.reference(let name), .object(let members)):
         if let object = catalog[name] { self.object(members, as: object, isStatus: isStatus) }
       default:
-        add(.typeInvalid, "Invalid value: \"\(value.typeName)\": must be of type \(schema.typeName): \"\(value.typeName)\"")
+        add(
+          .typeInvalid,
+          "Invalid value: \"\(value.typeName)\": must be of type \(schema.typeName): \"\(value.typeName)\"")
       }
     }
 

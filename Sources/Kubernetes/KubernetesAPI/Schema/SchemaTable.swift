@@ -66,7 +66,8 @@ struct SchemaTable: Sendable {
     var fields: [ObjectSchema.Field] = [
       .init("apiVersion", .string(), description: "Group and version of the object's schema."),
       .init("kind", .string(), description: "The object's kind, in CamelCase."),
-      .init("metadata", .reference("\(Self.packages["meta"] ?? "").ObjectMeta"),
+      .init(
+        "metadata", .reference("\(Self.packages["meta"] ?? "").ObjectMeta"),
         description: "Name, namespace, labels and what else every object has.", wire: .init([1], isOptional: false)),
     ]
     let members = [("spec", "What is wanted."), ("status", "What is; written by controllers.")]
@@ -83,7 +84,8 @@ struct SchemaTable: Sendable {
       let parts = text.dropFirst(2).split(separator: "@", maxSplits: 1)
       guard let first = parts.first, let element = type(first) else { return nil }
       guard parts.count == 2 else { return .array(of: element) }
-      return .array(of: element, list: parts[1] == "set" ? .set : .map(keys: parts[1].split(separator: ",").map(String.init)))
+      return .array(
+        of: element, list: parts[1] == "set" ? .set : .map(keys: parts[1].split(separator: ",").map(String.init)))
     }
     if text.hasPrefix("{}") { return type(text.dropFirst(2)).map { .map(of: $0) } }
     if text.hasPrefix("enum("), text.hasSuffix(")") {

@@ -27,7 +27,9 @@ public enum DesiredState {
       var result = actual.members
       for (key, value) in wanted {
         // A plain `nil` would be a JSON null here.
-        if value.isNull { result.removeValue(forKey: key) } else {
+        if value.isNull {
+          result.removeValue(forKey: key)
+        } else {
           result[key] = merged(value, into: result[key] ?? .null)
         }
       }

@@ -43,11 +43,15 @@ public struct NodeLogs: PodLogSource {
       }
       return wanted
     }
-    if let marked = pod.annotations["kubectl.kubernetes.io/default-container"], containers.contains(marked) { return marked }
+    if let marked = pod.annotations["kubectl.kubernetes.io/default-container"], containers.contains(marked) {
+      return marked
+    }
     guard containers.count <= 1 else {
       var message =
         "a container name must be specified for pod \(pod.name), choose one of: [\(containers.joined(separator: " "))]"
-      if !initContainers.isEmpty { message += " or one of the init containers: [\(initContainers.joined(separator: " "))]" }
+      if !initContainers.isEmpty {
+        message += " or one of the init containers: [\(initContainers.joined(separator: " "))]"
+      }
       throw APIStatus(.badRequest, message)
     }
     guard let only = containers.first else { throw APIStatus(.badRequest, "pod \(pod.name) has no containers") }
@@ -59,9 +63,11 @@ public struct NodeLogs: PodLogSource {
       $0["name"].string == container
     }
     let reason = status?["state"]["waiting"]["reason"].string ?? "ContainerCreating"
-    let why = reason == "ErrImagePull" || reason == "ImagePullBackOff"
+    let why =
+      reason == "ErrImagePull" || reason == "ImagePullBackOff"
       ? "trying and failing to pull image" : "is waiting to start: \(reason)"
-    return "container \"\(container)\" in pod \"\(pod.name)\" \(why.hasPrefix("is") ? why : "is waiting to start: \(why)")"
+    return
+      "container \"\(container)\" in pod \"\(pod.name)\" \(why.hasPrefix("is") ? why : "is waiting to start: \(why)")"
   }
 
   /// Numbers of a container's runs that have a log, in order.

@@ -31,7 +31,8 @@ struct MachineFacts: Hashable, Sendable {
     func line(_ path: String) -> String { (FileTree.readText(path) ?? "").filter { $0 != "\n" } }
     return MachineFacts(
       cores: max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))), memoryBytes: kibibytes << 10, diskBytes: diskBytes,
-      architecture: architectureName(text(names.machine)), kernel: text(names.release), machineID: line("/etc/machine-id"),
+      architecture: architectureName(text(names.machine)), kernel: text(names.release),
+      machineID: line("/etc/machine-id"),
       bootID: line("/proc/sys/kernel/random/boot_id"),
       osImage: release.map { $0.dropFirst("PRETTY_NAME=".count).filter { $0 != "\"" } } ?? "Linux")
   }

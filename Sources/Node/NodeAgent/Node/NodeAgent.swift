@@ -122,7 +122,8 @@ public actor NodeAgent: Service {
         }
         let wanted = Set(pods.cache.list().map(\.uid))
         for (uid, remainder) in orphans where !wanted.contains(uid) && workers[uid] == nil {
-          logger.info("taking down a pod whose object is gone", metadata: ["pod": "\(remainder.key)", "uid": .string(uid)])
+          logger.info(
+            "taking down a pod whose object is gone", metadata: ["pod": "\(remainder.key)", "uid": .string(uid)])
           await begin(remainder)?.objectRemoved()
         }
         await volumes.removeOrphans()
@@ -189,7 +190,8 @@ public actor NodeAgent: Service {
         _ = try await runtime.runtime.removePodSandbox(.with { $0.podSandboxID = id }, options: options)
       }
     } catch {
-      logger.warning("a sandbox can't be removed", metadata: ["error": "\((error as? RPCError)?.message ?? "\(error)")"])
+      logger.warning(
+        "a sandbox can't be removed", metadata: ["error": "\((error as? RPCError)?.message ?? "\(error)")"])
     }
   }
 }

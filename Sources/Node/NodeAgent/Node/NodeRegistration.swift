@@ -107,7 +107,8 @@ struct NodeRegistration: Sendable {
       return [
         "type": .string(type), "status": .string(text), "reason": .string(reason), "message": .string(message),
         "lastHeartbeatTime": .string(now),
-        "lastTransitionTime": old?["status"].string == text ? (old?["lastTransitionTime"] ?? .string(now)) : .string(now),
+        "lastTransitionTime": old?["status"].string == text
+          ? (old?["lastTransitionTime"] ?? .string(now)) : .string(now),
       ]
     }
     let bad = runtimeConditions.filter { !$0.isReady }
@@ -132,7 +133,8 @@ struct NodeRegistration: Sendable {
       "nodeInfo": [
         "machineID": .string(facts.machineID), "systemUUID": .string(facts.machineID), "bootID": .string(facts.bootID),
         "kernelVersion": .string(facts.kernel), "osImage": .string(facts.osImage),
-        "containerRuntimeVersion": .string("\(version?.runtimeName ?? "containerd")://\(version?.runtimeVersion ?? "")"),
+        "containerRuntimeVersion": .string(
+          "\(version?.runtimeName ?? "containerd")://\(version?.runtimeVersion ?? "")"),
         "kubeletVersion": "v1.36.0-nagaya", "kubeProxyVersion": "", "operatingSystem": "linux",
         "architecture": .string(facts.architecture),
       ],

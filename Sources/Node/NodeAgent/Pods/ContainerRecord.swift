@@ -55,7 +55,8 @@ struct ContainerRecord: Hashable, Sendable {
     case .containerExited:
       state = .exited(
         Exit(
-          code: status.exitCode, reason: status.reason.isEmpty ? (status.exitCode == 0 ? "Completed" : "Error") : status.reason,
+          code: status.exitCode,
+          reason: status.reason.isEmpty ? (status.exitCode == 0 ? "Completed" : "Error") : status.reason,
           message: status.message, started: status.startedAt > 0 ? time(status.startedAt) : nil,
           finished: time(status.finishedAt)))
     default: state = .unknown

@@ -1,6 +1,6 @@
 import CRI
-import GRPCCore
 import Foundation
+import GRPCCore
 
 /// Gets images according to their pull policy.
 struct ImagePuller: Sendable {
@@ -12,7 +12,9 @@ struct ImagePuller: Sendable {
   /// - Throws: `PodProblem` with the reasons that the kubelet gives.
   func pull(_ image: String, policy: String) async throws -> String {
     guard ImageReference.isValid(image) else {
-      throw PodProblem("InvalidImageName", "Failed to apply default image tag \"\(image)\": couldn't parse image name", event: "InspectFailed")
+      throw PodProblem(
+        "InvalidImageName", "Failed to apply default image tag \"\(image)\": couldn't parse image name",
+        event: "InspectFailed")
     }
     let present = try await runtime.images.imageStatus(
       .with { $0.image.image = image }, options: RuntimeClient.within(.seconds(30)))

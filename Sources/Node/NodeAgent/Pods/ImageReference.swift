@@ -15,7 +15,9 @@ enum ImageReference {
     }
     var parts = beforeDigest[0].split(separator: "/", omittingEmptySubsequences: false).map(String.init)
     guard parts.allSatisfy({ !$0.isEmpty }) else { return false }
-    if parts.count > 1, parts[0].contains(".") || parts[0].contains(":") || parts[0] == "localhost" { parts.removeFirst() }
+    if parts.count > 1, parts[0].contains(".") || parts[0].contains(":") || parts[0] == "localhost" {
+      parts.removeFirst()
+    }
     guard let last = parts.popLast() else { return false }
     let tagged = last.split(separator: ":", omittingEmptySubsequences: false)
     guard tagged.count <= 2, tagged.allSatisfy({ !$0.isEmpty }) else { return false }

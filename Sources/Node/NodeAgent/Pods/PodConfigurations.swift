@@ -33,7 +33,8 @@ struct PodConfigurations: Sendable {
   private var namespaces: Runtime_V1_NamespaceOption {
     .with {
       $0.network = pod.isHostNetwork ? .node : .pod
-      $0.pid = pod.spec["hostPID"].bool == true ? .node : pod.spec["shareProcessNamespace"].bool == true ? .pod : .container
+      $0.pid =
+        pod.spec["hostPID"].bool == true ? .node : pod.spec["shareProcessNamespace"].bool == true ? .pod : .container
       $0.ipc = pod.spec["hostIPC"].bool == true ? .node : .pod
     }
   }
@@ -103,7 +104,8 @@ struct PodConfigurations: Sendable {
 
   private var supplementalGroups: [Int64] {
     let context = pod.spec["securityContext"]
-    return (context["supplementalGroups"].elements.compactMap(\.int) + [context["fsGroup"].int].compactMap(\.self)).map {
+    return (context["supplementalGroups"].elements.compactMap(\.int) + [context["fsGroup"].int].compactMap(\.self)).map
+    {
       Int64($0)
     }
   }
@@ -156,7 +158,9 @@ struct PodConfigurations: Sendable {
   }
 
   /// Where a container may leave a message for its `terminated` state.
-  func terminationLog(_ name: String, attempt: Int) -> String { "\(podDirectory)/containers/\(name)/\(attempt).termination" }
+  func terminationLog(_ name: String, attempt: Int) -> String {
+    "\(podDirectory)/containers/\(name)/\(attempt).termination"
+  }
 
   private func mounts(_ container: JSONValue, _ environment: ContainerEnvironment, _ hostPaths: [String: String])
     throws(PodProblem) -> [Runtime_V1_Mount]
@@ -170,10 +174,12 @@ struct PodConfigurations: Sendable {
       let volume = pod.spec["volumes"].elements.first { $0["name"].string == name } ?? .null
       let isFiles = FileVolumeContents.isFiles(volume)
       let subPath =
-        mount["subPathExpr"].string.map { VariableExpansion.expand($0, environment.values) } ?? mount["subPath"].string ?? ""
+        mount["subPathExpr"].string.map { VariableExpansion.expand($0, environment.values) } ?? mount["subPath"].string
+        ?? ""
       if !subPath.isEmpty {
         hostPath =
-          isFiles ? try SubPath.resolveFollowingLinks(subPath, in: hostPath) : try SubPath.resolve(subPath, in: hostPath)
+          isFiles
+          ? try SubPath.resolveFollowingLinks(subPath, in: hostPath) : try SubPath.resolve(subPath, in: hostPath)
       }
       mounts.append(
         .with {
@@ -220,9 +226,12 @@ struct PodConfigurations: Sendable {
     let isPrivileged = own["privileged"].bool ?? false
     if setting("runAsNonRoot").bool == true, setting("runAsUser").int == 0 {
       throw PodProblem(
-        "CreateContainerConfigError", "container has runAsNonRoot and its user is root (container: \(container["name"].string ?? ""))")
+        "CreateContainerConfigError",
+        "container has runAsNonRoot and its user is root (container: \(container["name"].string ?? ""))")
     }
-    func profile(_ value: JSONValue, default standard: Runtime_V1_SecurityProfile.ProfileType) -> Runtime_V1_SecurityProfile {
+    func profile(_ value: JSONValue, default standard: Runtime_V1_SecurityProfile.ProfileType)
+      -> Runtime_V1_SecurityProfile
+    {
       .with {
         switch value["type"].string {
         case "Unconfined": $0.profileType = .unconfined

@@ -151,15 +151,20 @@ struct PodStatusBuilder {
     }
     let unready = statuses.filter { $0["ready"].bool != true }.compactMap { $0["name"].string }
     let notReady: (String, String)? =
-      phase == "Succeeded" ? ("PodCompleted", "") : phase == "Failed" ? ("PodFailed", "")
-      : unready.isEmpty ? nil : ("ContainersNotReady", "containers with unready status: [\(unready.joined(separator: " "))]")
+      phase == "Succeeded"
+      ? ("PodCompleted", "")
+      : phase == "Failed"
+        ? ("PodFailed", "")
+        : unready.isEmpty
+          ? nil : ("ContainersNotReady", "containers with unready status: [\(unready.joined(separator: " "))]")
     let incomplete = pod.initContainers.filter { latest($0)?.exit?.code != 0 }.compactMap { $0["name"].string }
     var conditions: [JSONValue] = []
     conditions.append(condition("PodReadyToStartContainers", (!podIP.isEmpty && !isDone) ? nil : ("", "")))
     conditions.append(
       condition(
         "Initialized",
-        initialized || phase == "Succeeded" ? nil
+        initialized || phase == "Succeeded"
+          ? nil
           : ("ContainersNotInitialized", "containers with incomplete status: [\(incomplete.joined(separator: " "))]")))
     conditions.append(condition("Ready", notReady))
     conditions.append(condition("ContainersReady", notReady))

@@ -66,7 +66,8 @@ extension PodWorker {
     }
     if !old.isEmpty {
       context.events.record(
-        .normal, about: pod, reason: "SandboxChanged", message: "Pod sandbox changed, it will be killed and re-created.")
+        .normal, about: pod, reason: "SandboxChanged", message: "Pod sandbox changed, it will be killed and re-created."
+      )
       records = []
     }
     let attempt = (old.map { Int($0.metadata.attempt) }.max() ?? -1) + 1
@@ -118,7 +119,8 @@ extension PodWorker {
       }
       if latest?.isRunning == true { return .event }
       // Containers that have started already need no init container again.
-      if latest == nil, pod.containers.contains(where: { main in records.contains { $0.name == main["name"].string } }) {
+      if latest == nil, pod.containers.contains(where: { main in records.contains { $0.name == main["name"].string } })
+      {
         continue
       }
       if let delay = await startIfDue(container, sandbox, latest) { return .time(delay) }
@@ -169,9 +171,12 @@ extension PodWorker {
   func startIfDue(_ container: JSONValue, _ sandbox: Sandbox, _ latest: ContainerRecord?) async -> Duration? {
     let name = container["name"].string ?? ""
     if let latest, let exit = latest.exit, let delay = crashDelay(name, latest.id, exit) {
-      let text = "back-off \(delay.total) restarting failed container=\(name) pod=\(pod.name)_\(pod.namespace)(\(pod.uid))"
+      let text =
+        "back-off \(delay.total) restarting failed container=\(name) pod=\(pod.name)_\(pod.namespace)(\(pod.uid))"
       if waiting[name]?.reason != "CrashLoopBackOff" {
-        context.events.record(.warning, about: pod, reason: "BackOff", message: "Back-off restarting failed container \(name) in pod \(pod.name)")
+        context.events.record(
+          .warning, about: pod, reason: "BackOff",
+          message: "Back-off restarting failed container \(name) in pod \(pod.name)")
       }
       waiting[name] = PodProblem("CrashLoopBackOff", text)
       noteStatusChange()
@@ -179,7 +184,8 @@ extension PodWorker {
     }
     do {
       let imageID = try await image(of: container)
-      try await start(container, sandbox, attempt: latest.map { $0.attempt + 1 } ?? firstAttempt(name), imageID: imageID)
+      try await start(
+        container, sandbox, attempt: latest.map { $0.attempt + 1 } ?? firstAttempt(name), imageID: imageID)
       waiting[name] = nil
       noteStatusChange()
       return nil
@@ -217,7 +223,9 @@ extension PodWorker {
   // MARK: Crashes
 
   /// The delay before the run after `id`; `nil` when it is over. The first failure is repeated at once.
-  private func crashDelay(_ name: String, _ id: String, _ exit: ContainerRecord.Exit) -> (left: Duration, total: Duration)? {
+  private func crashDelay(_ name: String, _ id: String, _ exit: ContainerRecord.Exit) -> (
+    left: Duration, total: Duration
+  )? {
     let now = ContinuousClock.now
     if crashes[name]?.countedID != id {
       let ran = exit.started.map { exit.finished.microseconds - $0.microseconds } ?? 0

@@ -10,7 +10,8 @@ extension PodWorker {
   /// Takes the pod down; every step may be repeated.
   func end() async throws -> Duration? {
     let configurations = PodConfigurations(pod: pod, node: context.node)
-    if case .ending = stage {} else {
+    if case .ending = stage {
+    } else {
       stage = .ending(until: .now + .seconds(pod.graceSeconds))
       if records.contains(where: \.isRunning) {
         for name in Set(records.filter(\.isRunning).map(\.name)).sorted() {

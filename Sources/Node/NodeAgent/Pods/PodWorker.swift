@@ -113,7 +113,11 @@ actor PodWorker {
     while !Task.isCancelled, stage != .gone {
       let step = Task { await self.step() }
       current = step
-      let delay = await withTaskCancellationHandler { await step.value } onCancel: { step.cancel() }
+      let delay = await withTaskCancellationHandler {
+        await step.value
+      } onCancel: {
+        step.cancel()
+      }
       current = nil
       statusChanged.raise()
       if stage == .gone || Task.isCancelled { break }
@@ -156,7 +160,9 @@ actor PodWorker {
     let sandboxes = try await context.runtime.runtime.listPodSandbox(
       .with { $0.filter.labelSelector = selector }, options: options
     ).items
-    if let newest = sandboxes.filter({ $0.state == .sandboxReady }).max(by: { $0.metadata.attempt < $1.metadata.attempt }) {
+    if let newest = sandboxes.filter({ $0.state == .sandboxReady }).max(by: {
+      $0.metadata.attempt < $1.metadata.attempt
+    }) {
       if sandbox?.id != newest.id {
         let status = try await context.runtime.runtime.podSandboxStatus(
           .with { $0.podSandboxID = newest.id }, options: options
@@ -290,7 +296,8 @@ extension PodWorker {
     for record in records where record.isRunning {
       do {
         try await LogRotation.rotate(
-          place: "\(directory)/\(record.name)", attempt: record.attempt, containerID: record.id, runtime: context.runtime)
+          place: "\(directory)/\(record.name)", attempt: record.attempt, containerID: record.id,
+          runtime: context.runtime)
       } catch {
         logger.warning("a log can't be rotated", metadata: ["container": .string(record.name), "error": "\(error)"])
       }

@@ -47,7 +47,9 @@ enum SubPath {
           "CreateContainerConfigError", "subPath \"\(path)\" leads through \"\(component)\", which is no directory")
       }
       let child = openat(parent, component, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-      guard child >= 0 else { throw PodProblem("CreateContainerConfigError", "\(FileError("open", "\(volume)/\(path)"))") }
+      guard child >= 0 else {
+        throw PodProblem("CreateContainerConfigError", "\(FileError("open", "\(volume)/\(path)"))")
+      }
       close(parent)
       parent = child
     }

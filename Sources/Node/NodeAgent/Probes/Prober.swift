@@ -63,7 +63,9 @@ struct Prober: Sendable {
     request.headers.add(name: "User-Agent", value: "kube-probe/nagaya")
     request.headers.add(name: "Connection", value: "close")
     for header in action["httpHeaders"].elements {
-      if let name = header["name"].string { request.headers.replaceOrAdd(name: name, value: header["value"].string ?? "") }
+      if let name = header["name"].string {
+        request.headers.replaceOrAdd(name: name, value: header["value"].string ?? "")
+      }
     }
     do {
       let answer = try await Self.client.execute(request, timeout: TimeAmount(timeout))

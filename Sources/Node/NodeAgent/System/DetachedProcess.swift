@@ -53,7 +53,9 @@ public struct DetachedProcess: Hashable, Sendable {
       wanted.append(0)
     }
     for name in FileTree.names(in: "/proc") {
-      guard let id = pid_t(name), let line = try? FileTree.read("/proc/\(name)/cmdline"), line == wanted else { continue }
+      guard let id = pid_t(name), let line = try? FileTree.read("/proc/\(name)/cmdline"), line == wanted else {
+        continue
+      }
       let process = DetachedProcess(id: id)
       if process.isRunning { return process }
     }

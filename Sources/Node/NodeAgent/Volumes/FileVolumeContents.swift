@@ -35,7 +35,8 @@ struct FileVolumeContents {
     }
     if !source["downwardAPI"].isNull { return try downward(source["downwardAPI"], defaultMode) }
     throw PodProblem(
-      "ContainerCreating", "a projected source of kind \(source.members.keys.sorted().joined(separator: ", ")) is not supported",
+      "ContainerCreating",
+      "a projected source of kind \(source.members.keys.sorted().joined(separator: ", ")) is not supported",
       event: "FailedMount")
   }
 

@@ -74,7 +74,9 @@ actor VolumeMounts {
       }
       return path
     }
-    if let path = volume["hostPath"]["path"].string { return try hostPath(path, type: volume["hostPath"]["type"].string ?? "") }
+    if let path = volume["hostPath"]["path"].string {
+      return try hostPath(path, type: volume["hostPath"]["type"].string ?? "")
+    }
     if let claim = volume["persistentVolumeClaim"]["claimName"].string {
       let isReadOnly = volume["persistentVolumeClaim"]["readOnly"].bool ?? false
       let (pvName, csi) = try await csiVolume(claim: claim, namespace: pod.namespace, isReadOnly: isReadOnly)
@@ -202,7 +204,8 @@ actor VolumeMounts {
         try FileTree.remove(staging)
         logger.info("unstaged a volume that no pod uses", metadata: ["volume": .string(volume.handle)])
       } catch {
-        logger.warning("an unused volume can't be unstaged", metadata: ["volume": .string(volume.handle), "error": "\(error)"])
+        logger.warning(
+          "an unused volume can't be unstaged", metadata: ["volume": .string(volume.handle), "error": "\(error)"])
       }
     }
   }

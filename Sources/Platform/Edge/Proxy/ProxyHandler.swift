@@ -256,7 +256,9 @@ final class ProxyHandler: ChannelInboundHandler, ChannelOutboundHandler, Removab
 
   /// Turns to another pod, if there is one.
   private func moveOn(_ exchange: Exchange) -> Bool {
-    guard let next = shared.routes.move(exchange.app, from: exchange.endpoint, except: exchange.tried) else { return false }
+    guard let next = shared.routes.move(exchange.app, from: exchange.endpoint, except: exchange.tried) else {
+      return false
+    }
     exchange.endpoint = next
     return true
   }

@@ -7,7 +7,9 @@ extension ResourceDefinition {
     .csiDrivers, singular: "csidriver", schema: "io.k8s.api.storage.v1.CSIDriver",
     columns: [
       .name,
-      .flag("AttachRequired", "Whether volumes are attached before they are mounted.") { $0.spec["attachRequired"].bool },
+      .flag("AttachRequired", "Whether volumes are attached before they are mounted.") {
+        $0.spec["attachRequired"].bool
+      },
       .flag("PodInfoOnMount", "Whether the driver is told about the pod.") { $0.spec["podInfoOnMount"].bool },
       .flag("StorageCapacity", "Whether the driver publishes free space.") { $0.spec["storageCapacity"].bool },
       .text("TokenRequests", "Audiences of the tokens it gets.", missing: "<unset>") {
@@ -34,7 +36,8 @@ extension ResourceDefinition {
     prepareForCreate: { _ in },
     validate: { driver, old in
       var faults = FieldFaults()
-      faults.checkChoice("spec.fsGroupPolicy", driver.spec["fsGroupPolicy"], ["File", "None", "ReadWriteOnceWithFSType"])
+      faults.checkChoice(
+        "spec.fsGroupPolicy", driver.spec["fsGroupPolicy"], ["File", "None", "ReadWriteOnceWithFSType"])
       if let old {
         for key in ["attachRequired", "volumeLifecycleModes"] {
           faults.checkImmutable("spec.\(key)", new: driver.spec[key], old: old.spec[key])

@@ -75,7 +75,8 @@ extension FieldFaults {
     for key in ["maxSurge", "maxUnavailable"] {
       let value = rolling[key]
       switch value {
-      case .integer(let number) where number < 0: invalid("\(field).rollingUpdate.\(key)", value, "must be greater than or equal to 0")
+      case .integer(let number) where number < 0:
+        invalid("\(field).rollingUpdate.\(key)", value, "must be greater than or equal to 0")
       case .integer(0), .string("0%"): zeros += 1
       case .string(let text):
         guard text.hasSuffix("%"), let percent = Int(text.dropLast()), percent >= 0 else {

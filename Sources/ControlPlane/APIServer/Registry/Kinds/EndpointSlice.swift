@@ -35,6 +35,7 @@ extension ResourceDefinition {
 
   /// The first three, and how many more there are.
   private static func brief(_ values: [String]) -> String {
-    values.count <= 3 ? values.joined(separator: ",") : "\(values[..<3].joined(separator: ",")) + \(values.count - 3) more..."
+    values.count <= 3
+      ? values.joined(separator: ",") : "\(values[..<3].joined(separator: ",")) + \(values.count - 3) more..."
   }
 }

@@ -6,7 +6,9 @@ extension ResourceDefinition {
   static let event = ResourceDefinition(
     .events, singular: "event", shortNames: ["ev"], schema: "io.k8s.api.core.v1.Event",
     columns: [
-      .text("Last Seen", "How long ago it was last seen.", missing: "<unknown>") { KubernetesObject.age(of: $0.lastSeen) },
+      .text("Last Seen", "How long ago it was last seen.", missing: "<unknown>") {
+        KubernetesObject.age(of: $0.lastSeen)
+      },
       .text("Type", "Normal or Warning.") { $0["type"].string },
       .text("Reason", "A word for what happened.") { $0["reason"].string },
       .text("Object", "What it happened to.") { event in
@@ -14,7 +16,9 @@ extension ResourceDefinition {
         let kind = (object["kind"].string ?? "").lowercased()
         return [kind, object["name"].string ?? ""].filter { !$0.isEmpty }.joined(separator: "/")
       },
-      .text("Subobject", "The part of the object.", wide: true, missing: "") { $0["involvedObject"]["fieldPath"].string },
+      .text("Subobject", "The part of the object.", wide: true, missing: "") {
+        $0["involvedObject"]["fieldPath"].string
+      },
       .text("Source", "Who reported it.", wide: true, missing: "") { event in
         let component = event["source"]["component"].string ?? event["reportingComponent"].string ?? ""
         let host = event["source"]["host"].string ?? event["reportingInstance"].string ?? ""

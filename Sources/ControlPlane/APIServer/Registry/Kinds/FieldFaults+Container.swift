@@ -33,7 +33,8 @@ extension FieldFaults {
       checkProbe("\(field).\(probe)", container[probe], succeedsOnce: probe != "readinessProbe")
     }
     for hook in ["postStart", "preStop"] where !container["lifecycle"][hook].isNull {
-      checkHandler("\(field).lifecycle.\(hook)", container["lifecycle"][hook], ["exec", "httpGet", "sleep", "tcpSocket"])
+      checkHandler(
+        "\(field).lifecycle.\(hook)", container["lifecycle"][hook], ["exec", "httpGet", "sleep", "tcpSocket"])
     }
   }
 
@@ -69,7 +70,11 @@ extension FieldFaults {
         invalid("\(place).valueFrom", "", "may not be specified when `value` is not empty")
       }
       let kinds = source.members.keys.sorted()
-      if kinds.isEmpty { invalid("\(place).valueFrom", "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`") }
+      if kinds.isEmpty {
+        invalid(
+          "\(place).valueFrom", "",
+          "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`")
+      }
       if kinds.count > 1 { invalid("\(place).valueFrom", "", "may not have more than one field specified at a time") }
       for kind in ["configMapKeyRef", "secretKeyRef"] where !source[kind].isNull {
         let key = source[kind]["key"].string ?? ""
@@ -89,7 +94,8 @@ extension FieldFaults {
       guard let request = Quantity(json: value), let limit = Quantity(json: resources["limits"][name]),
         request > limit
       else { continue }
-      invalid("\(field).requests", .string(request.description), "must be less than or equal to \(name) limit of \(limit)")
+      invalid(
+        "\(field).requests", .string(request.description), "must be less than or equal to \(name) limit of \(limit)")
     }
   }
 

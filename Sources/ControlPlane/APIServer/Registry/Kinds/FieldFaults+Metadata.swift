@@ -11,7 +11,8 @@ extension FieldFaults {
       guard let text = value.string, !Names.isLabelValue(text) else { continue }
       invalid(
         field, value,
-        "a label value must be empty or have at most 63 letters, digits, '-', '_' or '.', and begin and end with a letter or digit")
+        "a label value must be empty or have at most 63 letters, digits, '-', '_' or '.', and begin and end with a letter or digit"
+      )
     }
   }
 

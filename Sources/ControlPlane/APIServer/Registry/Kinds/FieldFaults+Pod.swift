@@ -75,7 +75,9 @@ extension FieldFaults {
     }
     let claim = volume["ephemeral"]["volumeClaimTemplate"]
     if !volume["ephemeral"].isNull {
-      if claim.isNull { required("\(field).ephemeral.volumeClaimTemplate") } else {
+      if claim.isNull {
+        required("\(field).ephemeral.volumeClaimTemplate")
+      } else {
         checkClaimSpec("\(field).ephemeral.volumeClaimTemplate.spec", claim["spec"])
       }
     }
@@ -96,7 +98,9 @@ extension FieldFaults {
         invalid("\(place).key", .string(key), "must be a qualified name")
       }
       if key.isEmpty, comparison != "Exists" {
-        invalid("\(place).operator", .string(comparison), "operator must be Exists when `key` is empty, which means \"match all values and all keys\"")
+        invalid(
+          "\(place).operator", .string(comparison),
+          "operator must be Exists when `key` is empty, which means \"match all values and all keys\"")
       }
       if !comparison.isEmpty { checkChoice("\(place).operator", .string(comparison), ["Equal", "Exists", "Gt", "Lt"]) }
       if comparison == "Exists", !(toleration["value"].string ?? "").isEmpty {
@@ -141,7 +145,8 @@ extension FieldFaults {
     if frozen(pod.spec) != frozen(old.spec) {
       forbidden(
         "spec",
-        "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)")
+        "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+      )
     }
     let tolerations = Set(pod.spec["tolerations"].elements)
     if !old.spec["tolerations"].elements.allSatisfy(tolerations.contains) {

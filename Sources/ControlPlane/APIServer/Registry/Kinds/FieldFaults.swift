@@ -102,7 +102,8 @@ extension FieldFaults {
     if selector.isEmpty {
       invalid(field, spec["selector"], "empty selector is invalid: it would select every pod")
     } else if !selector.matches(spec["template"]["metadata"]["labels"].strings) {
-      invalid("spec.template.metadata.labels", spec["template"]["metadata"]["labels"],
+      invalid(
+        "spec.template.metadata.labels", spec["template"]["metadata"]["labels"],
         "`selector` does not match template `labels`")
     }
   }

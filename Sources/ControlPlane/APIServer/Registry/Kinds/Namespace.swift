@@ -7,7 +7,8 @@ extension ResourceDefinition {
     .namespaces, singular: "namespace", shortNames: ["ns"], schema: "io.k8s.api.core.v1.Namespace",
     nameRule: .dnsLabel,
     columns: [
-      .name, .text("Status", "Active, or Terminating while its objects are being deleted.") { $0.status["phase"].string },
+      .name,
+      .text("Status", "Active, or Terminating while its objects are being deleted.") { $0.status["phase"].string },
       .age,
     ],
     selectableFields: [SelectableField("status.phase") { $0.status["phase"].string ?? "" }],

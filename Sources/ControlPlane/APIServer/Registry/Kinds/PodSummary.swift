@@ -21,7 +21,9 @@ struct PodSummary {
     if let more = pod.status["reason"].string, !more.isEmpty { reason = more }
     if pod.shownCondition("PodScheduled")["reason"].string == "SchedulingGated" { reason = "SchedulingGated" }
     let sidecars = Set(
-      pod.spec["initContainers"].elements.filter { $0["restartPolicy"].string == "Always" }.compactMap { $0["name"].string })
+      pod.spec["initContainers"].elements.filter { $0["restartPolicy"].string == "Always" }.compactMap {
+        $0["name"].string
+      })
     allContainers = pod.spec["containers"].elements.count + sidecars.count
     let isInitializing = readInitContainers(pod, sidecars: sidecars)
     if !isInitializing { readContainers(pod) }

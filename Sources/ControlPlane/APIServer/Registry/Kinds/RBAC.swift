@@ -4,11 +4,13 @@ import KubernetesAPI
 extension ResourceDefinition {
   static let role = ResourceDefinition(
     .roles, singular: "role", schema: "io.k8s.api.rbac.v1.Role", nameRule: .pathSegment,
-    columns: [.name, .createdAt], prepareForCreate: { _ in }, validate: { role, _ in ruleFaults(role, inNamespace: true) })
+    columns: [.name, .createdAt], prepareForCreate: { _ in },
+    validate: { role, _ in ruleFaults(role, inNamespace: true) })
 
   static let clusterRole = ResourceDefinition(
     .clusterRoles, singular: "clusterrole", schema: "io.k8s.api.rbac.v1.ClusterRole", nameRule: .pathSegment,
-    columns: [.name, .createdAt], prepareForCreate: { _ in }, validate: { role, _ in ruleFaults(role, inNamespace: false) })
+    columns: [.name, .createdAt], prepareForCreate: { _ in },
+    validate: { role, _ in ruleFaults(role, inNamespace: false) })
 
   static let roleBinding = binding(.roleBindings, "rolebinding", "RoleBinding")
   static let clusterRoleBinding = binding(.clusterRoleBindings, "clusterrolebinding", "ClusterRoleBinding")
@@ -18,7 +20,9 @@ extension ResourceDefinition {
       resource, singular: singular, schema: "io.k8s.api.rbac.v1.\(kind)", nameRule: .pathSegment,
       columns: [
         .name,
-        .text("Role", "What it grants.") { "\($0["roleRef"]["kind"].string ?? "")/\($0["roleRef"]["name"].string ?? "")" },
+        .text("Role", "What it grants.") {
+          "\($0["roleRef"]["kind"].string ?? "")/\($0["roleRef"]["name"].string ?? "")"
+        },
         .age,
         subjects("Users", "Users it grants it to.", "User"), subjects("Groups", "Groups it grants it to.", "Group"),
         subjects("ServiceAccounts", "Service accounts it grants it to.", "ServiceAccount"),
@@ -69,10 +73,13 @@ extension ResourceDefinition {
       let paths = rule["nonResourceURLs"].elements
       if !paths.isEmpty {
         if inNamespace {
-          faults.invalid("\(field).nonResourceURLs", rule["nonResourceURLs"], "namespaced rules cannot apply to non-resource URLs")
+          faults.invalid(
+            "\(field).nonResourceURLs", rule["nonResourceURLs"], "namespaced rules cannot apply to non-resource URLs")
         }
         if !rule["apiGroups"].elements.isEmpty || !rule["resources"].elements.isEmpty {
-          faults.invalid("\(field).nonResourceURLs", rule["nonResourceURLs"], "rules cannot apply to both regular resources and non-resource URLs")
+          faults.invalid(
+            "\(field).nonResourceURLs", rule["nonResourceURLs"],
+            "rules cannot apply to both regular resources and non-resource URLs")
         }
         continue
       }

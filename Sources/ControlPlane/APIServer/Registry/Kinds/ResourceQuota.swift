@@ -7,7 +7,9 @@ extension ResourceDefinition {
     .resourceQuotas, singular: "resourcequota", shortNames: ["quota"], schema: "io.k8s.api.core.v1.ResourceQuota",
     columns: [
       .name,
-      .text("Request", "Used and allowed, of everything but limits.", missing: "") { $0.quotaUse { !$0.hasPrefix("limits.") } },
+      .text("Request", "Used and allowed, of everything but limits.", missing: "") {
+        $0.quotaUse { !$0.hasPrefix("limits.") }
+      },
       .text("Limit", "Used and allowed, of limits.", missing: "") { $0.quotaUse { $0.hasPrefix("limits.") } },
       .age,
     ],

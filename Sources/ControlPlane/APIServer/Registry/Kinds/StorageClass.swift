@@ -12,7 +12,9 @@ extension ResourceDefinition {
       .text("Provisioner", "Who makes the volumes.") { $0["provisioner"].string },
       .text("ReclaimPolicy", "What becomes of a volume when its claim goes.") { $0["reclaimPolicy"].string },
       .text("VolumeBindingMode", "When a volume is made.") { $0["volumeBindingMode"].string },
-      .text("AllowVolumeExpansion", "Whether claims may grow.") { $0["allowVolumeExpansion"].bool == true ? "true" : "false" },
+      .text("AllowVolumeExpansion", "Whether claims may grow.") {
+        $0["allowVolumeExpansion"].bool == true ? "true" : "false"
+      },
       .age,
     ],
     applyDefaults: { storageClass in
