@@ -189,7 +189,7 @@ let package = Package(
       "APIServer",
       [
         "APIServer", "ObjectStore", "KubernetesAPI", "KubernetesClient", "JSONDocument",
-        "CertificateAuthority",
+        "CertificateAuthority", .crypto, .logging, .serviceLifecycle,
       ]),
     tests(
       "Controllers",

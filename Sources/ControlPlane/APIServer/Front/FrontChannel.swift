@@ -28,6 +28,7 @@ struct FrontChannel: ServerChildChannel {
   let http2: HTTP2Channel
   let table: FrontConnectionTable
   let handshakeTimeout: TimeAmount
+  let stallTimeout: TimeAmount
 
   func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
     channel.eventLoop.makeCompletedFuture {
@@ -48,6 +49,7 @@ struct FrontChannel: ServerChildChannel {
           }))
       try pipeline.addHandler(
         FrontConnectionHandler(connection: connection, table: table, handshakeTimeout: handshakeTimeout))
+      try pipeline.addHandler(FrontStallHandler(timeout: stallTimeout))
       let negotiation = Negotiation { result in
         switch result {
         case .negotiated("h2"):

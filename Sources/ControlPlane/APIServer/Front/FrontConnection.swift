@@ -11,6 +11,7 @@ final class FrontConnection: Sendable {
     var certificates: [NIOSSLCertificate] = []
     var identity: Result<UserInfo?, APIStatus>?
     var isClosed = false
+    var exchanges = 0
     var closeHandlers: [UInt64: @Sendable () -> Void] = [:]
     var nextHandler: UInt64 = 0
   }
@@ -49,6 +50,11 @@ final class FrontConnection: Sendable {
     state.withLock { $0.identity = identity }
     return try identity.get()
   }
+
+  /// Requests that are being answered.
+  var exchanges: Int { state.withLock { $0.exchanges } }
+  func beginExchange() { state.withLock { $0.exchanges += 1 } }
+  func endExchange() { state.withLock { $0.exchanges -= 1 } }
 
   /// Calls `handler` when the connection is closed, at once if it is already.
   /// - Returns: what `removeCloseHandler` takes.

@@ -21,6 +21,8 @@ struct FrontExchange: Sendable {
 
   func respond(_ request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel) async throws {
     guard let (connection, isHTTP2) = table.connection(of: channel) else { throw ConnectionSpent() }
+    connection.beginExchange()
+    defer { connection.endExchange() }
     var body = request.body.makeAsyncIterator()
     var isRead = false
     let response: APIResponse

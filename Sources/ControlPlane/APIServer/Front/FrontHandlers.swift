@@ -1,6 +1,5 @@
 import NIOCore
 import NIOExtras
-import NIOHTTPTypes
 import NIOSSL
 import NIOTLS
 
@@ -33,16 +32,42 @@ final class FrontConnectionHandler: ChannelInboundHandler, RemovableChannelHandl
     case is ChannelShouldQuiesceEvent where deadline != nil:
       // Nothing was asked yet: nobody waits for an answer.
       context.close(promise: nil)
+    case is ChannelShouldQuiesceEvent:
+      quiesce(NIOLoopBound(context, eventLoop: context.eventLoop), quietChecks: 0, checksLeft: 100)
+      return
     default: break
     }
     context.fireUserInboundEventTriggered(event)
   }
 
+  /// Says goodbye when the connection has had no request under way for a moment, or after 100 checks (5 s).
+  ///
+  /// HTTP/2's own goodbye closes the connection with its last stream, the frame that ends it perhaps not yet sent; the
+  /// drain ends all streams in this time.
+  private func quiesce(_ context: NIOLoopBound<ChannelHandlerContext>, quietChecks: Int, checksLeft: Int) {
+    guard context.value.channel.isActive else { return }
+    guard quietChecks < 2, checksLeft > 0 else {
+      return context.value.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+    }
+    let handler = NIOLoopBound(self, eventLoop: context.value.eventLoop)
+    context.value.eventLoop.scheduleTask(in: .milliseconds(50)) {
+      let isQuiet = handler.value.connection.exchanges == 0
+      handler.value.quiesce(context, quietChecks: isQuiet ? quietChecks + 1 : 0, checksLeft: checksLeft - 1)
+    }
+  }
+
   func channelInactive(context: ChannelHandlerContext) {
+    end()
+    context.fireChannelInactive()
+  }
+
+  /// Comes for connections, too, that were over before they began.
+  func handlerRemoved(context: ChannelHandlerContext) { end() }
+
+  private func end() {
     deadline?.cancel()
     table.remove(connection)
     connection.markClosed()
-    context.fireChannelInactive()
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -53,7 +78,7 @@ final class FrontConnectionHandler: ChannelInboundHandler, RemovableChannelHandl
 
 /// Closes a connection (or an HTTP/2 stream) whose peer has not taken anything for too long.
 final class FrontStallHandler: ChannelInboundHandler, RemovableChannelHandler {
-  typealias InboundIn = HTTPRequestPart
+  typealias InboundIn = Any
 
   private let timeout: TimeAmount
   private var deadline: Scheduled<Void>?

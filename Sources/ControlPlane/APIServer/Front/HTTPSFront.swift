@@ -98,7 +98,7 @@ public final class HTTPSFront: Service {
         responder: responder,
         configuration: .init(
           idleTimeout: limits.idleTimeout, gracefulCloseTimeout: limits.shutdownTimeout, streamConfiguration: requests)),
-      table: table, handshakeTimeout: TimeAmount(limits.handshakeTimeout))
+      table: table, handshakeTimeout: TimeAmount(limits.handshakeTimeout), stallTimeout: stallTimeout)
     let bound = BoundPort()
     self.bound = bound
     // Hummingbird reports the address at a level that is ours to choose.

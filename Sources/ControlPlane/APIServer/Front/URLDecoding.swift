@@ -20,9 +20,13 @@ enum URLDecoding {
     var path = ""
     for (index, segment) in parts[0].split(separator: "/", omittingEmptySubsequences: false).enumerated() {
       let text = try decode(segment, plusIsSpace: false)
-      guard text != ".", text != "..",
-        !text.utf8.contains(where: { $0 == UInt8(ascii: "/") || $0 < 0x20 || $0 == 0x7F })
-      else { throw APIStatus(.badRequest, "the request's path has a segment that is not allowed") }
+      // No name has a percent sign; one that is left could be taken for an escape once more further on.
+      let forbidden: (UInt8) -> Bool = {
+        $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "%") || $0 < 0x20 || $0 == 0x7F
+      }
+      guard text != ".", text != "..", !text.utf8.contains(where: forbidden) else {
+        throw APIStatus(.badRequest, "the request's path has a segment that is not allowed")
+      }
       if index > 0 { path += "/" }
       path += text
     }

@@ -6,21 +6,16 @@ import KubernetesClient
 ///
 /// A role may be written by who holds all its rules, or may `escalate` it; a binding by who holds all rules of the role
 /// it names, or may `bind` that role (Kubernetes, "Privilege escalation prevention and bootstrapping").
-public struct RBACAdmission: Sendable {
+struct RBACAdmission: Sendable {
   private let authorizer: RBACAuthorizer
-  private let objects: any ObjectReading
 
-  public init(authorizer: RBACAuthorizer, objects: any ObjectReading) {
-    self.authorizer = authorizer
-    self.objects = objects
-  }
+  init(authorizer: RBACAuthorizer) { self.authorizer = authorizer }
 
-  /// Whether `user` may write `object` as it is (after defaults and patches).
+  /// Whether `user` may write `object` as it is (after defaults and patches) in place of `stored`.
   /// - Returns: the refusal; `nil` if it may be written, and for every other kind.
-  public func check(user: UserInfo, object: KubernetesObject, resource: Resource) async -> APIStatus? {
+  func check(user: UserInfo, object: KubernetesObject, stored: KubernetesObject?, resource: Resource) -> APIStatus? {
     guard resource.group == Resource.roles.group, !user.groups.contains(UserInfo.mastersGroup) else { return nil }
     let namespace = resource.isNamespaced ? object.namespace : nil
-    let stored = objects.objects(of: resource, namespace: namespace).first { $0.name == object.name }
     switch resource.plural {
     case "roles", "clusterroles":
       if let stored, stored["rules"] == object["rules"], stored["aggregationRule"] == object["aggregationRule"] {
@@ -31,14 +26,14 @@ public struct RBACAdmission: Sendable {
         // Whoever aggregates by labels grants what will be labelled later, too.
         rules += RBACRule.everything
       }
-      return await refusal(user, rules, namespace, object, resource, verb: "escalate", on: resource.plural, object.name)
+      return refusal(user, rules, namespace, object, resource, verb: "escalate", on: resource.plural, object.name)
     case "rolebindings", "clusterrolebindings":
       let reference = object["roleRef"]
       if let stored, stored["roleRef"] == reference, stored["subjects"] == object["subjects"] { return nil }
       let isCluster = reference["kind"].string == "ClusterRole"
       // The rules of a role that does not exist cannot be compared: only who may bind anything binds it.
       let rules = authorizer.index().rules(of: reference, namespace: namespace) ?? RBACRule.everything
-      return await refusal(
+      return refusal(
         user, rules, namespace, object, resource, verb: "bind", on: isCluster ? "clusterroles" : "roles",
         reference["name"].string ?? "")
     default: return nil
@@ -48,14 +43,14 @@ public struct RBACAdmission: Sendable {
   private func refusal(
     _ user: UserInfo, _ rules: [RBACRule], _ namespace: String?, _ object: KubernetesObject, _ resource: Resource,
     verb: String, on plural: String, _ name: String
-  ) async -> APIStatus? {
+  ) -> APIStatus? {
     let held = authorizer.index().grants(of: user, namespace: namespace).flatMap(\.rules)
     let missing = rules.flatMap(\.atoms).filter { atom in !held.contains { $0.covers(atom: atom) } }
     guard !missing.isEmpty else { return nil }
     let access = AccessAttributes(
       user: user, verb: verb, group: resource.group, version: resource.version, resource: plural,
       namespace: namespace ?? "", name: name)
-    if await authorizer.decide(access).isAllowed { return nil }
+    if authorizer.decision(access).isAllowed { return nil }
     let list = missing.prefix(10).map(Self.text).joined(separator: "\n")
     let more = missing.count > 10 ? "\n(and \(missing.count - 10) more)" : ""
     return .forbidden(
@@ -71,5 +66,16 @@ public struct RBACAdmission: Sendable {
       ("NonResourceURLs", rule.nonResourceURLs), ("Verbs", rule.verbs),
     ].filter { !$0.1.isEmpty }
     return "{\(parts.map { "\($0.0):\($0.1)" }.joined(separator: ", "))}"
+  }
+}
+
+extension APIServer {
+  /// Refuses a role or binding by which the user would grant more than they hold.
+  func checkEscalation(_ object: KubernetesObject, old: KubernetesObject?, _ context: RequestContext) throws(APIStatus)
+  {
+    guard let authorizer = authorizer as? RBACAuthorizer else { return }
+    let refusal = RBACAdmission(authorizer: authorizer)
+      .check(user: context.user, object: object, stored: old, resource: context.resource)
+    if let refusal { throw refusal }
   }
 }

@@ -87,7 +87,10 @@ struct RBACIndex: Sendable {
   }
 
   func decide(_ access: AccessAttributes) -> AccessDecision {
-    for grant in grants(of: access.user, namespace: access.namespace) {
+    // A namespace is in itself: who holds a role there may hold it for the object of the namespace, too.
+    let isNamespace = access.resource == "namespaces" && access.group.isEmpty && access.namespace.isEmpty
+    let place = isNamespace ? access.name : access.namespace
+    for grant in grants(of: access.user, namespace: place) {
       if access.nonResourcePath != nil, grant.namespace != nil { continue }
       if grant.rules.contains(where: { $0.allows(access) }) { return .allowed(grant.source) }
     }

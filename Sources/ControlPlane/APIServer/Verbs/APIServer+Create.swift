@@ -17,6 +17,7 @@ extension APIServer {
       if attempt == 1 || isGenerated {
         let causes = faults(of: object, old: nil, context)
         guard causes.isEmpty else { throw APIStatus.invalid(context.resource, object.name, causes) }
+        try checkEscalation(object, old: nil, context)
       }
       let key = context.key(object.name)
       let draft = ObjectDraft(object, of: context.definition, interner: interner)

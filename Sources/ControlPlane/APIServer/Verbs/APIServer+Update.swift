@@ -59,6 +59,7 @@ extension APIServer {
     }
     let causes = faults(of: new, old: old, context)
     guard causes.isEmpty else { throw APIStatus.invalid(context.resource, context.name, causes) }
+    try checkEscalation(new, old: old, context)
     return afterChange(new, context.resource)
   }
 

@@ -1,0 +1,190 @@
+import JSONDocument
+import KubernetesAPI
+import KubernetesClient
+import Testing
+
+@testable import APIServer
+
+@Suite struct GateRBACTests {
+  private static func rules(_ groups: JSONValue, _ resources: JSONValue, _ verbs: JSONValue, names: JSONValue = nil)
+    -> JSONValue
+  {
+    var rule: JSONValue = ["apiGroups": groups, "resources": resources, "verbs": verbs]
+    if !names.isNull { rule["resourceNames"] = names }
+    return rule
+  }
+
+  private static let world: [(Resource, KubernetesObject)] =
+    DefaultRoles.objects.map { ($0.kind == "ClusterRole" ? Resource.clusterRoles : .clusterRoleBindings, $0) } + [
+      GateObjects.role("pods", in: "blue", rules([""], ["pods"], ["get", "list"])),
+      GateObjects.bind("pods", kind: "Role", in: "blue", GateObjects.user("ann")),
+      GateObjects.role("logs", rules([""], ["pods/log"], ["get"])),
+      GateObjects.bind("logs", in: "blue", GateObjects.group("readers")),
+      GateObjects.role("one", rules([""], ["configmaps"], ["get", "update"], names: ["mine"])),
+      GateObjects.bind("one", in: "blue", GateObjects.account("green", "robot")),
+      GateObjects.role("scales", rules(["*"], ["*/scale"], ["*"])),
+      GateObjects.bind("scales", GateObjects.user("scaler")),
+      GateObjects.role("paths", ["nonResourceURLs": ["/metrics", "/debug/*"], "verbs": ["get"]]),
+      GateObjects.bind("paths", GateObjects.user("monitor")),
+      GateObjects.bind("view", in: "blue", GateObjects.user("viewer")),
+      GateObjects.bind("edit", in: "blue", GateObjects.user("editor")),
+      GateObjects.bind("admin", in: "blue", GateObjects.user("boss")),
+      GateObjects.bind("absent", GateObjects.user("ann")),
+      GateObjects.role("part", rules(["x.test"], ["things"], ["get"]), labels: ["aggregate": "yes"]),
+      aggregated, GateObjects.bind("whole", GateObjects.user("collector")),
+    ]
+
+  private static var aggregated: (Resource, KubernetesObject) {
+    var (resource, role) = GateObjects.role("whole", rules(["*"], ["*"], ["*"]))
+    role["aggregationRule"] = ["clusterRoleSelectors": [["matchLabels": ["aggregate": "yes"]]]]
+    return (resource, role)
+  }
+
+  struct Case: Sendable, CustomTestStringConvertible {
+    let user: String
+    let verb: String
+    /// `group/resource/subresource`, or a path with `!` before it.
+    let what: String
+    let namespace: String
+    let name: String
+    let isAllowed: Bool
+    init(_ user: String, _ verb: String, _ what: String, in namespace: String = "", _ isAllowed: Bool) {
+      self.init(user, verb, what, in: namespace, "", isAllowed)
+    }
+    init(_ user: String, _ verb: String, _ what: String, in namespace: String = "", _ name: String, _ isAllowed: Bool) {
+      (self.user, self.verb, self.what, self.namespace, self.name, self.isAllowed) = (
+        user, verb, what, namespace, name, isAllowed
+      )
+    }
+    var testDescription: String { "\(user) \(verb) \(what) \(namespace)/\(name) \(isAllowed)" }
+  }
+
+  private static let cases: [Case] = [
+    Case("ann", "list", "/pods", in: "blue", true), Case("ann", "list", "/pods", in: "green", false),
+    Case("ann", "list", "/pods", false), Case("ann", "delete", "/pods", in: "blue", "x", false),
+    Case("ann", "get", "/pods/log", in: "blue", "x", false), Case("ann", "list", "apps/pods", in: "blue", false),
+    Case("bob@readers", "get", "/pods/log", in: "blue", "x", true),
+    Case("bob@readers", "get", "/pods", in: "blue", "x", false),
+    Case("bob", "get", "/pods/log", in: "blue", "x", false),
+    Case("system:serviceaccount:green:robot", "get", "/configmaps", in: "blue", "mine", true),
+    Case("system:serviceaccount:green:robot", "get", "/configmaps", in: "blue", "other", false),
+    Case("system:serviceaccount:green:robot", "list", "/configmaps", in: "blue", false),
+    Case("system:serviceaccount:blue:robot", "get", "/configmaps", in: "blue", "mine", false),
+    Case("scaler", "update", "apps/deployments/scale", in: "green", "x", true),
+    Case("scaler", "update", "apps/deployments", in: "green", "x", false),
+    Case("monitor", "get", "!/metrics", true), Case("monitor", "get", "!/debug/pprof/heap", true),
+    Case("monitor", "get", "!/metricsx", false), Case("monitor", "post", "!/metrics", false),
+    Case("viewer", "get", "nagaya.dev/applications", in: "blue", "a", true),
+    Case("viewer", "create", "nagaya.dev/applications", in: "blue", false),
+    Case("viewer", "get", "/secrets", in: "blue", "s", false), Case("viewer", "get", "/namespaces", "blue", true),
+    Case("viewer", "get", "/namespaces", "green", false), Case("viewer", "list", "/namespaces", false),
+    Case("editor", "create", "nagaya.dev/applications", in: "blue", true),
+    Case("editor", "get", "/secrets", in: "blue", "s", true),
+    Case("editor", "create", "rbac.authorization.k8s.io/roles", in: "blue", false),
+    Case("editor", "update", "/resourcequotas", in: "blue", "q", false),
+    Case("boss", "create", "rbac.authorization.k8s.io/rolebindings", in: "blue", true),
+    Case("boss", "create", "rbac.authorization.k8s.io/clusterroles", false),
+    Case("boss", "delete", "/namespaces", "blue", false),
+    Case("collector", "get", "x.test/things", in: "green", "t", true),
+    Case("collector", "get", "/pods", in: "green", "t", false),
+    Case("root@system:masters", "delete", "/nodes", "n", true), Case("nobody", "get", "!/api", false),
+    Case("somebody@system:authenticated", "get", "!/api/v1", true),
+    Case("x@system:unauthenticated", "get", "!/version", true),
+  ]
+
+  @Test(arguments: cases)
+  func rulesDecide(_ test: Case) async {
+    let authorizer = RBACAuthorizer(objects: GateObjects(Self.world))
+    let decision = await authorizer.decide(Self.access(test))
+    #expect(decision.isAllowed == test.isAllowed, "\(decision.reason)")
+    #expect(await authorizer.decide(Self.access(test)) == decision)
+  }
+
+  private static func access(_ test: Case) -> AccessAttributes {
+    let parts = test.user.split(separator: "@").map(String.init)
+    let user = UserInfo(name: parts[0], groups: Array(parts.dropFirst()))
+    if test.what.hasPrefix("!") {
+      return AccessAttributes(user: user, verb: test.verb, nonResourcePath: String(test.what.dropFirst()))
+    }
+    let what = test.what.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+    return AccessAttributes(
+      user: user, verb: test.verb, group: what[0], version: "v1", resource: what[1],
+      subresource: what.count > 2 ? what[2] : "", namespace: test.namespace, name: test.name)
+  }
+
+  @Test func rulesAreCompiledOnlyWhenTheyChangeAndDecisionsFollowAtOnce() async {
+    let objects = GateObjects(Self.world)
+    let authorizer = RBACAuthorizer(objects: objects)
+    let access = Self.access(Case("late", "list", "/pods", in: "blue", true))
+    for _ in 0..<100 { #expect(await !authorizer.decide(access).isAllowed) }
+    #expect(authorizer.compilations == 1)
+    let (resource, binding) = GateObjects.bind("pods", kind: "Role", in: "blue", GateObjects.user("late"))
+    objects.add(resource, binding)
+    #expect(await authorizer.decide(access).isAllowed)
+    #expect(authorizer.compilations == 2)
+    objects.removeAll(.roleBindings)
+    #expect(await !authorizer.decide(access).isAllowed)
+  }
+
+  @Test func nobodyGrantsMoreThanTheyHold() {
+    let authorizer = RBACAuthorizer(
+      objects: GateObjects(
+        Self.world + [
+          GateObjects.role("escalator", Self.rules(["rbac.authorization.k8s.io"], ["roles"], ["escalate"])),
+          GateObjects.bind("escalator", in: "blue", GateObjects.user("trusted")),
+          GateObjects.role(
+            "binder", Self.rules(["rbac.authorization.k8s.io"], ["clusterroles"], ["bind"], names: ["view"])),
+          GateObjects.bind("binder", in: "blue", GateObjects.user("binder")),
+        ]))
+    let admission = RBACAdmission(authorizer: authorizer)
+    func refused(_ user: UserInfo, _ new: (Resource, KubernetesObject), stored: KubernetesObject? = nil) -> Bool {
+      admission.check(user: user, object: new.1, stored: stored, resource: new.0) != nil
+    }
+    let (boss, root) = (UserInfo(name: "boss"), UserInfo(name: "root", groups: ["system:masters"]))
+    let pods = Self.rules([""], ["pods"], ["get", "list"])
+    let nodes = Self.rules([""], ["nodes"], ["get"])
+    #expect(!refused(boss, GateObjects.role("r", in: "blue", pods)))
+    #expect(refused(boss, GateObjects.role("r", in: "green", pods)))
+    #expect(refused(boss, GateObjects.role("r", in: "blue", nodes)))
+    #expect(refused(boss, GateObjects.role("r", in: "blue", Self.rules(["*"], ["*"], ["*"]))))
+    #expect(refused(boss, GateObjects.role("r", in: "blue", Self.rules([""], ["pods"], ["*"]))))
+    #expect(!refused(root, GateObjects.role("r", Self.rules(["*"], ["*"], ["*"]))))
+    #expect(!refused(UserInfo(name: "trusted"), GateObjects.role("r", in: "blue", nodes)))
+    #expect(refused(UserInfo(name: "trusted"), GateObjects.role("r", nodes)))
+    let (_, stored) = GateObjects.role("r", in: "blue", nodes)
+    #expect(!refused(boss, GateObjects.role("r", in: "blue", nodes), stored: stored))
+    for (role, isRefused) in [
+      ("view", false), ("edit", false), ("admin", false), ("cluster-admin", true), ("absent", true),
+    ] {
+      #expect(refused(boss, GateObjects.bind(role, in: "blue", GateObjects.user("x"))) == isRefused, "\(role)")
+      #expect(refused(boss, GateObjects.bind(role, GateObjects.user("x"))), "\(role)")
+    }
+    #expect(!refused(UserInfo(name: "binder"), GateObjects.bind("view", in: "blue", GateObjects.user("x"))))
+    #expect(refused(UserInfo(name: "binder"), GateObjects.bind("edit", in: "blue", GateObjects.user("x"))))
+    let refusal = admission.check(
+      user: boss, object: GateObjects.role("r", in: "blue", nodes).1, stored: nil, resource: .roles)
+    #expect(refusal?.code == 403)
+    #expect(refusal?.message.contains("attempting to grant RBAC permissions not currently held") == true)
+  }
+
+  @Test func tokensOfServiceAccountsLiveAsLongAsTheirAccounts() async throws {
+    let objects = GateObjects()
+    let tokens = ServiceAccountTokens(objects: objects)
+    var account = KubernetesObject(.serviceAccounts, namespace: "blue", name: "robot")
+    account.metadata["uid"] = "u1"
+    var secret = KubernetesObject(.secrets, namespace: "blue", name: "robot-token")
+    secret["type"] = "kubernetes.io/service-account-token"
+    secret.annotations = ["kubernetes.io/service-account.name": "robot", "kubernetes.io/service-account.uid": "u1"]
+    secret["data"]["token"] = "c2VjcmV0LXRva2Vu"  // secret-token
+    objects.add(.secrets, secret)
+    let hash = GateHash.of("secret-token")
+    #expect(tokens.user(of: hash) == nil)
+    objects.add(.serviceAccounts, account)
+    #expect(tokens.user(of: hash) == UserInfo.serviceAccount(namespace: "blue", name: "robot"))
+    #expect(tokens.user(of: GateHash.of("secret-tokem")) == nil)
+    objects.removeAll(.serviceAccounts)
+    account.metadata["uid"] = "u2"
+    objects.add(.serviceAccounts, account)
+    #expect(tokens.user(of: hash) == nil)
+  }
+}
