@@ -203,6 +203,15 @@ extension WholePlatform {
         try await shell.succeed("\(kubectl) get pods \(n)")
         #expect(try await shell.fail("\(kubectl) get secrets \(n)").contains("Forbidden"))
         #expect(try await shell.fail("\(kubectl) get pods -n demo-dev").contains("cannot list resource"))
+        // May make namespaces, but none that would look like a tenant's.
+        try await shell.succeed("kubectl create clusterrole namespaces --verb=create,delete --resource=namespaces")
+        try await shell.succeed(
+          "kubectl create clusterrolebinding namespaces --clusterrole=namespaces --serviceaccount=kubectl-account:reader"
+        )
+        #expect(try await shell.fail("\(kubectl) create namespace demo-other").contains("belong to tenant demo"))
+        #expect(try await shell.fail("\(kubectl) delete namespace demo-dev").contains("environment of tenant demo"))
+        try await shell.succeed("\(kubectl) create namespace kubectl-free && \(kubectl) delete namespace kubectl-free")
+        try await shell.succeed("kubectl delete clusterrolebinding,clusterrole namespaces")
       }
     }
 

@@ -28,6 +28,7 @@ public final class APIServer: APIRequestHandling, Service {
   let tables: [TableRenderer]
   let authorizer: any Authorizing
   let virtualResources: [any VirtualResourceHandling]
+  let admission: [any WriteAdmitting]
   let logs: (any PodLogSource)?
   let logger: Logger
 
@@ -35,12 +36,14 @@ public final class APIServer: APIRequestHandling, Service {
   /// - Parameters:
   ///   - authorizer: made with a reader of the objects that decisions depend on
   ///   - virtualResources: asked before the stored resources, in this order
+  ///   - admission: rules over writes, asked in this order
   ///   - logs: where `…/pods/NAME/log` reads; without it such requests are refused
   /// - Throws: `StoreError` if the store cannot be read.
   public init(
     store: any ObjectStoring, registry: ResourceRegistry,
     authorizer: (any ObjectReading) -> any Authorizing = { _ in AllowAll() },
     virtualResources: (any ObjectReading, any Authorizing) -> [any VirtualResourceHandling] = { _, _ in [] },
+    admission: (any ObjectReading) -> [any WriteAdmitting] = { _ in [] },
     logs: (any PodLogSource)? = nil, configuration: APIServerConfiguration = APIServerConfiguration(), logger: Logger
   ) async throws(StoreError) {
     self.store = store
@@ -77,6 +80,7 @@ public final class APIServer: APIRequestHandling, Service {
       })
     let reader = ObjectReader(cache: cache, kinds: kinds)
     self.authorizer = authorizer(reader)
+    self.admission = admission(reader)
     self.virtualResources = virtualResources(reader, self.authorizer)
     logger.info(
       "objects loaded",

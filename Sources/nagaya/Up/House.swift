@@ -70,7 +70,8 @@ struct House {
     let server = try await APIServer(
       store: try SQLiteObjectStore(path: layout.objects), registry: .standard,
       authorizer: { gate.authorizer(over: $0) },
-      virtualResources: { _, _ in gate.virtualResources() }, logs: logs, logger: log("api"))
+      virtualResources: { _, _ in gate.virtualResources() }, admission: { [TenantGuard(objects: $0)] },
+      logs: logs, logger: log("api"))
     @Sendable func client(_ name: String) -> KubernetesClient { server.client(as: .component(name)) }
     let bootstrap = Bootstrap(client: client("bootstrap"))
     try await bootstrap.run()

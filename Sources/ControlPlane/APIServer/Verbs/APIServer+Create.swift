@@ -19,6 +19,7 @@ extension APIServer {
         guard causes.isEmpty else { throw APIStatus.invalid(context.resource, object.name, causes) }
         try checkEscalation(object, old: nil, context)
       }
+      try admit(old: nil, new: object, context)
       let key = context.key(object.name)
       let draft = ObjectDraft(object, of: context.definition, interner: interner)
       let proposal = WriteProposal(

@@ -31,6 +31,7 @@ extension APIServer {
       switch try change(old) {
       case .keep: return record
       case .remove:
+        try admit(old: old, new: nil, context)
         if isDryRun { return record }
         proposal = WriteProposal(
           kind: context.kind, key: key, expected: record.revision, change: .remove,
@@ -40,6 +41,7 @@ extension APIServer {
         let unchanged = draft.finished(with: record.revision)
         // A write that changes nothing is none: same bytes, same resourceVersion.
         if unchanged == record.bytes { return record }
+        try admit(old: old, new: new, context)
         if isDryRun { return ObjectRecord(draft, revision: record.revision, finalBytes: unchanged) }
         proposal = WriteProposal(
           kind: context.kind, key: key, expected: record.revision, change: .put(draft),
