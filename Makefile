@@ -61,3 +61,8 @@ bench: build ## Measure the API server and create-to-first-200 (as root)
 crash-test: build ## Kill nagaya 200 times under load; nothing may be lost or leak (as root)
 	swift build -c release --product benchmarks
 	@.build/release/benchmarks crash --rounds $(or $(ROUNDS),200)
+
+.PHONY: fuzz
+fuzz: engines ## Fuzz every parser of bytes from outside
+	swift build -c release --product benchmarks
+	@.build/release/benchmarks fuzz --seconds $(or $(SECONDS_EACH),10) --seed $(or $(SEED),1)

@@ -176,8 +176,8 @@ let package = Package(
     .executableTarget(
       name: "benchmarks",
       dependencies: [
-        "APIServer", "JSONDocument", "KubernetesAPI", "KubernetesClient", "ObjectStore", "PlatformHarness",
-        .argumentParser, .asyncHTTPClient, .logging, .nioSSL,
+        "APIServer", "JSONDocument", "KubernetesAPI", "KubernetesClient", "LinuxSystem", "OCI", "ObjectStore",
+        "PlatformHarness", .argumentParser, .asyncHTTPClient, .logging, .nioSSL,
       ], path: "Benchmarks", exclude: ["README.md"], swiftSettings: strict),
 
     tests("JSONDocument", ["JSONDocument"]),

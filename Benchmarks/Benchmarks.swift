@@ -5,7 +5,7 @@ import ArgumentParser
 struct Benchmarks: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "benchmarks", abstract: "Measure Nagaya, beside a peer in the same run where there is one.",
-    subcommands: [APIBenchmark.self, AppBenchmark.self, CrashTest.self])
+    subcommands: [APIBenchmark.self, AppBenchmark.self, CrashTest.self, FuzzCommand.self])
 }
 
 /// What one benchmark found out.
