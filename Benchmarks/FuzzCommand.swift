@@ -80,11 +80,11 @@ struct SeededGenerator: RandomNumberGenerator {
 }
 
 /// A parser, what it is fed with at first, and what must hold of what it accepts.
-private struct FuzzTarget {
+private struct FuzzTarget: Sendable {
   let name: String
   let corpus: [[UInt8]]
   /// - Returns: whether the input was accepted. Throws only if a promise is broken.
-  let feed: ([UInt8]) throws -> Bool
+  let feed: @Sendable ([UInt8]) throws -> Bool
 
   struct BrokenPromise: Error, CustomStringConvertible {
     let description: String

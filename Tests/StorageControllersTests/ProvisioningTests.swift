@@ -38,9 +38,13 @@ struct ProvisioningTests {
         client: client, driverSocket: socket, poolPath: "\(directory)/pool", mountPath: { _ in nil }, logger: quiet)
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await driver.run() }
-        group.addTask { try await controllers.run() }
         defer { group.cancelAll() }
-        try await body(client)
+        // The driver's clients end before it does: a server that is cancelled under calls may drop them half-made.
+        try await withThrowingTaskGroup(of: Void.self) { clients in
+          clients.addTask { try await controllers.run() }
+          defer { clients.cancelAll() }
+          try await body(client)
+        }
       }
     }
   }

@@ -46,7 +46,7 @@ public actor ContainerdEngine: Service {
       try await Task.sleep(for: .milliseconds(500))
       if ContinuousClock.now - sweptAt > .seconds(5) {
         sweptAt = .now
-        endStrandedContainers()
+        endStrandedContainers(whileShimsRun: true)
       }
       if let process, process.isRunning { continue }
       if ContinuousClock.now - startedAt > .seconds(60) { backOff.reset() }
@@ -111,11 +111,12 @@ public actor ContainerdEngine: Service {
     // Shims of sandboxes that were removed a moment ago are still about to end; without containerd they would stay.
     for shim in shims { _ = await shim.waitForExit(within: .seconds(3)) }
     await end(running)
-    endStrandedContainers()
     for shim in shims {
       logger.warning("a shim outlived containerd", metadata: ["pid": "\(shim.id)"])
       shim.signal(SIGKILL)
+      _ = await shim.waitForExit(within: .seconds(2))
     }
+    endStrandedContainers(whileShimsRun: false)
     process = nil
     unlink(layout.processFile)
     unlink(layout.socket)
@@ -136,8 +137,8 @@ public actor ContainerdEngine: Service {
 
   private nonisolated var arguments: [String] { ["--config", layout.configurationFile] }
 
-  private nonisolated func endStrandedContainers() {
-    for container in StrandedContainers(stateDirectory: layout.state).end() {
+  private nonisolated func endStrandedContainers(whileShimsRun: Bool) {
+    for container in StrandedContainers(stateDirectory: layout.state).end(whileShimsRun: whileShimsRun) {
       logger.info("ended a container that was cut off before it began", metadata: ["container": "\(container)"])
     }
   }

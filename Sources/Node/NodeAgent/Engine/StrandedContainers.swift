@@ -12,13 +12,15 @@ struct StrandedContainers {
   let stateDirectory: String
 
   /// Kills them, and only them: they wait in runc, hold a fifo below this state directory, and have lost their parent.
+  /// - Parameter whileShimsRun: whether a parent may be a shim that still starts its container; without shims, all are
+  ///   stranded.
   /// - Returns: the ids of the containers that they were to be.
-  func end() -> [String] {
+  func end(whileShimsRun: Bool) -> [String] {
     let fifos = "\(stateDirectory)/runc/"
     var ended: [String] = []
     for name in FileTree.names(in: "/proc") {
       guard let id = pid_t(name), FileTree.readText("/proc/\(name)/comm")?.hasPrefix("runc:[") == true,
-        Self.parent(of: name) == 1, let container = Self.container(of: name, fifos: fifos)
+        !whileShimsRun || Self.parent(of: name) == 1, let container = Self.container(of: name, fifos: fifos)
       else { continue }
       kill(id, SIGKILL)
       ended.append(container)

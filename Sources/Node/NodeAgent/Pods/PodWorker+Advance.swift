@@ -74,12 +74,9 @@ extension PodWorker {
     let configuration = configurations.sandbox(attempt: attempt)
     try FileTree.makeDirectory(configurations.logDirectory)
     try FileTree.makeDirectory(configurations.podDirectory, mode: 0o750)
-    // A deletion cancels the step, but not this call: the runtime may finish a sandbox that nobody waits for any more,
-    // after the way down has looked for it.
-    let call = Task {
+    let id = try await toTheEnd {
       try await runtime.runPodSandbox(.with { $0.config = configuration }, options: options).podSandboxID
     }
-    let id = try await call.value
     var address = context.node.address
     if !pod.isHostNetwork {
       address = try await runtime.podSandboxStatus(.with { $0.podSandboxID = id }, options: options).status.network.ip
@@ -90,6 +87,13 @@ extension PodWorker {
     sandbox = made
     noteStatusChange()
     return made
+  }
+
+  /// Runs a call that makes something in the runtime. A deletion cancels the step, but not the call: what is cut off
+  /// half-way may still come to be when nobody waits for it, after the way down has looked for it.
+  private func toTheEnd<Answer: Sendable>(_ call: @escaping @Sendable () async throws -> Answer) async throws -> Answer
+  {
+    try await Task { try await call() }.value
   }
 
   /// What the init containers say: `nil` when all are done.
@@ -297,18 +301,23 @@ extension PodWorker {
     let options = RuntimeClient.within(.seconds(240))
     let runtime = context.runtime.runtime
     try await removeOldRuns(of: name)
+    let finished = configuration
     let containerID: String
     do {
-      containerID = try await runtime.createContainer(
-        .with {
-          $0.podSandboxID = sandbox.id
-          $0.config = configuration
-          $0.sandboxConfig = sandboxConfiguration
-        }, options: options
-      ).containerID
+      containerID = try await toTheEnd {
+        try await runtime.createContainer(
+          .with {
+            $0.podSandboxID = sandbox.id
+            $0.config = finished
+            $0.sandboxConfig = sandboxConfiguration
+          }, options: options
+        ).containerID
+      }
     } catch let error as RPCError { throw PodProblem("CreateContainerError", error.message) }
     do {
-      _ = try await runtime.startContainer(.with { $0.containerID = containerID }, options: options)
+      _ = try await toTheEnd {
+        try await runtime.startContainer(.with { $0.containerID = containerID }, options: options)
+      }
     } catch let error as RPCError {
       _ = try? await runtime.removeContainer(.with { $0.containerID = containerID }, options: options)
       throw PodProblem("RunContainerError", error.message)
