@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 export PATH := $(PATH):/usr/sbin:/sbin
 export NAGAYA_ENGINES ?= $(CURDIR)/.engines
+# Tests that run at once: enough to keep two cores busy, few enough that none waits long for its turn.
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 6
 
 RELEASE := .build/release/nagaya
 DEBUG := .build/debug/nagaya
@@ -36,11 +38,14 @@ down: ## Stop Nagaya and its containers; data stays
 
 .PHONY: test
 test: engines ## Run every test, on the real engines (as root)
+	@$(MAKE) --no-print-directory lint
 	$(call say,building the tests)
 	swift build --build-tests
 	@scripts/build-images $(DEBUG) $(IMAGES)
 	$(call say,running the tests)
-	swift test --skip-build
+	swift test --skip-build --skip IntegrationTests
+	$(call say,running the tests of the whole platform)
+	swift test --skip-build --filter IntegrationTests
 
 .PHONY: lint
 lint: ## Check the style of all sources

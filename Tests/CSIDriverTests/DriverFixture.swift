@@ -39,13 +39,22 @@ struct Driver: Sendable {
         transportSecurity: .plaintext, config: .defaults { $0.backoff.initial = .milliseconds(20) }))
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await server.run() }
-      group.addTask { try await connection.runConnections() }
-      try await body(
-        Driver(
-          path: path, pool: pool, identity: .init(wrapping: connection), controller: .init(wrapping: connection),
-          node: .init(wrapping: connection)))
-      connection.beginGracefulShutdown()
-      group.cancelAll()
+      defer { group.cancelAll() }
+      let driver = Driver(
+        path: path, pool: pool, identity: .init(wrapping: connection), controller: .init(wrapping: connection),
+        node: .init(wrapping: connection))
+      // The client ends before the server does: one that is cancelled under calls may drop them half-made.
+      try await withThrowingTaskGroup(of: Void.self) { clients in
+        clients.addTask { try await connection.runConnections() }
+        defer { clients.cancelAll() }
+        var options = CallOptions.defaults
+        options.waitForReady = true
+        options.timeout = .seconds(60)
+        _ = try await driver.identity.probe(Csi_V1_ProbeRequest(), options: options)
+        try await body(driver)
+        connection.beginGracefulShutdown()
+        try await clients.waitForAll()
+      }
     }
   }
 

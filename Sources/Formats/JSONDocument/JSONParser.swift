@@ -201,6 +201,8 @@ struct JSONParser {
     let text = String(decoding: buffer[start..<position], as: UTF8.self)
     if isInteger, let value = Int64(text) { return .integer(value) }
     guard let value = Double(text), value.isFinite else { throw fail(.invalidNumber) }
+    // 1e3 and 1000 are the same number and have the same canonical bytes, so they are the same value, too.
+    if abs(value) < JSONWriter.wholeLimit, let whole = Int64(exactly: value) { return .integer(whole) }
     return .number(value)
   }
 

@@ -36,6 +36,9 @@ struct JSONWriter {
 
   init() { bytes.reserveCapacity(1024) }
 
+  /// Below it, numbers without a fraction are written without one.
+  static let wholeLimit = 1e15
+
   mutating func write(_ value: JSONValue) {
     switch value {
     case .null: append("null")
@@ -111,7 +114,7 @@ struct JSONWriter {
 
   private mutating func write(_ number: Double) {
     guard number.isFinite else { return append("null") }
-    if let whole = Int64(exactly: number), abs(number) < 1e15 {
+    if abs(number) < Self.wholeLimit, let whole = Int64(exactly: number) {
       bytes.append(contentsOf: String(whole).utf8)
     } else {
       bytes.append(contentsOf: String(number).utf8)
