@@ -16,12 +16,11 @@ struct CertificateTests {
         "sh",
         [
           "-c",
-          // On a busy machine one try may run past the time that the edge grants for a handshake.
-          "for try in 1 2 3; do openssl s_client -connect 127.0.0.1:\(stage.port) -servername \(host) -CAfile \(stage.directory)/trust.pem "
+          // The server's first HTTP/2 frame may be among the text: -a.
+          "openssl s_client -connect 127.0.0.1:\(stage.port) -servername \(host) -CAfile \(stage.directory)/trust.pem "
             + "-verify_return_error -alpn h2 </dev/null >\(stage.directory)/session 2>/dev/null; "
-            + "grep -q 'Verify return code: 0' \(stage.directory)/session && break; done; "
             + "openssl x509 -noout -ext subjectAltName <\(stage.directory)/session; "
-            + "grep -E 'Verify return code|ALPN protocol' \(stage.directory)/session",
+            + "grep -aE 'Verify return code|ALPN protocol' \(stage.directory)/session",
         ])
       #expect(shown.output.contains(expected + "\n"), "\(shown.output)\(shown.error)")
       #expect(shown.output.contains("Verify return code: 0 (ok)"), "\(shown.output)")
