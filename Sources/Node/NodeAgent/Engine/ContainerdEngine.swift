@@ -42,11 +42,12 @@ public actor ContainerdEngine: Service {
     var backOff = BackOff(initial: .seconds(1), maximum: .seconds(30))
     var startedAt = ContinuousClock.now
     var sweptAt = ContinuousClock.now
+    var waiting: Set<pid_t> = []
     while !Task.isCancelled {
       try await Task.sleep(for: .milliseconds(500))
-      if ContinuousClock.now - sweptAt > .seconds(5) {
+      if ContinuousClock.now - sweptAt > .seconds(3) {
         sweptAt = .now
-        endStrandedContainers(whileShimsRun: true)
+        waiting = try await endStrandedContainers(seenBefore: waiting)
       }
       if let process, process.isRunning { continue }
       if ContinuousClock.now - startedAt > .seconds(60) { backOff.reset() }
@@ -109,14 +110,14 @@ public actor ContainerdEngine: Service {
     guard let running = process ?? DetachedProcess.find(program: layout.program("containerd"), arguments: arguments)
     else { return }
     // Shims of sandboxes that were removed a moment ago are still about to end; without containerd they would stay.
-    for shim in shims { _ = await shim.waitForExit(within: .seconds(3)) }
+    let deadline = ContinuousClock.now + .seconds(3)
+    while !shims.isEmpty, ContinuousClock.now < deadline { try? await Task.sleep(for: .milliseconds(50)) }
     await end(running)
     for shim in shims {
       logger.warning("a shim outlived containerd", metadata: ["pid": "\(shim.id)"])
       shim.signal(SIGKILL)
-      _ = await shim.waitForExit(within: .seconds(2))
     }
-    endStrandedContainers(whileShimsRun: false)
+    for id in StrandedContainers(stateDirectory: layout.state).waiting().keys { kill(id, SIGKILL) }
     process = nil
     unlink(layout.processFile)
     unlink(layout.socket)
@@ -137,10 +138,20 @@ public actor ContainerdEngine: Service {
 
   private nonisolated var arguments: [String] { ["--config", layout.configurationFile] }
 
-  private nonisolated func endStrandedContainers(whileShimsRun: Bool) {
-    for container in StrandedContainers(stateDirectory: layout.state).end(whileShimsRun: whileShimsRun) {
-      logger.info("ended a container that was cut off before it began", metadata: ["container": "\(container)"])
-    }
+  /// Kills what waits since the last look, and restarts containerd, which else takes those containers for starting ones
+  /// for ever. Containers that run go on below their shims.
+  /// - Returns: what waits now.
+  private func endStrandedContainers(seenBefore: Set<pid_t>) async throws -> Set<pid_t> {
+    let waiting = StrandedContainers(stateDirectory: layout.state).waiting()
+    let stranded = waiting.filter { seenBefore.contains($0.key) }
+    guard !stranded.isEmpty else { return Set(waiting.keys) }
+    logger.info(
+      "ending containers that were cut off before they began; restarting containerd",
+      metadata: ["containers": "\(stranded.values.sorted().joined(separator: " "))"])
+    for id in stranded.keys { kill(id, SIGKILL) }
+    if let running = process { await end(running) }
+    try await start()
+    return []
   }
 
   private func end(_ process: DetachedProcess) async {

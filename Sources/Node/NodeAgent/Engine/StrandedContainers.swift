@@ -4,35 +4,24 @@
 
 /// Container processes that were cut off before they began.
 ///
-/// When a client of containerd dies in the middle of a start, containerd kills the `runc create` that is under way. What
-/// that had forked (`runc init`, waiting at its fifo for the word to go on) is then nobody's: no shim is its parent, no
-/// list names it, yet its mount namespace holds the pod's volumes for ever.
+/// When a client of containerd dies in the middle of a start, containerd gives that start up. What runc had forked by then
+/// (`runc init`, waiting at its fifo for the word to go on) waits for ever, its mount namespace holds the pod's volumes,
+/// and containerd refuses to remove a container that it takes for one that is just starting.
 struct StrandedContainers {
   /// containerd's state directory; runc keeps its fifos below it.
   let stateDirectory: String
 
-  /// Kills them, and only them: they wait in runc, hold a fifo below this state directory, and have lost their parent.
-  /// - Parameter whileShimsRun: whether a parent may be a shim that still starts its container; without shims, all are
-  ///   stranded.
-  /// - Returns: the ids of the containers that they were to be.
-  func end(whileShimsRun: Bool) -> [String] {
+  /// Processes that wait in runc at a fifo below this state directory, with the containers that they are to be.
+  ///
+  /// In a start that goes well a process waits for milliseconds: one that is found again seconds later is stranded.
+  func waiting() -> [pid_t: String] {
     let fifos = "\(stateDirectory)/runc/"
-    var ended: [String] = []
+    var found: [pid_t: String] = [:]
     for name in FileTree.names(in: "/proc") {
-      guard let id = pid_t(name), FileTree.readText("/proc/\(name)/comm")?.hasPrefix("runc:[") == true,
-        !whileShimsRun || Self.parent(of: name) == 1, let container = Self.container(of: name, fifos: fifos)
-      else { continue }
-      kill(id, SIGKILL)
-      ended.append(container)
+      guard let id = pid_t(name), FileTree.readText("/proc/\(name)/comm")?.hasPrefix("runc:[") == true else { continue }
+      found[id] = Self.container(of: name, fifos: fifos)
     }
-    return ended
-  }
-
-  /// Field 4 of `/proc/<pid>/stat` (proc(5)); the name before it may hold anything but ends with the last `)`.
-  private static func parent(of process: String) -> Int? {
-    guard let stat = FileTree.readText("/proc/\(process)/stat"), let end = stat.lastIndex(of: ")") else { return nil }
-    let fields = stat[stat.index(after: end)...].split(separator: " ")
-    return fields.count > 1 ? Int(fields[1]) : nil
+    return found
   }
 
   /// The container whose fifo the process holds: `<state>/runc/<namespace>/<container>/exec.fifo`.
