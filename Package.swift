@@ -139,6 +139,7 @@ let package = Package(
 
     // Storage: volumes and their places.
     room("Placement", on: "Storage"),
+    room("PlacementSimulator", on: "Storage", ["Placement"]),
     room("VolumePools", on: "Storage", ["LinuxSystem", "JSONDocument", .subprocess, .logging]),
     room(
       "CSIDriver", on: "Storage",
@@ -200,6 +201,7 @@ let package = Package(
     tests("LinuxSystem", ["LinuxSystem"]),
     tests("NodeAgent", ["NodeAgent", "APIServer", "KubernetesAPI", "KubernetesClient", "JSONDocument", "CRI", "CSI"]),
     tests("Placement", ["Placement"]),
+    tests("PlacementSimulator", ["PlacementSimulator", "Placement"]),
     tests("VolumePools", ["VolumePools", "LinuxSystem", .logging]),
     tests("CSIDriver", ["CSIDriver", "CSI", "VolumePools", "LinuxSystem", .grpc, .grpcTransport, .logging]),
     tests(

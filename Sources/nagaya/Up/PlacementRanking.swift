@@ -3,7 +3,7 @@ import PodScheduler
 
 /// Lets the scheduler ask room Placement: its words for nodes and volumes on one side, numbers on the other.
 struct PlacementRanking: VolumeNodeRanking {
-  let policy: any PlacementPolicy
+  let policy: any SnapshotRanking
 
   func rank(_ demand: VolumeDemand, among nodes: [NodeStorage]) -> [RankedNode] {
     let sizes = Dictionary(grouping: demand.claims, by: \.storageClass).mapValues { $0.map(\.bytes) }

@@ -34,7 +34,7 @@ public struct PlacementChoice: Sendable, Hashable {
 }
 
 /// A rule that orders the nodes where a demand fits.
-public protocol PlacementPolicy: Sendable {
+public protocol SnapshotRanking: Sendable {
   /// - Parameter demand: the sizes of a pod's new volumes by storage class; volumes of a class are placed jointly.
   /// - Returns: the nodes that fit, best first. Never a node that does not fit.
   func rank(_ demand: [String: [Int64]], among nodes: [NodePools]) -> [PlacementChoice]
@@ -53,7 +53,7 @@ extension NodePools {
 /// Prefers the node that keeps the most room after the demand was placed, in its scarcest pool.
 ///
 /// The rule behind "most free space first" (KEP-4049's default shape), without its rounding to whole percents.
-public struct MostFreePlacement: PlacementPolicy {
+public struct MostFreePlacement: SnapshotRanking {
   public init() {}
 
   public func rank(_ demand: [String: [Int64]], among nodes: [NodePools]) -> [PlacementChoice] {

@@ -1,0 +1,110 @@
+/// What one run of the simulator counted. Counters cover the time after the warm-up.
+public struct SimulationResult: Sendable, Hashable {
+  /// The policy's name.
+  public var policy: String
+  public var seed: UInt64
+  public var counts = Counts()
+  /// The request size from which a request counts as large, in bytes.
+  public var largeBytes: Int64 = 0
+  /// Evenly spread over the requests, in the order of time.
+  public var samples: [Sample] = []
+  /// How it stood at the end, by node.
+  public var nodesAtEnd: [NodeAtEnd] = []
+  /// What no policy can beat; see `Bounds`.
+  public var bounds = Bounds()
+
+  public init(policy: String, seed: UInt64) {
+    self.policy = policy
+    self.seed = seed
+  }
+
+  public struct Counts: Sendable, Hashable {
+    /// Everything that came from the workload, the warm-up included.
+    public var events = 0
+    public var requests = 0
+    public var requestedBytes: Int64 = 0
+    /// Requests that fitted nowhere at their first attempt, after repair where it is allowed. They leave.
+    public var pending = 0
+    public var pendingBytes: Int64 = 0
+    /// Requests of at least `largeBytes`, and how many of them were Pending.
+    public var largeRequests = 0
+    public var largePending = 0
+    public var expansions = 0
+    public var expandedBytes: Int64 = 0
+    /// Expansions that found no room on their node, after repair where it is allowed. The volume keeps its size.
+    public var failedExpansions = 0
+    /// What was admitted, expansions included, in bytes.
+    public var admittedBytes: Int64 = 0
+    public var moves = 0
+    public var movedBytes: Int64 = 0
+    /// Requests that went down with a lost node.
+    public var lostRequests = 0
+    /// Requests that a drain could not move, or that found no room in the cluster.
+    public var undrained = 0
+
+    public init() {}
+
+    /// Pending requests per request.
+    public var pendingRate: Double { requests == 0 ? 0 : Double(pending) / Double(requests) }
+    /// Failed expansions per expansion.
+    public var failedExpansionRate: Double { expansions == 0 ? 0 : Double(failedExpansions) / Double(expansions) }
+    /// Moved bytes per admitted byte.
+    public var movedRate: Double { admittedBytes == 0 ? 0 : Double(movedBytes) / Double(admittedBytes) }
+  }
+
+  /// The state of the cluster at a moment.
+  public struct Sample: Sendable, Hashable {
+    /// Seconds from the start of the history.
+    public var time: Double
+    /// Requests so far, the warm-up included.
+    public var requests: Int
+    /// Requests that were Pending so far, the warm-up included.
+    public var pending: Int
+    public var usedBytes: Int64
+    /// Free space that cannot hold a volume of `largeBytes`, as a share of the whole capacity.
+    public var stranded: Double
+    /// How many volumes of `largeBytes` could still be placed.
+    public var slots: Int
+
+    public init(time: Double, requests: Int, pending: Int, usedBytes: Int64, stranded: Double, slots: Int) {
+      self.time = time
+      self.requests = requests
+      self.pending = pending
+      self.usedBytes = usedBytes
+      self.stranded = stranded
+      self.slots = slots
+    }
+  }
+
+  public struct NodeAtEnd: Sendable, Hashable {
+    public var name: String
+    /// The sum of the node's pools in bytes.
+    public var capacityBytes: Int64
+    public var freeBytes: Int64
+    public var volumes: Int
+
+    public init(name: String, capacityBytes: Int64, freeBytes: Int64, volumes: Int) {
+      self.name = name
+      self.capacityBytes = capacityBytes
+      self.freeBytes = freeBytes
+      self.volumes = volumes
+    }
+  }
+
+  /// What is possible at best, measured over the same events.
+  public struct Bounds: Sendable, Hashable {
+    /// The least number of nodes by volume alone: the peak of the live bytes divided by a node's capacity.
+    public var nodesL1: Int?
+    /// Martello and Toth's L2 at the same peak; never below `nodesL1`.
+    public var nodesL2: Int?
+    /// Pending requests if everything could be repacked freely at each request that does not fit (best-fit decreasing).
+    public var pendingWithFreeMoves: Int?
+
+    public init() {}
+  }
+
+  /// The mean over the samples after the warm-up.
+  public func mean(_ value: (Sample) -> Double) -> Double {
+    samples.isEmpty ? 0 : samples.reduce(0) { $0 + value($1) } / Double(samples.count)
+  }
+}

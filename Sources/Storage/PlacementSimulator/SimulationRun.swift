@@ -1,0 +1,166 @@
+import Placement
+
+/// A simulation under way: the engine, and the counters.
+struct SimulationRun {
+  private var engine: PlacementEngine
+  private let options: SimulationOptions
+  private let cluster: SimulatedCluster
+  private var result: SimulationResult
+  private var time = -Double.infinity
+  private(set) var requests = 0
+  private var pendingInAll = 0
+  private var usedBytes: Int64 = 0
+  private var nextSample = 0
+  private var sampleEvery = 256
+  var largeBytes: Int64 = 0
+
+  init(policy: any PlacementPolicy, cluster: SimulatedCluster, options: SimulationOptions) {
+    engine = PlacementEngine(nodes: cluster.nodes, classCount: cluster.deviceClasses.count, policy: policy)
+    result = SimulationResult(policy: policy.name, seed: options.seed)
+    self.options = options
+    self.cluster = cluster
+  }
+
+  private var counts: Bool { requests > options.warmupRequests }
+
+  mutating func handle(_ event: SimulationEvent) throws {
+    guard event.time >= time else {
+      throw SimulationError.timeWentBackwards(id: event.id, from: time, to: event.time)
+    }
+    time = event.time
+    result.counts.events += 1
+    switch event.change {
+    case .arrive(let demand): try arrive(demand, id: event.id)
+    case .delete: delete(event.id)
+    case .grow(let volume, let bytes): try grow(event.id, volume: volume, toBytes: bytes)
+    case .nodeLost(let node): try lose(node)
+    case .nodeReturned(let node): try returned(node)
+    case .drain(let node): try drain(node)
+    }
+  }
+
+  private mutating func arrive(_ demand: PlacementDemand, id: Int) throws {
+    guard engine.allocation(id) == nil else { throw SimulationError.duplicateID(id) }
+    for volume in demand.volumes where volume.bytes < 0 || volume.deviceClass >= cluster.deviceClasses.count {
+      throw SimulationError.invalidDemand(id: id)
+    }
+    requests += 1
+    let bytes = demand.totalBytes
+    let isLarge = bytes >= largeBytes
+    if counts {
+      result.counts.requests += 1
+      result.counts.requestedBytes += bytes
+      if isLarge { result.counts.largeRequests += 1 }
+    }
+    if let node = engine.decide(demand) {
+      try engine.place(demand, id: id, on: node)
+      usedBytes += bytes
+      if counts { result.counts.admittedBytes += bytes }
+    } else {
+      pendingInAll += 1
+      if counts {
+        result.counts.pending += 1
+        result.counts.pendingBytes += bytes
+        if isLarge { result.counts.largePending += 1 }
+      }
+    }
+    if requests >= nextSample { sample() }
+  }
+
+  private mutating func delete(_ id: Int) {
+    guard let allocation = try? engine.release(id) else { return }
+    let bytes = allocation.demand.totalBytes
+    usedBytes -= bytes
+    engine.learn(
+      .ended(
+        deviceClass: allocation.demand.count > 0 ? allocation.demand[0].deviceClass : 0, bytes: bytes,
+        times: allocation.steps))
+  }
+
+  private mutating func grow(_ id: Int, volume: Int, toBytes bytes: Int64) throws {
+    guard let allocation = engine.allocation(id) else { return }
+    guard volume >= 0, volume < allocation.demand.count, bytes >= allocation.demand[volume].bytes else {
+      throw SimulationError.invalidDemand(id: id)
+    }
+    let request = allocation.demand[volume]
+    engine.learn(
+      .grew(deviceClass: request.deviceClass, fromBytes: request.bytes, toBytes: bytes, times: allocation.steps))
+    if counts { result.counts.expansions += 1 }
+    if try engine.grow(id, volume: volume, toBytes: bytes) {
+      usedBytes += bytes - request.bytes
+      if counts {
+        result.counts.expandedBytes += bytes - request.bytes
+        result.counts.admittedBytes += bytes - request.bytes
+      }
+    } else if counts {
+      result.counts.failedExpansions += 1
+    }
+  }
+
+  private mutating func lose(_ node: Int) throws {
+    try check(node)
+    engine.setAvailable(false, node: node)
+    for allocation in engine.allocations(on: node) {
+      try engine.release(allocation.id)
+      usedBytes -= allocation.demand.totalBytes
+      if counts { result.counts.lostRequests += 1 }
+    }
+  }
+
+  private mutating func returned(_ node: Int) throws {
+    try check(node)
+    engine.setAvailable(true, node: node)
+  }
+
+  private mutating func drain(_ node: Int) throws {
+    try check(node)
+    engine.setAvailable(false, node: node)
+    let largestFirst = engine.allocations(on: node).sorted {
+      ($1.demand.totalBytes, $0.id) < ($0.demand.totalBytes, $1.id)
+    }
+    for allocation in largestFirst {
+      if let target = engine.choose(allocation.demand) {
+        try engine.move(allocation.id, to: target)
+        if counts {
+          result.counts.moves += 1
+          result.counts.movedBytes += allocation.demand.totalBytes
+        }
+      } else if counts {
+        result.counts.undrained += 1
+      }
+    }
+  }
+
+  private func check(_ node: Int) throws {
+    guard node >= 0, node < cluster.nodes.count else { throw SimulationError.unknownNode(node) }
+  }
+
+  private mutating func sample() {
+    nextSample = requests + sampleEvery
+    let room = engine.state.room(for: largeBytes)
+    result.samples.append(
+      SimulationResult.Sample(
+        time: time, requests: requests, pending: pendingInAll, usedBytes: usedBytes,
+        stranded: room.stranded, slots: room.slots))
+    if result.samples.count > 2 * max(1, options.samples) { thinOut() }
+  }
+
+  /// Keeps every other sample, and from now on takes half as many.
+  private mutating func thinOut() {
+    result.samples = stride(from: 0, to: result.samples.count, by: 2).map { result.samples[$0] }
+    sampleEvery *= 2
+  }
+
+  mutating func finish() -> SimulationResult {
+    result.largeBytes = largeBytes
+    let state = engine.state
+    result.nodesAtEnd = (0..<state.nodeCount).map { node in
+      let pools = state.pools(of: node)
+      return SimulationResult.NodeAtEnd(
+        name: state.names[node], capacityBytes: pools.reduce(0) { $0 + state.capacityBytes(ofPool: $1) },
+        freeBytes: pools.reduce(0) { $0 + state.freeBytes(ofPool: $1) },
+        volumes: pools.reduce(0) { $0 + state.volumeCount(ofPool: $1) })
+    }
+    return result
+  }
+}
