@@ -89,6 +89,7 @@ let package = Package(
   targets: [
     // Formats: bytes in, bytes out.
     room("JSONDocument", on: "Formats"),
+    room("Charts", on: "Formats"),
     .systemLibrary(
       name: "CZlib", path: "Sources/System/CZlib", pkgConfig: "zlib",
       providers: [.apt(["zlib1g-dev"])]),
@@ -182,6 +183,7 @@ let package = Package(
       ], path: "Benchmarks", exclude: ["README.md"], swiftSettings: strict),
 
     tests("JSONDocument", ["JSONDocument"]),
+    tests("Charts", ["Charts"]),
     tests("OCI", ["OCI", "JSONDocument", "PlatformHarness"]),
     tests("KubernetesAPI", ["KubernetesAPI", "JSONDocument"]),
     tests("KubernetesClient", ["KubernetesClient", "KubernetesAPI", "JSONDocument"]),
