@@ -96,6 +96,25 @@ import Testing
     try Mounts.unmount(target)
   }
 
+  @Test func `A volume whose device somebody still holds stays until that lets it go`() async throws {
+    let fixture = try PoolFixture()
+    defer { fixture.remove() }
+    let pool = try await fixture.open()
+    _ = try await pool.create(VolumeRequest(name: "data", bytes: 64 << 20))
+    let device = try await pool.attach("data")
+    do {
+      let holder = try OpenFile(device, .read)
+      await #expect(throws: VolumeError.inUse(volume: "data", by: "\(device) is open")) {
+        try await pool.delete("data")
+      }
+      #expect(try FileStatus(of: fixture.image("data")) != nil)
+      _ = holder.path
+    }
+    try await pool.delete("data")
+    #expect(try fixture.files().isEmpty)
+    #expect(try fixture.devices().isEmpty)
+  }
+
   @Test func `Files of no volume and damaged records are reported and left alone`() async throws {
     let fixture = try PoolFixture()
     defer { fixture.remove() }

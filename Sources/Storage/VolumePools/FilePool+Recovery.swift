@@ -75,4 +75,10 @@ extension FilePool {
     }
     return nil
   }
+
+  /// Who keeps a device that this namespace no longer mounts.
+  static func distantUser(of device: LoopDevice) -> String {
+    let holders = Mounts.holders(ofDevice: LoopDevice.major, device.minor)
+    return holders.isEmpty ? "\(device.path) is open" : holders.map(\.description).joined(separator: ", ")
+  }
 }

@@ -57,9 +57,21 @@ public actor FilePool: VolumeBackend {
   public static func open(
     _ configuration: Configuration, logger: Logger, afterStep: (@Sendable (Step) throws -> Void)? = nil
   ) async throws -> FilePool {
-    let pool = try FilePool(configuration, logger: logger, afterStep: afterStep)
+    let pool = try await opened(configuration, logger: logger, afterStep: afterStep)
     try await pool.recover()
     return pool
+  }
+
+  /// A process that was killed keeps its lock for some moments, until the kernel has closed its files.
+  private static func opened(
+    _ configuration: Configuration, logger: Logger, afterStep: (@Sendable (Step) throws -> Void)?
+  ) async throws -> FilePool {
+    let deadline = ContinuousClock.now + .seconds(2)
+    while true {
+      do { return try FilePool(configuration, logger: logger, afterStep: afterStep) } catch VolumeError.poolInUse
+        where ContinuousClock.now < deadline
+      { try await Task.sleep(for: .milliseconds(20)) }
+    }
   }
 
   private init(_ configuration: Configuration, logger: Logger, afterStep: (@Sendable (Step) throws -> Void)?) throws {
@@ -149,6 +161,10 @@ public actor FilePool: VolumeBackend {
       try save(record)
       try done(.deleteIntent)
       for device in try LoopDevice.attached(to: imagePath(name)) { try device.detach() }
+      // A device that is still there has a user elsewhere: its blocks come back, and the file may go, when that ends.
+      if let device = try LoopDevice.attached(to: imagePath(name)).first {
+        throw VolumeError.inUse(volume: name, by: Self.distantUser(of: device))
+      }
       try done(.deleteDevice)
       try DurableFile.remove(imagePath(name))
       try done(.deleteFile)

@@ -20,6 +20,8 @@ public actor ContainerdEngine: Service {
 
   /// Time a start may take until the socket answers.
   static let startLimit = Duration.seconds(60)
+  /// A container that is being started waits in runc for a few milliseconds; after this long nobody will start it.
+  static let longestWait = Duration.seconds(1)
 
   public init(
     layout: ContainerdLayout, network: PodNetwork = PodNetwork(), sandboxImage: String = "nagaya.local/pause:1",
@@ -35,6 +37,7 @@ public actor ContainerdEngine: Service {
   /// containerd goes on running afterwards; `stop()` ends it.
   public func run() async throws {
     try await start()
+    try await endContainersOfEarlierProcess()
     try? await cancelWhenGracefulShutdown { try await self.supervise() }
   }
 
@@ -137,6 +140,14 @@ public actor ContainerdEngine: Service {
   }
 
   private nonisolated var arguments: [String] { ["--config", layout.configurationFile] }
+
+  /// Ends at once what a process before this one was starting when it was killed: nobody waits for it any more.
+  private func endContainersOfEarlierProcess() async throws {
+    let waiting = StrandedContainers(stateDirectory: layout.state).waiting()
+    guard !waiting.isEmpty else { return }
+    try await Task.sleep(for: Self.longestWait)
+    _ = try await endStrandedContainers(seenBefore: Set(waiting.keys))
+  }
 
   /// Kills what waits since the last look, and restarts containerd, which else takes those containers for starting ones
   /// for ever. Containers that run go on below their shims.
