@@ -178,8 +178,8 @@ let package = Package(
     .executableTarget(
       name: "benchmarks",
       dependencies: [
-        "APIServer", "JSONDocument", "KubernetesAPI", "KubernetesClient", "LinuxSystem", "OCI", "ObjectStore",
-        "PlatformHarness", .argumentParser, .asyncHTTPClient, .logging, .nioSSL,
+        "APIServer", "CertificateAuthority", "JSONDocument", "KubernetesAPI", "KubernetesClient", "LinuxSystem", "OCI",
+        "ObjectStore", "PlatformHarness", .argumentParser, .asyncHTTPClient, .grpc, .grpcTransport, .logging, .nioSSL,
       ], path: "Benchmarks", exclude: ["README.md"], swiftSettings: strict),
 
     tests("JSONDocument", ["JSONDocument"]),

@@ -11,7 +11,8 @@ import PlatformHarness
 /// The API server in this process over a SQLite store on disk: writes, lists, watches, memory.
 struct APIBenchmark: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "api", abstract: "Creates with fsync, a list of 10,000 pods, 1,000 watchers, memory per object.")
+    commandName: "api",
+    abstract: "Creates with fsync beside etcd, a list of 10,000 pods, 1,000 watchers, memory per object.")
 
   @Option(help: "Objects that are created for the memory figure.")
   var objects = 50_000
@@ -31,59 +32,17 @@ struct APIBenchmark: AsyncParsableCommand {
     let server = try await APIServer(
       store: SQLiteObjectStore(path: "\(directory)/objects.sqlite"), registry: .standard, logger: logger)
     let client = server.client()
-    for name in ["kube-system", "bench", "pods", "watched"] {
+    for name in ["kube-system", "bench", "secure", "pods", "watched"] {
       try await client.create(KubernetesObject(.namespaces, name: name), as: .namespaces)
     }
 
-    var table = TextTable("what", "value", "counters")
-    let creates = try await measureCreates(server, client, table: &table)
+    var table = TextTable("what", "ours", "peer", "ratio", "counters")
+    let creates = try await CreateBenchmark(objects: objects, directory: directory).measure(
+      server, client, table: &table)
     let list = try await measureList(server, client, table: &table)
     let fanOut = try await measureWatch(server, client, table: &table)
     table.show()
-    Figure.show([creates.rate, list, fanOut, creates.memory])
-  }
-
-  /// A ConfigMap of about 4 KB of JSON.
-  private static func configMap(_ index: Int, namespace: String) -> KubernetesObject {
-    var object = KubernetesObject(
-      .configMaps, namespace: namespace, name: "object-\(index)", labels: ["app": "bench-\(index % 100)"])
-    object["data"]["payload"] = .string(
-      String((0..<3700).map { _ in Character(UnicodeScalar(UInt8.random(in: 97...122))) }))
-    return object
-  }
-
-  private func measureCreates(_ server: APIServer, _ client: KubernetesClient, table: inout TextTable) async throws
-    -> (rate: Figure, memory: Figure)
-  {
-    let writers = 64
-    let before = try AppBenchmark.resident(of: getpid())
-    let commitsBefore = server.counters
-    let start = ContinuousClock.now
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      for writer in 0..<writers {
-        group.addTask {
-          for index in stride(from: writer, to: objects, by: writers) {
-            try await client.create(Self.configMap(index, namespace: "bench"), as: .configMaps)
-          }
-        }
-      }
-      try await group.waitForAll()
-    }
-    let rate = Double(objects) / (ContinuousClock.now - start).seconds
-    let after = try AppBenchmark.resident(of: getpid())
-    let counters = server.counters
-    let bytes = Double(counters.storedBytes - commitsBefore.storedBytes)
-    let ratio = (after - before) * 1e6 / bytes
-    table.add(
-      "creates of 4 KB objects, \(writers) writers, SQLite synchronous=FULL", "\(Int(rate)) /s",
-      "\(counters.commits - commitsBefore.commits) commits for \(objects) writes")
-    table.add(
-      "resident bytes per JSON byte", String((ratio * 100).rounded() / 100),
-      "\(Int(bytes / 1e6)) MB of JSON, \(Int(after - before)) MB resident more")
-    return (
-      Figure(name: "api.creates_per_second", value: rate, unit: "1/s", digits: 0),
-      Figure(name: "api.resident_per_json_byte", value: ratio, unit: "x")
-    )
+    Figure.show([creates.rate, list, fanOut, creates.memory] + creates.others)
   }
 
   private static func pod(_ index: Int) -> KubernetesObject {
@@ -124,7 +83,8 @@ struct APIBenchmark: AsyncParsableCommand {
       milliseconds.append((ContinuousClock.now - start).seconds * 1000)
     }
     table.add(
-      "list of 10,000 pods, all bytes read", "\(Int(milliseconds.percentile(0.5))) ms", "\(bytes / 1_000_000) MB")
+      "list of 10,000 pods, all bytes read", "\(Int(milliseconds.percentile(0.5))) ms", "", "",
+      "\(bytes / 1_000_000) MB")
     return Figure(name: "api.list_10000", value: milliseconds.percentile(0.5), unit: "ms", digits: 1)
   }
 
@@ -132,7 +92,7 @@ struct APIBenchmark: AsyncParsableCommand {
     -> Figure
   {
     let before = server.counters
-    var object = try await client.create(Self.configMap(0, namespace: "watched"), as: .configMaps)
+    var object = try await client.create(CreateBenchmark.configMap(0, namespace: "watched"), as: .configMaps)
     let version = object.resourceVersion
     let events = self.events
     let start = ContinuousClock.now
@@ -163,7 +123,7 @@ struct APIBenchmark: AsyncParsableCommand {
     let seconds = (ContinuousClock.now - start).seconds
     let encoded = server.counters.eventsEncoded - before.eventsEncoded
     table.add(
-      "\(watchers) watchers x \(events) events of 4 KB", "\(Int(Double(delivered) / seconds)) events/s",
+      "\(watchers) watchers x \(events) events of 4 KB", "\(Int(Double(delivered) / seconds)) events/s", "", "",
       "\(delivered) delivered, \(encoded) encoded")
     return Figure(name: "api.watch_events_per_second", value: Double(delivered) / seconds, unit: "1/s", digits: 0)
   }

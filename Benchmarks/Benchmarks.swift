@@ -24,6 +24,9 @@ struct Figure {
     return digits == 0 ? String(Int(rounded)) : String(rounded)
   }
 
+  /// To two digits, for tables.
+  static func rounded(_ value: Double) -> Double { (value * 100).rounded() / 100 }
+
   static func show(_ figures: [Figure]) {
     print("")
     for figure in figures { print(figure.line) }

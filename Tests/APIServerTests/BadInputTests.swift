@@ -167,6 +167,7 @@ import Testing
         }
         return .allowed()
       }
+      func refusalToGrant(_ write: WriteReview) -> APIStatus? { nil }
     }
     var configuration = APIServerConfiguration()
     configuration.requestsPerUser = 1
@@ -189,6 +190,7 @@ import Testing
   @Test func aRefusalNamesUserVerbAndPlace() async throws {
     struct Nobody: Authorizing {
       func decide(_ access: AccessAttributes) async -> AccessDecision { .denied() }
+      func refusalToGrant(_ write: WriteReview) -> APIStatus? { nil }
     }
     let server = try await APIServer.inMemory(
       registry: SmallRegistry.registry, authorizer: { _ in Nobody() }, logger: quiet)

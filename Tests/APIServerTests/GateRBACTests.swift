@@ -167,6 +167,37 @@ import Testing
     #expect(refusal?.message.contains("attempting to grant RBAC permissions not currently held") == true)
   }
 
+  /// The server asks whatever authorizer it has, also one that stands around another.
+  @Test func grantsAreCheckedThroughAnAuthorizerAroundAnother() async throws {
+    struct Counting: Authorizing {
+      let inner: any Authorizing
+      func decide(_ access: AccessAttributes) async -> AccessDecision { await inner.decide(access) }
+      func refusalToGrant(_ write: WriteReview) -> APIStatus? { inner.refusalToGrant(write) }
+    }
+    let server = try await APIServer.inMemory(
+      authorizer: { Counting(inner: RBACAuthorizer(objects: $0)) }, logger: quiet)
+    let root = server.client()
+    try await root.create(KubernetesObject(.namespaces, name: "blue"), as: .namespaces)
+    for (resource, object) in Self.world.filter({ $0.1.namespace.isEmpty || $0.1.namespace == "blue" }) {
+      try await root.create(object, as: resource)
+    }
+    let boss = server.client(as: UserInfo(name: "boss"))
+    let (resource, everything) = GateObjects.role("all", in: "blue", Self.rules(["*"], ["*"], ["*"]))
+    let created = await refusal { try await boss.create(everything, as: resource) }
+    #expect(created?.code == 403)
+    #expect(created?.message.contains("attempting to grant RBAC permissions not currently held") == true)
+    let (_, modest) = GateObjects.role("all", in: "blue", Self.rules([""], ["pods"], ["get"]))
+    var role = try await boss.create(modest, as: resource)
+    role["rules"] = everything["rules"]
+    let wider = role
+    let updated = await refusal { try await boss.update(wider, as: resource) }
+    #expect(updated?.code == 403)
+    let patched = await refusal {
+      try await boss.patch(resource, namespace: "blue", name: "all", ["rules": wider["rules"]])
+    }
+    #expect(patched?.code == 403)
+  }
+
   @Test func tokensOfServiceAccountsLiveAsLongAsTheirAccounts() async throws {
     let objects = GateObjects()
     let tokens = ServiceAccountTokens(objects: objects)

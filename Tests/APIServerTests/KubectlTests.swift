@@ -181,14 +181,35 @@ import Testing
     }
   }
 
-  @Test func isNotTakenForItselfWhenItActsAsAnother() async throws {
+  @Test func actsAsAnother() async throws {
     try await KubectlHarness.with { harness in
-      try await harness.kubectl("get pods")  // discovery, whose refusals kubectl does not tell
-      for command in ["auth can-i delete pods --as=nobody", "get pods --as=nobody", "get pods --as=x --as-group=a"] {
-        let failure = await #expect(throws: KubectlHarness.Failure.self) { try await harness.kubectl(command) }
-        let errors = failure?.errors ?? ""
-        #expect(errors.contains("does not support impersonation"), "\(command): \(errors)")
+      for object in DefaultRoles.objects {
+        try await harness.client.create(
+          object, as: object.kind == "ClusterRole" ? .clusterRoles : .clusterRoleBindings)
       }
+      try await harness.kubectl("create rolebinding ann --clusterrole=view --user=ann")
+      try await harness.kubectl("create rolebinding ops --clusterrole=edit --group=ops")
+      for (arguments, answer) in [
+        ("list pods --as=ann", "yes\n"), ("get pods --as=ann", "yes\n"), ("list pods --as=bob", nil),
+        ("delete pods --as=ann", nil), ("delete pods --as=ann --as-group=ops", "yes\n"),
+        ("list pods --as=system:serviceaccount:default:robot", nil),
+      ] as [(String, String?)] {
+        if let answer {
+          #expect(try await harness.kubectl("auth can-i \(arguments)") == answer, "\(arguments)")
+        } else {
+          // The answer "no" is an exit status other than 0.
+          await #expect(throws: KubectlHarness.Failure.self) { try await harness.kubectl("auth can-i \(arguments)") }
+        }
+      }
+      let whoami = try await harness.kubectl("auth whoami --as=ann --as-group=ops -o json")
+      let info = try JSONValue(parsing: whoami)["status"]["userInfo"]
+      #expect(info["username"] == "ann")
+      #expect(info["groups"] == ["ops", "system:authenticated"])
+      try await harness.kubectl("get pods --as=ann")
+      let failure = await #expect(throws: KubectlHarness.Failure.self) {
+        try await harness.kubectl("get pods --as=bob")
+      }
+      #expect(failure?.errors.contains(#"User "bob" cannot list resource "pods""#) == true, "\(failure?.errors ?? "")")
     }
   }
 

@@ -85,6 +85,51 @@ struct SchemaTests {
     #expect(causes.map(\.kind) == [.invalid, .notSupported, .invalid])
   }
 
+  @Test(
+    "take out what they do not know, in nested lists and maps too, and keep what is free-form",
+    arguments: [
+      (
+        "io.k8s.api.core.v1.Pod",
+        #"{"spec":{"containers":[{"name":"a","foo":1,"env":[{"name":"x","vlaue":"y"}]},{"name":"b"}],"bar":{"z":1}}}"#,
+        #"{"spec":{"containers":[{"name":"a","env":[{"name":"x"}]},{"name":"b"}]}}"#
+      ),
+      (
+        "io.k8s.api.core.v1.Pod",
+        #"{"metadata":{"labels":{"any":"thing"},"labls":{}},"status":{"containerStatuses":[{"nmae":"x"}]}}"#,
+        #"{"metadata":{"labels":{"any":"thing"}},"status":{"containerStatuses":[{}]}}"#
+      ),
+      (
+        "io.k8s.api.core.v1.ConfigMap", #"{"data":{"any":"thing","other":"one"},"binary":{}}"#,
+        #"{"data":{"any":"thing","other":"one"}}"#
+      ),
+      (
+        "io.k8s.api.core.v1.PersistentVolume",
+        #"{"spec":{"csi":{"driver":"d","volumeAttributes":{"free":"form"},"volumeAtributes":{"a":"b"}},"capacity":{"storage":"1Gi"}}}"#,
+        #"{"spec":{"csi":{"driver":"d","volumeAttributes":{"free":"form"}},"capacity":{"storage":"1Gi"}}}"#
+      ),
+      // Values of a wrong type are not understood, so nothing is taken out of them: validation refuses them.
+      ("io.k8s.api.core.v1.Pod", #"{"spec":[{"foo":1}]}"#, #"{"spec":[{"foo":1}]}"#),
+      ("no.such.Schema", #"{"spec":{"foo":1}}"#, #"{"spec":{"foo":1}}"#),
+    ])
+  func prunes(_ schema: String, _ text: String, _ expected: String) throws {
+    let value = try JSONValue(parsing: text)
+    let validator = ObjectValidator(catalog: .standard)
+    let findings = validator.prune(value, as: schema)
+    #expect(try (findings.pruned ?? value) == JSONValue(parsing: expected))
+    // A tree without unknown fields is not copied, and pruning changes nothing else that is found.
+    #expect((findings.pruned == nil) == (text == expected))
+    #expect(findings.unknownFields == validator.check(value, as: schema).unknownFields)
+    #expect(validator.prune(try JSONValue(parsing: expected), as: schema).unknownFields.isEmpty)
+  }
+
+  @Test("take out all of very many unknown fields, though only some are told")
+  func prunesMany() {
+    let members = Dictionary(uniqueKeysWithValues: (0..<5000).map { ("f\($0)", JSONValue.null) })
+    let findings = ObjectValidator(catalog: .standard).prune(.object(members), as: "io.k8s.api.core.v1.Pod")
+    #expect(findings.pruned == [:])
+    #expect(findings.unknownFields.count == ObjectValidator.maximumFindings)
+  }
+
   @Test("bound their findings")
   func bounded() {
     let members = Dictionary(uniqueKeysWithValues: (0..<5000).map { ("f\($0)", JSONValue.null) })

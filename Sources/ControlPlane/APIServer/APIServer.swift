@@ -135,10 +135,11 @@ public final class APIServer: APIRequestHandling, Service {
 
   public func respond(to request: APIRequest, from user: UserInfo) async -> APIResponse {
     counting.requested()
-    for handler in virtualResources {
-      if let response = await handler.respond(to: request, from: user) { return response }
-    }
     do throws(APIStatus) {
+      let user = try await identity(for: request, from: user)
+      for handler in virtualResources {
+        if let response = await handler.respond(to: request, from: user) { return response }
+      }
       guard let context = try context(of: request, from: user) else {
         return try await respondToOtherPath(request, from: user)
       }

@@ -22,6 +22,8 @@ public struct APIRequest: Sendable {
   /// The `Accept` header as it came.
   public var accept: String?
   public var userAgent: String?
+  /// As whom the request is to be answered, if not as who sends it.
+  public var impersonation: Impersonation?
   public var body: [UInt8]
 
   public init(
@@ -39,6 +41,19 @@ public struct APIRequest: Sendable {
 
   /// The first parameter of that name.
   public func parameter(_ name: String) -> String? { query.first { $0.name == name }?.value }
+}
+
+/// Somebody else to act as: `kubectl --as`, `--as-group` (headers `Impersonate-User`, `Impersonate-Group`).
+///
+/// Whoever asks needs the verb `impersonate` on that user and on every group.
+public struct Impersonation: Sendable, Hashable {
+  public var user: String
+  public var groups: [String]
+
+  public init(user: String, groups: [String] = []) {
+    self.user = user
+    self.groups = groups
+  }
 }
 
 /// The answer to an `APIRequest`.
@@ -117,6 +132,8 @@ public struct UserInfo: Sendable, Hashable {
 /// Something that answers API requests: the API server itself, behind authentication.
 public protocol APIRequestHandling: Sendable {
   /// Answers; refusals are answers too (a `Status` body), so this does not throw.
+  ///
+  /// A request with an `impersonation` is answered as that user if `user` may act so, else refused; never as `user`.
   func respond(to request: APIRequest, from user: UserInfo) async -> APIResponse
 }
 

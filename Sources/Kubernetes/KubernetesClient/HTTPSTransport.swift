@@ -61,6 +61,10 @@ public final class HTTPSTransport: APITransport {
     if let agent = request.userAgent { message.headers.add(name: "user-agent", value: agent) }
     if let type = request.contentType { message.headers.add(name: "content-type", value: type) }
     if let token = connection.token { message.headers.add(name: "authorization", value: "Bearer \(token)") }
+    if let other = request.impersonation {
+      message.headers.add(name: "impersonate-user", value: other.user)
+      for group in other.groups { message.headers.add(name: "impersonate-group", value: group) }
+    }
     if !request.body.isEmpty { message.body = .bytes(ByteBuffer(bytes: request.body)) }
     let response: HTTPClientResponse
     do {

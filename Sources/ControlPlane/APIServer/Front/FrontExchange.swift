@@ -65,10 +65,6 @@ struct FrontExchange: Sendable {
   ) {
     let (path, query) = try URLDecoding.decode(target: request.head.path ?? "")
     let user = try await identify(request, connection, path)
-    // To pass over these headers would do as oneself what was meant for somebody with fewer rights.
-    guard !request.headers.contains(where: { $0.name.canonicalName.hasPrefix("impersonate-") }) else {
-      throw APIStatus(.forbidden, "this server does not support impersonation: log in as the user instead of --as")
-    }
     guard let method = APIRequest.Method(rawValue: request.method.rawValue) else {
       throw APIStatus(.methodNotAllowed, "the method \(request.method.rawValue.prefix(20)) is not supported")
     }
@@ -76,11 +72,30 @@ struct FrontExchange: Sendable {
     let type = request.headers[.contentType].map {
       String($0.prefix { $0 != ";" }).trimmingCharacters(in: .whitespaces)
     }
-    return (
-      APIRequest(
-        method, path, query: query, contentType: type, accept: request.headers[.accept],
-        userAgent: request.headers[.userAgent]), user
-    )
+    var apiRequest = APIRequest(
+      method, path, query: query, contentType: type, accept: request.headers[.accept],
+      userAgent: request.headers[.userAgent])
+    apiRequest.impersonation = try Self.impersonation(request)
+    return (apiRequest, user)
+  }
+
+  /// As whom the client wants to act; the handler decides whether it may.
+  private static func impersonation(_ request: Request) throws(APIStatus) -> Impersonation? {
+    var users: [String] = []
+    var groups: [String] = []
+    for field in request.headers where field.name.canonicalName.hasPrefix("impersonate-") {
+      switch field.name.canonicalName {
+      case "impersonate-user": users.append(field.value)
+      case "impersonate-group": groups.append(field.value)
+      default:
+        // To pass over one of these would do as oneself what was meant for somebody with fewer rights.
+        throw APIStatus(
+          .badRequest, "\(field.name) is not supported: users have names and groups here (--as, --as-group) only")
+      }
+    }
+    guard !users.isEmpty || !groups.isEmpty else { return nil }
+    guard users.count <= 1 else { throw APIStatus(.badRequest, "only one user can be impersonated at a time") }
+    return Impersonation(user: users.first ?? "", groups: groups)
   }
 
   /// Client certificate first, then bearer token; nobody but for the few paths that say how the server does.

@@ -1,3 +1,4 @@
+import KubernetesAPI
 import KubernetesClient
 
 /// What somebody wants to do: the attributes that authorization looks at (`SubjectAccessReviewSpec`).
@@ -54,10 +55,18 @@ public struct AccessDecision: Sendable, Hashable {
 /// Decides who may do what.
 public protocol Authorizing: Sendable {
   func decide(_ access: AccessAttributes) async -> AccessDecision
+
+  /// Whether a write gives away rights that its user does not hold: asked for every object that is created or changed.
+  ///
+  /// There is no default, so that an authorizer around another one cannot forget to pass the question on: without an
+  /// answer whoever may write roles could make themselves administrator.
+  /// - Returns: the refusal; `nil` if the write grants nothing, or nothing beyond what the user holds.
+  func refusalToGrant(_ write: WriteReview) -> APIStatus?
 }
 
 /// Allows everything: for tests, and for components that ask before themselves.
 public struct AllowAll: Authorizing {
   public init() {}
   public func decide(_ access: AccessAttributes) async -> AccessDecision { .allowed("everything is allowed") }
+  public func refusalToGrant(_ write: WriteReview) -> APIStatus? { nil }
 }

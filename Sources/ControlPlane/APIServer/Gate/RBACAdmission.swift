@@ -73,9 +73,7 @@ extension APIServer {
   /// Refuses a role or binding by which the user would grant more than they hold.
   func checkEscalation(_ object: KubernetesObject, old: KubernetesObject?, _ context: RequestContext) throws(APIStatus)
   {
-    guard let authorizer = authorizer as? RBACAuthorizer else { return }
-    let refusal = RBACAdmission(authorizer: authorizer)
-      .check(user: context.user, object: object, stored: old, resource: context.resource)
-    if let refusal { throw refusal }
+    let write = WriteReview(user: context.user, resource: context.resource, old: old, new: object)
+    if let refusal = authorizer.refusalToGrant(write) { throw refusal }
   }
 }

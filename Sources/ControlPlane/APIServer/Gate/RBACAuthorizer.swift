@@ -23,6 +23,12 @@ public final class RBACAuthorizer: Authorizing {
 
   public func decide(_ access: AccessAttributes) async -> AccessDecision { decision(access) }
 
+  public func refusalToGrant(_ write: WriteReview) -> APIStatus? {
+    guard let object = write.new else { return nil }
+    return RBACAdmission(authorizer: self)
+      .check(user: write.user, object: object, stored: write.old, resource: write.resource)
+  }
+
   /// What the rules say now; needs no waiting.
   func decision(_ access: AccessAttributes) -> AccessDecision {
     if access.user.groups.contains(UserInfo.mastersGroup) { return .allowed("member of \(UserInfo.mastersGroup)") }

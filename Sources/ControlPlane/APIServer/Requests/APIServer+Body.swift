@@ -21,7 +21,7 @@ extension APIServer {
     }
     var object = KubernetesObject(json: body.json)
     try checkKind(&object, context.resource)
-    try checkFields(object.json, duplicates: body.duplicateFields, &context)
+    try checkFields(&object.json, duplicates: body.duplicateFields, &context)
     object.json.removeNulls()
     return object
   }
@@ -77,12 +77,14 @@ extension APIServer {
     }
   }
 
-  /// Unknown and duplicate fields: refused, warned of, or ignored.
-  private func checkFields(_ json: JSONValue, duplicates: [String], _ context: inout RequestContext) throws(APIStatus) {
+  /// Unknown and duplicate fields: refused, or dropped with or without a warning. Of duplicates the last one counts.
+  private func checkFields(_ json: inout JSONValue, duplicates: [String], _ context: inout RequestContext)
+    throws(APIStatus)
+  {
     let validation = try context.fieldValidation()
+    let unknown = dropUnknownFields(of: &json, context.definition)
     guard validation != .ignore else { return }
-    var complaints = duplicates.map { "duplicate field \"\($0)\"" }
-    complaints += unknownFields(of: json, context.definition).map { "unknown field \"\($0)\"" }
+    let complaints = duplicates.map { "duplicate field \"\($0)\"" } + unknown.map { "unknown field \"\($0)\"" }
     guard !complaints.isEmpty else { return }
     if validation == .warn {
       context.warnings += complaints

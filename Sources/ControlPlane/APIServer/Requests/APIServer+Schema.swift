@@ -4,8 +4,12 @@ import KubernetesClient
 
 // Where the server asks what the schemas say.
 extension APIServer {
-  func unknownFields(of json: JSONValue, _ definition: ResourceDefinition) -> [String] {
-    ObjectValidator(catalog: registry.schemas).check(json, as: definition.schema).unknownFields
+  /// Takes the fields out that the kind's schema does not have.
+  /// - Returns: their paths; at most `ObjectValidator.maximumFindings`.
+  func dropUnknownFields(of json: inout JSONValue, _ definition: ResourceDefinition) -> [String] {
+    let findings = ObjectValidator(catalog: registry.schemas).prune(json, as: definition.schema)
+    if let pruned = findings.pruned { json = pruned }
+    return findings.unknownFields
   }
 
   func schemaFaults(of json: JSONValue, _ definition: ResourceDefinition) -> [APIStatus.Cause] {

@@ -4,6 +4,8 @@ import JSONDocument
 public struct SchemaFindings: Sendable, Hashable {
   /// Paths of fields that the schema does not have: `spec.containers[0].foo`. Strict field validation refuses them.
   public var unknownFields: [String] = []
+  /// The tree without the fields that the schema does not have; `nil` if it has none of them. Only of `prune`.
+  public var pruned: JSONValue?
   /// Wrong types, missing required fields, values outside of an enumeration.
   public var causes: [APIStatus.Cause] = []
 
@@ -22,17 +24,33 @@ public struct ObjectValidator: Sendable {
   ///
   /// What is required is not asked for below `status`: controllers write it bit by bit.
   public func check(_ value: JSONValue, as schema: String) -> SchemaFindings {
-    var check = Check(catalog: catalog)
-    check.value(value, as: .reference(schema), isStatus: false)
+    var check = Check(catalog: catalog, prunes: false)
+    _ = check.value(value, as: .reference(schema), isStatus: false)
+    return check.findings
+  }
+
+  /// Compares, and takes out in the same walk what the schema does not have. What is of any shape stays whole: values
+  /// of free-form maps, objects whose schema the catalog does not have, values of a wrong type.
+  public func prune(_ value: JSONValue, as schema: String) -> SchemaFindings {
+    var check = Check(catalog: catalog, prunes: true)
+    let pruned = check.value(value, as: .reference(schema), isStatus: false)
+    check.findings.pruned = pruned
     return check.findings
   }
 
   private struct Check {
     let catalog: SchemaCatalog
+    let prunes: Bool
     var findings = SchemaFindings()
     var path = FieldPath()
 
-    mutating func value(_ value: JSONValue, as schema: Schema, isStatus: Bool) {
+    init(catalog: SchemaCatalog, prunes: Bool) {
+      self.catalog = catalog
+      self.prunes = prunes
+    }
+
+    /// - Returns: the value without unknown fields; `nil` if it stays as it is, as most do: nothing is copied then.
+    mutating func value(_ value: JSONValue, as schema: Schema, isStatus: Bool) -> JSONValue? {
       switch (schema, value) {
       case (.any, _), (_, .null): break
       case (.string(let format, let allowed), .string(let text)):
@@ -56,27 +74,40 @@ public struct ObjectValidator: Sendable {
       case (.quantity, .integer), (.quantity, .number): break
       case (.intOrString, .integer), (.intOrString, .string): break
       case (.map(let element), .object(let members)):
+        var kept: [String: JSONValue]?
         for (key, member) in members.sorted(by: { $0.key < $1.key }) {
           path.push(key: key)
-          self.value(member, as: element, isStatus: isStatus)
+          if let pruned = self.value(member, as: element, isStatus: isStatus) {
+            kept = kept ?? members
+            kept?[key] = pruned
+          }
           path.pop()
         }
+        return kept.map { .object($0) }
       case (.array(let element, _), .array(let elements)):
+        var kept: [JSONValue]?
         for (index, member) in elements.enumerated() {
           path.push(index: index)
-          self.value(member, as: element, isStatus: isStatus)
+          if let pruned = self.value(member, as: element, isStatus: isStatus) {
+            kept = kept ?? elements
+            kept?[index] = pruned
+          }
           path.pop()
         }
+        return kept.map { .array($0) }
       case (.reference(let name), .object(let members)):
-        if let object = catalog[name] { self.object(members, as: object, isStatus: isStatus) }
+        if let object = catalog[name] { return self.object(members, as: object, isStatus: isStatus) }
       default:
         add(
           .typeInvalid,
           "Invalid value: \"\(value.typeName)\": must be of type \(schema.typeName): \"\(value.typeName)\"")
       }
+      return nil
     }
 
-    private mutating func object(_ members: [String: JSONValue], as object: ObjectSchema, isStatus: Bool) {
+    private mutating func object(_ members: [String: JSONValue], as object: ObjectSchema, isStatus: Bool) -> JSONValue?
+    {
+      var kept: [String: JSONValue]?
       for (key, member) in members.sorted(by: { $0.key < $1.key }) {
         path.push(field: key)
         defer { path.pop() }
@@ -84,16 +115,25 @@ public struct ObjectValidator: Sendable {
           if findings.unknownFields.count < ObjectValidator.maximumFindings {
             findings.unknownFields.append(path.text)
           }
+          if prunes {
+            kept = kept ?? members
+            kept?[key] = nil
+          }
           continue
         }
-        value(member, as: field.schema, isStatus: isStatus || path.text == "status")
+        if let pruned = value(member, as: field.schema, isStatus: isStatus || path.text == "status") {
+          kept = kept ?? members
+          kept?[key] = pruned
+        }
       }
-      guard !isStatus else { return }
+      let result = kept.map { JSONValue.object($0) }
+      guard !isStatus else { return result }
       for field in object.fields where field.isRequired && (members[field.name] ?? .null).isNull {
         path.push(field: field.name)
         add(.required, "Required value")
         path.pop()
       }
+      return result
     }
 
     private mutating func add(_ kind: APIStatus.Cause.Kind, _ message: String) {
