@@ -133,7 +133,7 @@ let package = Package(
     room(
       "NodeAgent", on: "Node",
       [
-        "KubernetesAPI", "KubernetesClient", "JSONDocument", "CRI", "CSI", "LinuxSystem", .grpc,
+        "KubernetesAPI", "KubernetesClient", "JSONDocument", "OCI", "CRI", "CSI", "LinuxSystem", .grpc,
         .grpcTransport, .asyncHTTPClient, .nioCore, .nioPosix, .subprocess, .logging,
         .serviceLifecycle,
       ]),
@@ -201,7 +201,12 @@ let package = Package(
       "PodScheduler",
       ["PodScheduler", "APIServer", "KubernetesClient", "KubernetesAPI", "JSONDocument"]),
     tests("LinuxSystem", ["LinuxSystem"]),
-    tests("NodeAgent", ["NodeAgent", "APIServer", "KubernetesAPI", "KubernetesClient", "JSONDocument", "CRI", "CSI"]),
+    tests(
+      "NodeAgent",
+      [
+        "NodeAgent", "APIServer", "KubernetesAPI", "KubernetesClient", "JSONDocument", "OCI", "CRI", "CSI", .hummingbird,
+        .grpc, .grpcTransport,
+      ]),
     tests("Placement", ["Placement"]),
     tests("PlacementSimulator", ["PlacementSimulator", "Placement"]),
     tests("VolumePools", ["VolumePools", "LinuxSystem", .logging]),

@@ -27,6 +27,9 @@ struct DiagnosisTests {
 
   static let cases: [Case] = [
     Case(reason: "ImageNotFound", words: "nagaya.local/hello:1", pod: waiting("ErrImagePull", "manifest unknown")),
+    Case(
+      reason: "ImageNotFound", words: "load it with nagaya image load FILE",
+      pod: waiting("ImageNotFound", "image is not on this node: load it with nagaya image load FILE")),
     Case(reason: "ErrImagePull", words: "timeout", pod: waiting("ErrImagePull", "i/o timeout")),
     Case(reason: "ImagePullBackOff", words: "cannot be pulled", pod: waiting("ImagePullBackOff", "denied")),
     Case(

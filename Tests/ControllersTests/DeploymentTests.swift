@@ -26,6 +26,24 @@ struct DeploymentTests {
     }
   }
 
+  @Test func everyScalingIsToldAndNothingElse() async throws {
+    try await TestCluster.run { cluster in
+      try await cluster.client.create(TestCluster.deployment("idle", replicas: 0, image: "v1"), as: .deployments)
+      try await eventually("rolled out") { try await cluster.isRolledOut("idle") }
+      try await cluster.client.patch(.deployments, namespace: "demo", name: "idle", ["spec": ["replicas": 2]])
+      try await eventually("scaled up") { try await cluster.isRolledOut("idle") }
+      try await cluster.client.patch(.deployments, namespace: "demo", name: "idle", ["spec": ["replicas": 1]])
+      try await eventually("scaled down") { try await cluster.isRolledOut("idle") }
+      let name = try #require(try await cluster.replicaSets(app: "idle").first?.name)
+      let wanted = ["Scaled up replica set \(name) from 0 to 2", "Scaled down replica set \(name) from 2 to 1"]
+      try await eventually("told") {
+        let events = try await cluster.client.list(.events, namespace: "demo").items
+        let messages = events.filter { $0["reason"].string == "ScalingReplicaSet" }.compactMap { $0["message"].string }
+        return messages.sorted() == wanted.sorted()
+      }
+    }
+  }
+
   @Test func aSettledClusterWritesNothing() async throws {
     try await TestCluster.run { cluster in
       try await cluster.client.create(TestCluster.deployment("web", replicas: 2, image: "v1"), as: .deployments)

@@ -9,7 +9,7 @@ extension WholePlatform {
     @Test(
       "an app that cannot become ready says why",
       arguments: [
-        ("noimage", "--image=nagaya.local/nothing:1", ["ErrImagePull", "ImagePullBackOff", "ImageNotFound"]),
+        ("noimage", "--image=nagaya.local/nothing:1", ["ImageNotFound"]),
         ("exits", "--image=nagaya.local/hello:1 --command /hello --command --exit=3", ["CrashLoop"]),
         ("closed", "--image=nagaya.local/hello:1 --port=9999", ["PortNotOpen"]),
         (
@@ -31,6 +31,28 @@ extension WholePlatform {
         "kubectl get app \(name) -n demo-dev -o jsonpath='{.status.conditions[?(@.type==\"Ready\")].message}'")
       #expect(message.count > 20, "\(last): \(message)")
       try await shell.succeed("nagaya delete app \(name) -n demo-dev")
+    }
+
+    @Test("an image that was never loaded is told at once, with what to do, and starts once it is")
+    func localImage() async throws {
+      let nagaya = try running()
+      let shell = nagaya.shell
+      let image = "nagaya.local/late-\(nagaya.apiPort):1"
+      // The wait of `create` ends by itself: no registry is asked, so nothing will change by waiting.
+      let said = try await shell.fail("nagaya create app late -n demo-dev --image=\(image)")
+      #expect(said.contains("ImageNotFound") && said.contains("nagaya image load"), "\(said)")
+      let events = try await shell.succeed("kubectl get events -n demo-dev -o jsonpath='{.items[*].message}'")
+      #expect(events.contains("ImageNotFound") && !events.contains("\(image): failed"), "\(events)")
+      let archive = "\(nagaya.directory)/late.tar"
+      try await shell.succeed(
+        """
+        mkdir \(nagaya.directory)/late && cp \(PlatformInstance.root)/Examples/hello/hello.c \(nagaya.directory)/late/ &&
+        cc -static -o \(nagaya.directory)/late/hello \(nagaya.directory)/late/hello.c &&
+        nagaya image pack \(nagaya.directory)/late --name \(image) --cmd /hello --output \(archive) &&
+        nagaya image load \(archive) --state-dir \(nagaya.state) --run-dir \(nagaya.run)
+        """)
+      try await shell.succeed("kubectl wait app late -n demo-dev --for=condition=Ready --timeout=30s")
+      try await shell.succeed("nagaya delete app late -n demo-dev")
     }
 
     @Test("a name that another object has is refused, and that object is left alone")

@@ -111,6 +111,24 @@ struct ScalarTests {
     #expect(Names.isDNSSubdomain(text) == isSubdomain)
   }
 
+  @Test(
+    "bytes become base64 and come back",
+    arguments: [
+      ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="),
+      ("foobar", "Zm9v\nYmFy"), ("\u{FF}\u{BE}?", "w7/Cvj8="),
+    ])
+  func base64(_ plain: String, _ encoded: String) {
+    #expect(Base64.encode(plain.utf8) == encoded.filter { $0 != "\n" })
+    #expect(Base64.decode(encoded) == Array(plain.utf8))
+    #expect(Base64.decodedCount(encoded) == plain.utf8.count)
+    #expect(
+      Base64.encodeForURL(plain.utf8)
+        == String(encoded.compactMap { $0 == "/" ? "_" : $0 == "=" || $0 == "\n" ? nil : $0 }))
+  }
+
+  @Test("what is not base64 is refused", arguments: ["Z", "Zg=a", "Zm9*", "Zg===", "===="])
+  func noBase64(_ text: String) { #expect(Base64.decode(text) == nil) }
+
   @Test("never crash on arbitrary text", arguments: 0..<10)
   func fuzz(_ seed: UInt64) {
     var generator = TextGenerator(seed: seed)

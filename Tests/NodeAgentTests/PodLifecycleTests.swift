@@ -119,6 +119,57 @@ import Testing
     }
   }
 
+  @Test func anImageOfTheLocalDomainIsNotLookedForElsewhereAndStartsOnceItIsLoaded() async throws {
+    try await TestNode.with { node in
+      let image = "\(ImagePuller.localDomain)/later:latest"
+      try await node.create("unloaded", ["image": .string(image), "imagePullPolicy": "Always"])
+      let waiting = try await node.wait("unloaded", until: "waits with a reason") {
+        $0.containerStatus["state"]["waiting"]["message"].string != nil
+      }.containerStatus["state"]["waiting"]
+      #expect(waiting["reason"].string == "ImageNotFound", "not ErrImagePull first: \(waiting)")
+      #expect(waiting["message"].string?.contains("nagaya image load") == true)
+      let layout = node.engine.layout
+      try await Command.run(
+        layout.program("ctr"), ["-a", layout.socket, "-n", "k8s.io", "images", "tag", TestEngine.image, image])
+      try await node.wait("unloaded", until: "runs") { $0.isReady }
+      try await node.delete("unloaded")
+    }
+  }
+
+  @Test func aPrivateRegistryIsAskedWithThePodsPullSecret() async throws {
+    try await TestNode.with { node in
+      try await PrivateRegistry.serving(archive: try await TestImage.shared.archive()) { registry in
+        try await node.create("stranger", ["image": .string(registry.image)])
+        let refused = try await node.wait("stranger", until: "is refused") {
+          $0.containerStatus["state"]["waiting"]["reason"].string == "ErrImagePull"
+        }
+        #expect(
+          refused.containerStatus["state"]["waiting"]["message"].string?.contains("auth") == true,
+          "\(refused.containerStatus)")
+        try await node.delete("stranger")
+        var secret = KubernetesObject(.secrets, namespace: "default", name: "registry")
+        secret["type"] = "kubernetes.io/dockerconfigjson"
+        secret["data"][".dockerconfigjson"] = .string(registry.dockerConfiguration)
+        try await node.client.create(secret, as: .secrets)
+        try await node.create(
+          "member", ["image": .string(registry.image)], spec: ["imagePullSecrets": [["name": "registry"]]])
+        try await node.wait("member", until: "runs") { $0.isReady }
+        try await node.delete("member")
+      }
+    }
+  }
+
+  @Test func aFailedContainersLogIsItsLastMessageIfItsPolicySaysSo() async throws {
+    try await TestNode.with { node in
+      try await node.create(
+        "talkative", ["args": ["exit", "4"], "terminationMessagePolicy": "FallbackToLogsOnError"],
+        spec: ["restartPolicy": "Never"])
+      let pod = try await node.wait("talkative", until: "failed") { $0.status["phase"].string == "Failed" }
+      #expect(pod.containerStatus["state"]["terminated"]["message"].string == "exiting with 4\n")
+      try await node.delete("talkative")
+    }
+  }
+
   @Test func aContainerThatFailsIsRestartedWithGrowingDelays() async throws {
     try await TestNode.with { node in
       try await node.create("failing", ["args": ["exit", "3"]])

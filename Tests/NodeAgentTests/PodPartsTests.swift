@@ -2,6 +2,7 @@ import Foundation
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
+import OCI
 import Testing
 
 @testable import NodeAgent
@@ -34,24 +35,30 @@ import Testing
     #expect(environment.ordered.map(\.name) == ["B", "A", "L"])
   }
 
-  @Test(arguments: [("", ""), ("Zg==", "f"), ("Zm9v", "foo"), ("Zm9vYg==", "foob"), ("Zm9v\nYmFy", "foobar")])
-  func base64IsDecoded(text: String, result: String) {
-    #expect(Base64.decode(text) == Array(result.utf8))
+  @Test(arguments: [("a", "Always"), ("a:latest", "Always"), ("a:1", "IfNotPresent"), ("host:5000/a", "Always")])
+  func thePullPolicyFollowsTheTag(name: String, policy: String) throws {
+    #expect(try ImageReference(name).defaultPullPolicy == policy)
   }
 
-  @Test(arguments: ["Z", "Zg=a", "Zm9*"])
-  func whatIsNotBase64IsRefused(text: String) { #expect(Base64.decode(text) == nil) }
-
   @Test(arguments: [
-    ("nagaya.local/hello:1", true), ("busybox", true), ("localhost:5000/a/b:v1", true),
-    ("a@sha256:" + String(repeating: "0", count: 64), true),
-    ("", false), ("UPPER/case", false), ("a b", false), ("a//b", false), ("a:b:c", false), ("a:", false), ("/a", false),
+    ("nagaya.local/hello:1", []), ("registry.example:5000/team/app:1", ["team", "all"]),
+    ("registry.example:5000/other:1", ["all"]), ("nginx", ["docker"]), ("docker.io/team/app", ["docker"]),
   ])
-  func imageNamesAreChecked(name: String, isValid: Bool) { #expect(ImageReference.isValid(name) == isValid) }
-
-  @Test(arguments: [("a", "Always"), ("a:latest", "Always"), ("a:1", "IfNotPresent"), ("host:5000/a", "Always")])
-  func thePullPolicyFollowsTheTag(name: String, policy: String) {
-    #expect(ImageReference.defaultPullPolicy(name) == policy)
+  func pullSecretsAreOfferedToTheirRegistryOnly(image: String, users: [String]) throws {
+    var new = KubernetesObject(.secrets, namespace: "default", name: "new")
+    let configuration = """
+      {"auths": {"https://registry.example:5000/team/": {"username": "team", "password": "a"},
+      "registry.example:5000": {"auth": "\(Base64.encode("all:b:c".utf8))"}, "broken.example": {"auth": "?"}}}
+      """
+    new["data"][".dockerconfigjson"] = .string(Base64.encode(configuration.utf8))
+    var old = KubernetesObject(.secrets, namespace: "default", name: "old")
+    old["data"][".dockercfg"] = .string(
+      Base64.encode(#"{"https://index.docker.io/v1/": {"username": "docker", "password": "d"}}"#.utf8))
+    let all = ImageCredentials.all(in: [new, old])
+    #expect(all.count == 3)
+    let reference = try ImageReference(image)
+    #expect(Set(all.filter { $0.apply(to: reference) }.map(\.user)) == Set(users))
+    #expect(all.first { $0.user == "all" }?.password == "b:c")
   }
 
   @Test func delaysDoubleUpToTheLongest() {

@@ -25,6 +25,19 @@ public enum Base64 {
     return String(decoding: text, as: UTF8.self)
   }
 
+  /// The text with the alphabet for URLs and without padding (RFC 4648, section 5).
+  public static func encodeForURL(_ bytes: some Sequence<UInt8>) -> String {
+    String(
+      encode(bytes).compactMap { character in
+        switch character {
+        case "+": "-"
+        case "/": "_"
+        case "=": nil
+        default: character
+        }
+      })
+  }
+
   /// How many bytes `text` stands for; `nil` if it is no base64. Line breaks are allowed, as in Kubernetes.
   public static func decodedCount(_ text: String) -> Int? {
     var digits = 0
@@ -43,4 +56,33 @@ public enum Base64 {
   }
 
   private static let alphabetSet = Set(alphabet)
+
+  /// The bytes that `text` stands for; `nil` if it is no base64. Line breaks are allowed, as in Kubernetes.
+  public static func decode(_ text: String) -> [UInt8]? {
+    guard let count = decodedCount(text) else { return nil }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count)
+    var bits: UInt32 = 0
+    var width: UInt32 = 0
+    for byte in text.utf8 {
+      guard let digit = digit(byte) else { continue }
+      bits = bits << 6 | digit
+      width += 6
+      guard width >= 8 else { continue }
+      width -= 8
+      bytes.append(UInt8(truncatingIfNeeded: bits >> width))
+    }
+    return bytes
+  }
+
+  private static func digit(_ byte: UInt8) -> UInt32? {
+    switch byte {
+    case UInt8(ascii: "A")...UInt8(ascii: "Z"): UInt32(byte) - 65
+    case UInt8(ascii: "a")...UInt8(ascii: "z"): UInt32(byte) - 71
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt32(byte) + 4
+    case UInt8(ascii: "+"): 62
+    case UInt8(ascii: "/"): 63
+    default: nil
+    }
+  }
 }

@@ -203,6 +203,7 @@ public struct ApplicationDiagnosis: Sendable, Hashable {
     let message = waiting["message"].string ?? ""
     let image = "image \(application.image)"
     switch waiting["reason"].string ?? "" {
+    case "ImageNotFound": return ApplicationProblem(.imageNotFound, message)
     case "ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "RegistryUnavailable":
       let isMissing = ["not found", "notfound", "manifest unknown", "does not exist", "not present"]
         .contains { message.lowercased().contains($0) }

@@ -147,9 +147,7 @@ struct DeploymentReconciler: Sendable {
       try await client.updateStatus(changed, as: .deployments)
       throw APIStatus.conflict(.replicaSets, set.name, "the name is taken; another one is chosen")
     }
-    events.record(
-      .normal, about: deployment, reason: "ScalingReplicaSet",
-      message: "Scaled up replica set \(set.name) from 0 to \(size)")
+    if size > 0 { tellScaling(of: set.name, from: 0, to: size, about: deployment) }
     return true
   }
 
@@ -226,10 +224,14 @@ struct DeploymentReconciler: Sendable {
       guard changed != sets[index] else { continue }
       sets[index] = try await client.update(changed, as: .replicaSets)
       guard size != before else { continue }
-      events.record(
-        .normal, about: deployment, reason: "ScalingReplicaSet",
-        message: "Scaled \(size > before ? "up" : "down") replica set \(changed.name) from \(before) to \(size)")
+      tellScaling(of: changed.name, from: before, to: size, about: deployment)
     }
+  }
+
+  private func tellScaling(of name: String, from before: Int, to size: Int, about deployment: KubernetesObject) {
+    events.record(
+      .normal, about: deployment, reason: "ScalingReplicaSet",
+      message: "Scaled \(size > before ? "up" : "down") replica set \(name) from \(before) to \(size)")
   }
 
   private func writeStatus(

@@ -59,37 +59,13 @@ public struct ServiceAccountTokenController: Service {
       filled.annotations = annotations
     }
     if (secret["data"]["token"].string ?? "").isEmpty {
-      filled["data"]["token"] = .string(Base64.text(Array(Base64.urlText(random()).utf8)))
+      filled["data"]["token"] = .string(Base64.encode(Base64.encodeForURL(random()).utf8))
     }
     let fixed = ["namespace": secret.namespace, "ca.crt": caCertificate]
     for case (let key, let value?) in fixed {
-      let text = Base64.text(Array(value.utf8))
+      let text = Base64.encode(value.utf8)
       if filled["data"][key].string != text { filled["data"][key] = .string(text) }
     }
     return filled
-  }
-}
-
-/// Base 64 (RFC 4648).
-enum Base64 {
-  private static let standard = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-  private static let url = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
-
-  static func text(_ bytes: [UInt8]) -> String { encode(bytes, standard, isPadded: true) }
-  /// With the alphabet for URLs, without padding.
-  static func urlText(_ bytes: [UInt8]) -> String { encode(bytes, url, isPadded: false) }
-
-  private static func encode(_ bytes: [UInt8], _ alphabet: [UInt8], isPadded: Bool) -> String {
-    var text: [UInt8] = []
-    var position = 0
-    while position < bytes.count {
-      let group = bytes[position..<min(position + 3, bytes.count)]
-      var bits: UInt32 = 0
-      for index in 0..<3 { bits = bits << 8 | UInt32(index < group.count ? group[position + index] : 0) }
-      for index in 0...group.count { text.append(alphabet[Int(bits >> UInt32(18 - 6 * index)) & 63]) }
-      if isPadded { text += Array(repeating: UInt8(ascii: "="), count: 3 - group.count) }
-      position += 3
-    }
-    return String(decoding: text, as: UTF8.self)
   }
 }

@@ -48,6 +48,14 @@ struct ContainerLogFilter {
     continues = line.isPartial
   }
 
+  /// The end of a log as the message of a container that left none: at most 80 lines and 2 KiB (core/v1
+  /// `TerminationMessageFallbackToLogsOnError`).
+  static func lastWords(ofLog path: String) -> String {
+    guard let bytes = try? FileTree.read(path) else { return "" }
+    var filter = ContainerLogFilter(PodLogOptions(), now: .now)
+    return String(decoding: filter.take(bytes[offset(ofLast: 80, in: bytes)...]).suffix(2048), as: UTF8.self)
+  }
+
   /// Where the last `count` lines of a file begin. Partial lines count with the line that ends them.
   static func offset(ofLast count: Int, in bytes: [UInt8]) -> Int {
     guard count > 0 else { return bytes.count }

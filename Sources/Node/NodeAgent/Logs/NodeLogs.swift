@@ -64,7 +64,7 @@ public struct NodeLogs: PodLogSource {
     }
     let reason = status?["state"]["waiting"]["reason"].string ?? "ContainerCreating"
     let why =
-      reason == "ErrImagePull" || reason == "ImagePullBackOff"
+      ["ErrImagePull", "ImagePullBackOff", "ImageNotFound"].contains(reason)
       ? "trying and failing to pull image" : "is waiting to start: \(reason)"
     return
       "container \"\(container)\" in pod \"\(pod.name)\" \(why.hasPrefix("is") ? why : "is waiting to start: \(why)")"

@@ -204,7 +204,7 @@ extension PodWorker {
       }
       waiting[name] = problem
       noteStatusChange()
-      return problem.reason == "ErrImagePull" ? pullDelay(container) : .seconds(5)
+      return Self.patience(problem)
     } catch {
       if Task.isCancelled { return .zero }
       let message = (error as? RPCError)?.message ?? "\(error)"
@@ -264,9 +264,9 @@ extension PodWorker {
     if let pull = pulls[image], pull.until > .now {
       throw PullWait(left: pull.until - .now, message: "Back-off pulling image \"\(image)\": \(pull.message)")
     }
-    let policy = container["imagePullPolicy"].string ?? ImageReference.defaultPullPolicy(image)
     do {
-      let id = try await context.puller.pull(image, policy: policy)
+      let id = try await context.puller.pull(
+        image, policy: container["imagePullPolicy"].string, credentials: imageCredentials)
       pulls[image] = nil
       return id
     } catch let problem as PodProblem where problem.reason == "ErrImagePull" {
@@ -277,8 +277,32 @@ extension PodWorker {
     }
   }
 
-  /// Soon after a failed pull the state says `ImagePullBackOff`.
-  private func pullDelay(_ container: JSONValue) -> Duration { .seconds(1) }
+  /// What the pod's `imagePullSecrets` hold, or those of its service account when it names none.
+  private func imageCredentials() async throws -> [ImageCredentials] {
+    var references = pod.spec["imagePullSecrets"].elements
+    if references.isEmpty {
+      let account = try await context.client.getIfPresent(
+        .serviceAccounts, namespace: pod.namespace, name: pod.spec["serviceAccountName"].string ?? "default")
+      references = account?["imagePullSecrets"].elements ?? []
+    }
+    var secrets: [KubernetesObject] = []
+    for name in references.compactMap({ $0["name"].string }) {
+      if let secret = try await lookup(.secrets, name) {
+        secrets.append(secret)
+      } else {
+        context.events.record(
+          .warning, about: pod, reason: "FailedToRetrieveImagePullSecret",
+          message: "Unable to retrieve the image pull secret \(name); attempting to pull the image may not succeed.")
+      }
+    }
+    return ImageCredentials.all(in: secrets)
+  }
+
+  /// How long a problem may last until it is looked at again: soon after a failed pull the state says
+  /// `ImagePullBackOff`; an image that is loaded by hand should start at once.
+  private static func patience(_ problem: PodProblem) -> Duration {
+    ["ErrImagePull", "ImageNotFound"].contains(problem.reason) ? .seconds(1) : .seconds(5)
+  }
 
   // MARK: Starting
 

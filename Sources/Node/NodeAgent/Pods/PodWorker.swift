@@ -213,10 +213,21 @@ actor PodWorker {
     if let bytes = try? FileTree.read(path, limit: 4096), !bytes.isEmpty {
       exit.message = String(decoding: bytes.prefix(4096), as: UTF8.self)
     }
+    if exit.message.isEmpty, exit.code != 0, fallsBackToLogs(record.name) {
+      exit.message = ContainerLogFilter.lastWords(
+        ofLog: "\(configurations.logDirectory)/\(record.name)/\(record.attempt).log")
+    }
     if let reason = condemned[record.id], exit.message.isEmpty { exit.message = reason }
     var record = record
     record.state = .exited(exit)
     return record
+  }
+
+  /// core/v1 `Container.terminationMessagePolicy`
+  private func fallsBackToLogs(_ name: String) -> Bool {
+    (pod.containers + pod.initContainers).contains {
+      $0["name"].string == name && $0["terminationMessagePolicy"].string == "FallbackToLogsOnError"
+    }
   }
 
   // MARK: Status

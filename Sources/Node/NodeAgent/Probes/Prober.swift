@@ -7,7 +7,7 @@ import KubernetesAPI
 import NIOCore
 import NIOPosix
 
-/// Asks containers how they are: probes and hooks, by http, tcp or a command.
+/// Asks containers how they are: probes and hooks, by http, tcp, gRPC or a command.
 struct Prober: Sendable {
   let runtime: RuntimeClient
 
@@ -41,7 +41,9 @@ struct Prober: Sendable {
       try? await Task.sleep(for: .seconds(seconds))
       return .success
     }
-    if !action["grpc"].isNull { return .failure("grpc probes are not supported; use tcpSocket or exec") }
+    if let port = action["grpc"]["port"].int {
+      return await Self.grpc(address, port, action["grpc"]["service"].string ?? "", timeout)
+    }
     return .failure("the probe has no action")
   }
 
@@ -93,6 +95,17 @@ struct Prober: Sendable {
       try await channel.close()
       return .success
     } catch { return .failure("dial tcp \(host):\(port): \(error)") }
+  }
+
+  private static func grpc(_ host: String, _ port: Int, _ service: String, _ timeout: Duration) async -> Answer {
+    do {
+      let status = try await GRPCHealth.ask(host: host, port: port, service: service, timeout: timeout)
+      return status == .serving ? .success : .failure("service unhealthy (responded with \"\(status)\")")
+    } catch let error as RPCError {
+      return error.code == .unimplemented
+        ? .failure("this server does not implement the grpc health protocol (grpc.health.v1.Health)")
+        : .failure("timeout or error on \(host):\(port): \(error.message)")
+    } catch { return .failure("\(error)") }
   }
 
   private func exec(_ command: [String], _ containerID: String, _ timeout: Duration) async -> Answer {
