@@ -204,8 +204,8 @@ let package = Package(
     tests(
       "NodeAgent",
       [
-        "NodeAgent", "APIServer", "KubernetesAPI", "KubernetesClient", "JSONDocument", "OCI", "CRI", "CSI", .hummingbird,
-        .grpc, .grpcTransport,
+        "NodeAgent", "APIServer", "KubernetesAPI", "KubernetesClient", "JSONDocument", "OCI", "CRI", "CSI",
+        .hummingbird, .grpc, .grpcTransport,
       ]),
     tests("Placement", ["Placement"]),
     tests("PlacementSimulator", ["PlacementSimulator", "Placement"]),

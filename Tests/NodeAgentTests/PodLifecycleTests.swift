@@ -154,6 +154,11 @@ import Testing
         try await node.create(
           "member", ["image": .string(registry.image)], spec: ["imagePullSecrets": [["name": "registry"]]])
         try await node.wait("member", until: "runs") { $0.isReady }
+        await eventually("the pull is told") {
+          let events = try? await node.client.list(.events, namespace: "default").items
+          let reasons = events?.filter { $0["involvedObject"]["name"].string == "member" }.map { $0["reason"].string }
+          return Set(reasons ?? []).isSuperset(of: ["Pulling", "Pulled", "Started"])
+        }
         try await node.delete("member")
       }
     }

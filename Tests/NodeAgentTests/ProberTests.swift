@@ -1,5 +1,6 @@
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
+import JSONDocument
 import Testing
 
 @testable import NodeAgent
@@ -44,6 +45,19 @@ import Testing
         #expect(message.contains(words))
       }
     }
+  }
+
+  @Test(
+    arguments: [
+      (["tcpSocket": ["port": 1]], "dial tcp 127.0.0.1:1: connection refused"),
+      (["httpGet": ["port": 1, "path": "/x"]], "Get \"http://127.0.0.1:1/x\": connection refused"),
+      (["tcpSocket": ["port": "web"]], "no such port"), ([:], "the probe has no action"),
+    ] as [(JSONValue, String)])
+  func aFailureIsToldInPlainWords(action: JSONValue, words: String) async throws {
+    let prober = Prober(runtime: try RuntimeClient(socket: "/nowhere"))
+    let answer = await prober.ask(
+      action, container: [:], containerID: "", address: "127.0.0.1", timeout: .seconds(20))
+    #expect(answer == .failure(words))
   }
 
   @Test func nobodyAtThePortIsAFailureInTime() async throws {

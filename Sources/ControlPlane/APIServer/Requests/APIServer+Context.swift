@@ -17,6 +17,7 @@ extension APIServer {
     var subresource: ResourceDefinition.Subresource?
     if let name = target.subresource {
       guard let known = Self.subresources[name], definition.subresources.contains(known) else {
+        if definition.resource == .pods, let refusal = Self.refusal(ofPodSubresource: name) { throw refusal }
         throw Self.noSuchResource
       }
       subresource = known
@@ -41,6 +42,20 @@ extension APIServer {
     return RequestContext(
       request: request, user: user, definition: definition, kind: kind, namespace: target.namespace ?? "",
       name: target.name ?? "", subresource: subresource, subresourceName: target.subresource ?? "", verb: verb)
+  }
+
+  /// Why what Kubernetes knows of pods and this server does not offer is refused.
+  private static func refusal(ofPodSubresource name: String) -> APIStatus? {
+    let why =
+      switch name {
+      case "exec": "commands can't be run in containers over this server; see what they say with kubectl logs"
+      case "attach": "containers can't be attached to over this server; follow what they say with kubectl logs -f"
+      case "portforward", "proxy":
+        "ports of pods are not forwarded by this server; from this machine, ask the pod's address (kubectl get pod -o wide)"
+      case "ephemeralcontainers": "containers can't be added to a running pod; start a pod of its own with kubectl run"
+      default: ""
+      }
+    return why.isEmpty ? nil : APIStatus(.methodNotAllowed, why, resource: .pods)
   }
 
   private static let subresources: [String: ResourceDefinition.Subresource] = [

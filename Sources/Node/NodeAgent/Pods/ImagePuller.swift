@@ -11,12 +11,12 @@ struct ImagePuller: Sendable {
   /// Images of this domain come from `nagaya image load` alone; no registry is asked for them.
   static let localDomain = "nagaya.local"
 
-  /// - Parameter credentials: who may pull what, asked for only when a registry is.
-  /// - Returns: what the image resolved to.
+  /// - Parameter credentials: who may pull what; asked for only when a registry is, right before it.
+  /// - Returns: what the image resolved to, and whether it came from a registry now.
   /// - Throws: `PodProblem` with the reasons that the kubelet gives, and `ImageNotFound` for a local image that was not
   ///   loaded.
-  func pull(_ image: String, policy: String?, credentials: () async throws -> [ImageCredentials] = { [] })
-    async throws -> String
+  func pull(_ image: String, policy: String?, credentials: @Sendable () async throws -> [ImageCredentials])
+    async throws -> (id: String, isNew: Bool)
   {
     let reference: ImageReference
     do { reference = try ImageReference(image) } catch {
@@ -27,7 +27,9 @@ struct ImagePuller: Sendable {
     let policy = policy ?? reference.defaultPullPolicy
     let present = try await runtime.images.imageStatus(
       .with { $0.image.image = image }, options: RuntimeClient.within(.seconds(30)))
-    if policy != "Always" || reference.registry == Self.localDomain, present.hasImage { return present.image.id }
+    if policy != "Always" || reference.registry == Self.localDomain, present.hasImage {
+      return (present.image.id, false)
+    }
     if reference.registry == Self.localDomain {
       throw PodProblem(
         "ImageNotFound",
@@ -39,11 +41,12 @@ struct ImagePuller: Sendable {
         "ErrImageNeverPull", "Container image \"\(image)\" is not present with pull policy of Never",
         event: "ErrImageNeverPull")
     }
-    do { return try await pull(image, as: try await credentials().filter { $0.apply(to: reference) }) } catch let error
-      as RPCError
-    {
+    let allowed = try await credentials().filter { $0.apply(to: reference) }
+    do { return (try await pull(image, as: allowed), true) } catch let error as RPCError {
       // An image that was loaded by hand has no registry behind it; with `Always` the present one is still the wanted one.
-      if present.hasImage, reference.digest == nil, Self.isUnreachable(error.message) { return present.image.id }
+      if present.hasImage, reference.digest == nil, Self.isUnreachable(error.message) {
+        return (present.image.id, false)
+      }
       throw PodProblem("ErrImagePull", Self.shortened(error.message))
     }
   }

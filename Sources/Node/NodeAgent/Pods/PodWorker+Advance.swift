@@ -265,8 +265,14 @@ extension PodWorker {
       throw PullWait(left: pull.until - .now, message: "Back-off pulling image \"\(image)\": \(pull.message)")
     }
     do {
-      let id = try await context.puller.pull(
-        image, policy: container["imagePullPolicy"].string, credentials: imageCredentials)
+      let (events, pod) = (context.events, self.pod)
+      let (id, isNew) = try await context.puller.pull(image, policy: container["imagePullPolicy"].string) {
+        events.record(.normal, about: pod, reason: "Pulling", message: "Pulling image \"\(image)\"")
+        return try await self.imageCredentials()
+      }
+      if isNew {
+        events.record(.normal, about: pod, reason: "Pulled", message: "Successfully pulled image \"\(image)\"")
+      }
       pulls[image] = nil
       return id
     } catch let problem as PodProblem where problem.reason == "ErrImagePull" {

@@ -4,6 +4,7 @@ import Foundation
 import GRPCCore
 import JSONDocument
 import KubernetesAPI
+import LinuxSystem
 import NIOCore
 import NIOPosix
 
@@ -74,7 +75,7 @@ struct Prober: Sendable {
       for try await _ in answer.body {}
       return (200..<400).contains(answer.status.code)
         ? .success : .failure("HTTP probe failed with statuscode: \(answer.status.code)")
-    } catch { return .failure("Get \"\(request.url)\": \(error)") }
+    } catch { return .failure("Get \"\(request.url)\": \(Self.words(of: error))") }
   }
 
   /// Probes of all pods; certificates are not checked, as the API says for probes.
@@ -94,7 +95,23 @@ struct Prober: Sendable {
         .connectTimeout(TimeAmount(timeout)).connect(host: host, port: port).get()
       try await channel.close()
       return .success
-    } catch { return .failure("dial tcp \(host):\(port): \(error)") }
+    } catch { return .failure("dial tcp \(host):\(port): \(words(of: error))") }
+  }
+
+  /// What went wrong, without the words of the libraries that found it.
+  static func words(of error: any Error) -> String {
+    switch error {
+    case let error as NIOConnectionError:
+      if let first = error.connectionErrors.first { return words(of: first.error) }
+      return error.dnsAError == nil && error.dnsAAAAError == nil ? "no connection" : "no such host"
+    case let error as IOError:
+      let text = SystemError.message(error.errnoCode)
+      return text.prefix(1).lowercased() + text.dropFirst()
+    case ChannelError.connectTimeout: return "no connection in time"
+    case let error as HTTPClientError where error == .connectTimeout: return "no connection in time"
+    case let error as HTTPClientError where error == .deadlineExceeded: return "no answer in time"
+    default: return "\(error)"
+    }
   }
 
   private static func grpc(_ host: String, _ port: Int, _ service: String, _ timeout: Duration) async -> Answer {
