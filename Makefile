@@ -71,3 +71,9 @@ crash-test: build ## Kill nagaya 200 times under load; nothing may be lost or le
 fuzz: engines ## Fuzz every parser of bytes from outside
 	swift build -c release --product benchmarks
 	@.build/release/benchmarks fuzz --seconds $(or $(SECONDS_EACH),10) --seed $(or $(SEED),1)
+
+.PHONY: docs
+docs: engines ## Build the reference of all rooms from their documentation comments
+	$(call say,building the reference)
+	@scripts/build-docs .build/docs
+	@printf 'Look at it with: python3 -m http.server -d .build/docs, then http://localhost:8000/documentation/\n'
