@@ -141,6 +141,8 @@ let package = Package(
     // Storage: volumes and their places.
     room("Placement", on: "Storage"),
     room("PlacementSimulator", on: "Storage", ["Placement"]),
+    room(
+      "PlacementTraces", on: "Storage", ["Placement", "PlacementSimulator", "KubernetesAPI", "JSONDocument"]),
     room("VolumePools", on: "Storage", ["LinuxSystem", "JSONDocument", .subprocess, .logging]),
     room(
       "CSIDriver", on: "Storage",
@@ -209,6 +211,7 @@ let package = Package(
       ]),
     tests("Placement", ["Placement"]),
     tests("PlacementSimulator", ["PlacementSimulator", "Placement"]),
+    tests("PlacementTraces", ["PlacementTraces", "PlacementSimulator", "Placement"]),
     tests("VolumePools", ["VolumePools", "LinuxSystem", .logging]),
     tests("CSIDriver", ["CSIDriver", "CSI", "VolumePools", "LinuxSystem", .grpc, .grpcTransport, .logging]),
     tests(
