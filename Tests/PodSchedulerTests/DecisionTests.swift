@@ -148,6 +148,7 @@ struct DecisionTests {
     ])
     var storageClass = KubernetesObject(.storageClasses, name: "fast")
     storageClass["volumeBindingMode"] = .string(mode)
+    storageClass["provisioner"] = "local.nagaya.dev"
     let found = storageClass
     return try PodVolumes(
       of: pod, claim: { key in claims.first { $0.key == key } },
@@ -163,8 +164,8 @@ struct DecisionTests {
   static func storage(_ node: String, free: Int64, reserved: Int64 = 0, largest: Int64? = nil) -> NodeStorage {
     NodeStorage(
       node: node,
-      classes: [
-        "fast": .init(
+      pools: [
+        "local.nagaya.dev": .init(
           publishedFreeBytes: free << 30, reservedBytes: reserved << 30, maximumVolumeBytes: largest.map { $0 << 30 })
       ])
   }
@@ -225,6 +226,85 @@ struct DecisionTests {
     }
   }
 
+  @Test func volumesThatExistAreTakenWhereTheyAre() throws {
+    func existing(_ name: String, _ size: String, on node: String) -> KubernetesObject {
+      var volume = KubernetesObject(.persistentVolumes, name: name)
+      volume.spec = ["storageClassName": "fast", "capacity": ["storage": .string(size)]]
+      volume.spec["nodeAffinity"]["required"]["nodeSelectorTerms"] = [
+        ["matchExpressions": [["key": "kubernetes.io/hostname", "operator": "In", "values": [.string(node)]]]]
+      ]
+      return volume
+    }
+    func volumes(_ sizes: [String], provisioner: String) throws -> PodVolumes {
+      let claims = sizes.enumerated().map { Self.claim("c\($0.offset)", size: $0.element) }
+      var volumes = try Self.volumes(claims)
+      let all = [existing("b1", "2Gi", on: "b"), existing("b2", "3Gi", on: "b"), existing("c1", "9Gi", on: "c")]
+      for index in volumes.unbound.indices {
+        volumes.unbound[index].storageClass["provisioner"] = .string(provisioner)
+        volumes.unbound[index].candidates = ExistingVolume.candidates(for: claims[index], among: all)
+      }
+      return volumes
+    }
+    let nodes = ["a", "b", "c"].map { (Self.node($0), ClusterUsage.Usage()) }
+    func node(_ sizes: [String], _ provisioner: String, storage: [String: NodeStorage] = [:]) throws -> String? {
+      let decision = try Self.decide(
+        Self.pod(), nodes, volumes: try volumes(sizes, provisioner: provisioner), storage: storage)
+      if case .node(let name, _) = decision { return name }
+      return nil
+    }
+    let manual = ExistingVolume.noProvisioner
+    #expect(try node(["1Gi", "3Gi"], manual) == "b")
+    #expect(try node(["4Gi"], manual) == "c")
+    // One volume is not given twice, and none is larger.
+    #expect(try node(["4Gi", "4Gi"], manual) == nil)
+    #expect(try node(["10Gi"], manual) == nil)
+    // What can also be made prefers what is there, even where there is no space left.
+    let storage = ["a", "b", "c"].map { ($0, Self.storage($0, free: $0 == "a" ? 100 : 0)) }
+    let free = Dictionary(uniqueKeysWithValues: storage)
+    #expect(try node(["4Gi"], "local.nagaya.dev", storage: free) == "c")
+    #expect(try node(["10Gi"], "local.nagaya.dev", storage: free) == "a")
+    let refusals = SchedulingDecision.refusals(
+      of: Self.node("a"), usage: .init(),
+      .init(
+        pod: Self.pod(), requests: PodRequests(Self.pod()), volumes: try volumes(["1Gi"], provisioner: manual),
+        nodes: []))
+    #expect(refusals == [.noVolume])
+  }
+
+  @Test func anExistingVolumeMustBeOfTheClaimsKind() {
+    var volume = KubernetesObject(.persistentVolumes, name: "v", labels: ["disk": "ssd"])
+    volume.spec = ["storageClassName": "fast", "capacity": ["storage": "2Gi"], "accessModes": ["ReadWriteOnce"]]
+    func fits(_ change: (inout KubernetesObject, inout KubernetesObject) -> Void) -> Bool {
+      var (volume, claim) = (volume, Self.claim("x", size: "1Gi"))
+      change(&volume, &claim)
+      return !ExistingVolume.candidates(for: claim, among: [volume]).isEmpty
+    }
+    #expect(fits { _, _ in })
+    #expect(fits { _, claim in claim.spec["selector"] = ["matchLabels": ["disk": "ssd"]] })
+    #expect(!fits { _, claim in claim.spec["selector"] = ["matchLabels": ["disk": "hdd"]] })
+    #expect(!fits { _, claim in claim.spec["accessModes"] = ["ReadWriteMany"] })
+    #expect(!fits { _, claim in claim.spec["volumeMode"] = "Block" })
+    #expect(!fits { _, claim in claim.spec["storageClassName"] = "slow" })
+    #expect(!fits { volume, _ in volume.spec["capacity"] = ["storage": "1023Mi"] })
+    #expect(!fits { volume, _ in volume.spec["claimRef"] = ["namespace": "n", "name": "y"] })
+    #expect(fits { volume, _ in volume.spec["claimRef"] = ["namespace": "n", "name": "x"] })
+    #expect(!fits { volume, _ in volume.spec["claimRef"] = ["namespace": "n", "name": "x", "uid": "former"] })
+    #expect(!fits { volume, _ in volume.metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z" })
+  }
+
+  @Test func classesOfOnePoolShareItsSpace() {
+    func pool(_ provisioner: String, _ parameters: [String: String]) -> String {
+      var storageClass = KubernetesObject(.storageClasses, name: "any")
+      storageClass["provisioner"] = .string(provisioner)
+      storageClass["parameters"] = .strings(parameters)
+      return StoragePool.name(for: storageClass)
+    }
+    let xfs = pool("local.nagaya.dev", ["local.nagaya.dev/pool": "a", "csi.storage.k8s.io/fstype": "xfs"])
+    #expect(xfs == pool("local.nagaya.dev", ["local.nagaya.dev/pool": "a", "csi.storage.k8s.io/fstype": "ext4"]))
+    #expect(xfs != pool("local.nagaya.dev", ["local.nagaya.dev/pool": "b", "csi.storage.k8s.io/fstype": "xfs"]))
+    #expect(xfs != pool("other.example", ["local.nagaya.dev/pool": "a"]))
+  }
+
   @Test func claimsThatCannotBePlacedSayWhy() throws {
     func obstacle(_ claims: [KubernetesObject], mode: String = "WaitForFirstConsumer") -> String? {
       do {
@@ -265,8 +345,7 @@ struct DecisionTests {
   @Test func aReservationLastsUntilTheDriversFiguresShowTheVolume() {
     let reservations = VolumeReservations()
     let claim = Self.claim("x", size: "5Gi")
-    reservations.reserve(
-      [(claim.uid, VolumeDemand.Claim(key: claim.key, storageClass: "fast", bytes: 5 << 30))], on: "a")
+    reservations.reserve([claim], on: "a")
     func reserved() -> Int64 { reservations.reserved(except: [])["a"]?["fast"] ?? 0 }
     #expect(reserved() == 5 << 30)
     #expect(reservations.reserved(except: [claim.uid]).isEmpty)

@@ -14,7 +14,11 @@ import VolumePools
 @Suite("Provisioning")
 struct ProvisioningTests {
   /// Runs `body` with a server, a driver with a pool of 4 GiB, and the controllers.
-  private func withStorage(_ body: @Sendable (KubernetesClient) async throws -> Void) async throws {
+  /// - Parameter again: runs with another set of controllers, as after a restart.
+  private func withStorage(
+    _ body: @Sendable (KubernetesClient) async throws -> Void,
+    again: (@Sendable (KubernetesClient) async throws -> Void)? = nil
+  ) async throws {
     let directory = "/tmp/nagaya-storage-\(UInt32.random(in: 0..<1 << 24))"
     try FileManager.default.createDirectory(atPath: "\(directory)/pool", withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: directory) }
@@ -34,18 +38,29 @@ struct ProvisioningTests {
         .init(name: "default", directory: "\(directory)/pool", limitBytes: 4 << 30, reservedBytes: 0), logger: quiet)
       let socket = "\(directory)/csi.sock"
       let driver = CSIServer(DriverConfiguration(nodeName: "node-1", pools: [pool]), socket: socket, logger: quiet)
-      let controllers = try StorageControllers(
-        client: client, driverSocket: socket, poolPath: "\(directory)/pool", mountPath: { _ in nil }, logger: quiet)
+      let poolPath = "\(directory)/pool"
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await driver.run() }
         defer { group.cancelAll() }
         // The driver's clients end before it does: a server that is cancelled under calls may drop them half-made.
-        try await withThrowingTaskGroup(of: Void.self) { clients in
-          clients.addTask { try await controllers.run() }
-          defer { clients.cancelAll() }
-          try await body(client)
+        try await Self.withControllers(client, socket: socket, poolPath: poolPath, logger: quiet, body)
+        if let again {
+          try await Self.withControllers(client, socket: socket, poolPath: poolPath, logger: quiet, again)
         }
       }
+    }
+  }
+
+  private static func withControllers(
+    _ client: KubernetesClient, socket: String, poolPath: String, logger: Logger,
+    _ body: @Sendable (KubernetesClient) async throws -> Void
+  ) async throws {
+    let controllers = try StorageControllers(
+      client: client, driverSocket: socket, poolPath: poolPath, mountPath: { _ in nil }, logger: logger)
+    try await withThrowingTaskGroup(of: Void.self) { clients in
+      clients.addTask { try await controllers.run() }
+      defer { clients.cancelAll() }
+      try await body(client)
     }
   }
 
@@ -167,6 +182,100 @@ struct ProvisioningTests {
       try await client.delete(.persistentVolumeClaims, namespace: "default", name: "kept")
       try await eventually("released") {
         try await client.get(.persistentVolumes, name: volume).status["phase"] == "Released"
+      }
+    }
+  }
+
+  @Test("a class that goes takes its published capacity with it, and foreign pools and drivers are told apart")
+  func published() async throws {
+    try await withStorage { client in
+      var second = KubernetesObject(.storageClasses, name: "second")
+      second["provisioner"] = "local.nagaya.dev"
+      second["volumeBindingMode"] = "WaitForFirstConsumer"
+      try await client.create(second, as: .storageClasses)
+      // Published by somebody else for this node, and by this driver for another one.
+      for (name, driver, node) in [("theirs", "other.example", "node-1"), ("elsewhere", "local.nagaya.dev", "node-2")] {
+        var capacity = KubernetesObject(
+          .csiStorageCapacities, namespace: "kube-system", name: name, labels: ["csi.storage.k8s.io/drivername": driver]
+        )
+        capacity["storageClassName"] = "nagaya-local"
+        capacity["nodeTopology"] = ["matchLabels": ["topology.local.nagaya.dev/node": .string(node)]]
+        try await client.create(capacity, as: .csiStorageCapacities)
+      }
+      func names() async throws -> Set<String> {
+        Set(try await client.list(.csiStorageCapacities, namespace: "kube-system").items.map(\.name))
+      }
+      try await eventually("both classes are published") {
+        try await names() == ["node-1-nagaya-local", "node-1-second", "theirs", "elsewhere"]
+      }
+      try await client.delete(.storageClasses, name: "second")
+      try await eventually("its capacity is gone") {
+        try await names() == ["node-1-nagaya-local", "theirs", "elsewhere"]
+      }
+    }
+  }
+
+  @Test("another driver's entry in the CSINode stays")
+  func severalDrivers() async throws {
+    try await withStorage { client in
+      try await eventually("this driver is entered") {
+        try await client.getIfPresent(.csiNodes, name: "node-1")?.spec["drivers"].elements.count == 1
+      }
+      try await client.patch(
+        .csiNodes, name: "node-1",
+        ["spec": ["drivers": [["name": "zfs.example", "nodeID": "n1", "topologyKeys": []]]]])
+    } again: { client in
+      try await eventually("both drivers are entered") {
+        try await client.get(.csiNodes, name: "node-1").spec["drivers"].elements.map { $0["name"].string }
+          == ["local.nagaya.dev", "zfs.example"]
+      }
+    }
+  }
+
+  @Test("a volume made by hand is bound where the scheduler wants the claim, and nowhere else")
+  func existing() async throws {
+    try await withStorage { client in
+      var manual = KubernetesObject(.storageClasses, name: "manual")
+      manual["provisioner"] = "kubernetes.io/no-provisioner"
+      manual["volumeBindingMode"] = "WaitForFirstConsumer"
+      try await client.create(manual, as: .storageClasses)
+      for node in ["node-1", "node-2"] {
+        try await client.create(
+          KubernetesObject(.nodes, name: node, labels: ["kubernetes.io/hostname": node]), as: .nodes)
+        var volume = KubernetesObject(.persistentVolumes, name: "disk-\(node)")
+        volume.spec = [
+          "capacity": ["storage": "2Gi"], "accessModes": ["ReadWriteOnce"], "storageClassName": "manual",
+          "persistentVolumeReclaimPolicy": "Retain",
+          "csi": ["driver": "other.example", "volumeHandle": .string(node)],
+        ]
+        volume.spec["nodeAffinity"]["required"]["nodeSelectorTerms"] = [
+          ["matchExpressions": [["key": "kubernetes.io/hostname", "operator": "In", "values": [.string(node)]]]]
+        ]
+        try await client.create(volume, as: .persistentVolumes)
+      }
+      func phase(_ name: String) async throws -> String? {
+        try await client.get(.persistentVolumeClaims, namespace: "default", name: name).status["phase"].string
+      }
+      for (name, node) in [("first", "node-2"), ("second", "node-1")] {
+        var wanted = claim(name, "1Gi", node: nil)
+        wanted.spec["storageClassName"] = "manual"
+        try await client.create(wanted, as: .persistentVolumeClaims)
+        try await eventually("protected") {
+          try await !client.get(.persistentVolumeClaims, namespace: "default", name: name).finalizers.isEmpty
+        }
+        #expect(try await phase(name) != "Bound", "it waits for its node")
+        try await client.patch(
+          .persistentVolumeClaims, namespace: "default", name: name,
+          ["metadata": ["annotations": ["volume.kubernetes.io/selected-node": .string(node)]]])
+        try await eventually("bound") { try await phase(name) == "Bound" }
+        let bound = try await client.get(.persistentVolumeClaims, namespace: "default", name: name)
+        #expect(bound.spec["volumeName"].string == "disk-\(node)")
+      }
+      var third = claim("third", "1Gi", node: "node-1")
+      third.spec["storageClassName"] = "manual"
+      try await client.create(third, as: .persistentVolumeClaims)
+      try await eventually("none is left: the node is taken back") {
+        try await client.get(.persistentVolumeClaims, namespace: "default", name: "third").annotations.isEmpty
       }
     }
   }

@@ -44,7 +44,7 @@ struct PodBinder: Sendable {
     do {
       volumes = try PodVolumes(
         of: pod, claim: { informers.claims.cache.get($0) }, volume: { informers.volumes.cache.get(name: $0) },
-        storageClass: { informers.storageClasses.cache.get(name: $0) })
+        storageClass: { informers.storageClasses.cache.get(name: $0) }, allVolumes: { informers.volumes.cache.list() })
     } catch {
       // A pod whose volume is just being bound is on its way, not refused: the next change of a volume brings it back.
       if usage.node(ofPod: pod.uid) != nil {
@@ -94,7 +94,7 @@ struct PodBinder: Sendable {
   ) async throws {
     let new = unbound.filter { $0.selectedNode == nil }
     guard !new.isEmpty else { return }
-    reservations.reserve(new.map { ($0.claim.uid, $0.demand) }, on: node)
+    reservations.reserve(new.map(\.claim), on: node)
     logger.info(
       "volumes get their node",
       metadata: ["pod": "\(pod.key)", "node": "\(node)", "claims": "\(new.count)", "reason": "\(reason)"])
@@ -143,21 +143,29 @@ struct PodBinder: Sendable {
 
   // MARK: Storage
 
-  /// What every node has for the classes of these claims: published capacity less what is promised.
+  /// What every node has in the pools of these claims: published capacity less what is promised.
   private func storage(for unbound: [PodVolumes.Unbound]) -> [String: NodeStorage] {
     let tracked = unbound.map(\.storageClass).filter { storageClass in
       informers.drivers.cache.get(name: storageClass["provisioner"].string ?? "")?.spec["storageCapacity"].bool == true
     }
     let reserved = reservations.reserved(except: Set(unbound.map(\.claim.uid)))
     let capacities = informers.capacities.cache.list()
+    let poolOfClass = Dictionary(
+      informers.storageClasses.cache.list().map { ($0.name, StoragePool.name(for: $0)) },
+      uniquingKeysWith: { first, _ in first })
     var all: [String: NodeStorage] = [:]
     for node in usage.nodes {
-      var classes: [String: NodeStorage.Class] = [:]
-      for storageClass in tracked {
-        classes[storageClass.name] = Self.capacity(
-          of: storageClass.name, on: node, capacities, reserved: reserved[node.name]?[storageClass.name] ?? 0)
+      var promised: [String: Int64] = [:]
+      for (storageClass, bytes) in reserved[node.name] ?? [:] {
+        promised[poolOfClass[storageClass] ?? storageClass, default: 0] += bytes
       }
-      all[node.name] = NodeStorage(node: node.name, classes: classes)
+      var pools: [String: NodeStorage.Pool] = [:]
+      for storageClass in tracked {
+        let pool = StoragePool.name(for: storageClass)
+        pools[pool] = Self.capacity(
+          of: storageClass.name, on: node, capacities, reserved: promised[pool] ?? 0)
+      }
+      all[node.name] = NodeStorage(node: node.name, pools: pools)
     }
     return all
   }
@@ -165,15 +173,15 @@ struct PodBinder: Sendable {
   /// The largest of the capacities published for a class and node; without any, there is no space.
   static func capacity(
     of storageClass: String, on node: NodeState, _ capacities: [KubernetesObject], reserved: Int64
-  ) -> NodeStorage.Class {
+  ) -> NodeStorage.Pool {
     let found = capacities.filter { $0["storageClassName"].string == storageClass && covers($0, node) }
       .map { capacity in
-        NodeStorage.Class(
+        NodeStorage.Pool(
           publishedFreeBytes: bytes(capacity["capacity"]) ?? 0, reservedBytes: reserved,
           maximumVolumeBytes: bytes(capacity["maximumVolumeSize"]))
       }
     return found.max { $0.publishedFreeBytes < $1.publishedFreeBytes }
-      ?? NodeStorage.Class(publishedFreeBytes: 0, reservedBytes: reserved)
+      ?? NodeStorage.Pool(publishedFreeBytes: 0, reservedBytes: reserved)
   }
 
   private static func covers(_ capacity: KubernetesObject, _ node: NodeState) -> Bool {

@@ -4,7 +4,8 @@ import KubernetesClient
 import Logging
 import ServiceLifecycle
 
-/// Publishes what the pools of this node have left: one CSIStorageCapacity per class, and the VolumePool object.
+/// Publishes what the pools of this node have left: one CSIStorageCapacity per class, and the VolumePool object. What it
+/// published for classes and pools that are gone, it takes back.
 ///
 /// It publishes right after each change that goes through these controllers, and every minute for all others.
 struct CapacityPublisher: Service {
@@ -38,26 +39,56 @@ struct CapacityPublisher: Service {
     }
   }
 
+  /// Marks what the driver published (as the external provisioner does).
+  private static let driverLabel = "csi.storage.k8s.io/drivername"
+
   private func publish() async throws {
+    var published: Set<String> = []
     let ours = caches.classes.list().filter { $0["provisioner"].string == driverName }
     for storageClass in ours {
       let parameters = storageClass["parameters"].strings.filter { !$0.key.hasPrefix("csi.storage.k8s.io/") }
       let capacity = try await driver.capacity(parameters: parameters, topology: caches.node.topology)
       var object = KubernetesObject(
         .csiStorageCapacities, namespace: namespace, name: "\(caches.node.id)-\(storageClass.name)")
+      object.labels = [Self.driverLabel: driverName]
       object["storageClassName"] = .string(storageClass.name)
       object["nodeTopology"] = ["matchLabels": .strings(caches.node.topology)]
       object["capacity"] = .string(Quantity(bytes: capacity.available).description)
       object["maximumVolumeSize"] = .string(
         Quantity(bytes: min(capacity.largestVolume, capacity.available)).description)
       _ = try await client.apply(object, as: .csiStorageCapacities)
+      published.insert(object.name)
     }
+    try await removeStale(except: published)
     try await publishPool()
   }
 
+  /// Takes back what speaks of this node's storage but is not published any more.
+  private func removeStale(except published: Set<String>) async throws {
+    let capacities = try await client.list(
+      .csiStorageCapacities, namespace: namespace, labels: LabelSelector(matchLabels: [Self.driverLabel: driverName]))
+    for capacity in capacities.items
+    where capacity["nodeTopology"]["matchLabels"].strings == caches.node.topology && !published.contains(capacity.name)
+    {
+      try await remove(capacity, .csiStorageCapacities)
+    }
+    for pool in try await client.list(.volumePools).items
+    where pool.spec["nodeName"].string == caches.node.id && pool.name != poolName {
+      try await remove(pool, .volumePools)
+    }
+  }
+
+  private func remove(_ object: KubernetesObject, _ resource: Resource) async throws {
+    do {
+      try await client.delete(resource, namespace: object.namespace, name: object.name, uid: object.uid)
+    } catch let status as APIStatus where status.isNotFound || status.isConflict {}
+  }
+
+  private var poolName: String { "\(caches.node.id)-default" }
+
   private func publishPool() async throws {
     let capacity = try await driver.capacity(parameters: [:], topology: caches.node.topology)
-    var pool = KubernetesObject(.volumePools, name: "\(caches.node.id)-default")
+    var pool = KubernetesObject(.volumePools, name: poolName)
     pool.spec = [
       "nodeName": .string(caches.node.id), "pool": "default", "backend": "file", "path": .string(poolPath),
     ]

@@ -2,6 +2,7 @@ import JSONDocument
 import KubernetesAPI
 import KubernetesClient
 import Logging
+import PodScheduler
 
 /// Brings one claim on its way: default class, protection, volume, binding, growth, end.
 struct ClaimReconciler: Sendable {
@@ -21,7 +22,7 @@ struct ClaimReconciler: Sendable {
     if let volumeName = prepared.spec["volumeName"].string, !volumeName.isEmpty {
       return try await keepBound(prepared, to: volumeName)
     }
-    if let volume = staticVolume(for: prepared) { return try await bind(prepared, to: volume) }
+    if let volume = try await existingVolume(for: prepared) { return try await bind(prepared, to: volume) }
     return try await provision(prepared)
   }
 
@@ -42,35 +43,31 @@ struct ClaimReconciler: Sendable {
     return try await client.update(changed, as: .persistentVolumeClaims)
   }
 
-  /// A volume that nobody provisioned for the claim but that it may have: reserved for it by name, or free and matching.
-  private func staticVolume(for claim: KubernetesObject) -> KubernetesObject? {
-    let wanted = claim.requestedStorage
-    let candidates = caches.volumes.list().filter { volume in
-      guard !volume.isBeingDeleted, volume.storageClassName == claim.storageClassName,
-        volume.volumeMode == claim.volumeMode
-      else { return false }
-      if let owner = volume.claimKey {
-        let uid = volume.spec["claimRef"]["uid"].string
-        return owner == claim.key && (uid == nil || uid == claim.uid)
-      }
-      guard let capacity = volume.volumeCapacity, let wanted, capacity >= wanted else { return false }
-      let offered = Set(volume.spec["accessModes"].elements.compactMap(\.string))
-      return claim.spec["accessModes"].elements.compactMap(\.string).allSatisfy(offered.contains)
-    }
-    return candidates.min { left, right in
-      // One that is kept for this claim first, then the smallest.
-      (left.claimKey == nil ? 1 : 0, left.volumeCapacity?.value ?? 0)
-        < (right.claimKey == nil ? 1 : 0, right.volumeCapacity?.value ?? 0)
-    }
+  /// A volume that nobody provisioned for the claim but that it may have, where its pod will run.
+  private func existingVolume(for claim: KubernetesObject) async throws -> KubernetesObject? {
+    let candidates = ExistingVolume.candidates(for: claim, among: caches.volumes.list())
+    let waits = caches.classes.get(name: claim.storageClassName).map(Self.waits) ?? false
+    guard let best = candidates.first, waits, best.claimKey == nil else { return candidates.first }
+    // The scheduler chooses the node first; which volume it has in mind follows from it.
+    guard let selected = claim.annotations[StorageNames.selectedNode],
+      let node = try await client.getIfPresent(.nodes, name: selected)
+    else { return nil }
+    return candidates.first { ExistingVolume.isUsable($0, onNode: node.name, labels: node.labels) }
+  }
+
+  private static func waits(_ storageClass: KubernetesObject) -> Bool {
+    storageClass["volumeBindingMode"].string == "WaitForFirstConsumer"
   }
 
   private func provision(_ claim: KubernetesObject) async throws -> ReconcileResult {
     guard let storageClass = caches.classes.get(name: claim.storageClassName) else { return .done }
-    guard storageClass["provisioner"].string == driverName else { return .done }
     let node = claim.annotations[StorageNames.selectedNode]
-    let waits = storageClass["volumeBindingMode"].string == "WaitForFirstConsumer"
+    if storageClass["provisioner"].string == ExistingVolume.noProvisioner, let node {
+      return try await giveBack(claim, node: node)
+    }
+    guard storageClass["provisioner"].string == driverName else { return .done }
     let here = caches.node.topology
-    if waits {
+    if Self.waits(storageClass) {
       guard let node else { return .done }
       guard here.values.contains(node) else { return .done }
     }
@@ -96,6 +93,21 @@ struct ClaimReconciler: Sendable {
     return try await bind(claim, to: stored)
   }
 
+  /// The volume that the scheduler had in mind is taken: it looks for another node.
+  private func giveBack(_ claim: KubernetesObject, node: String) async throws -> ReconcileResult {
+    events.record(
+      .warning, about: claim, reason: "FailedBinding", message: "no volume of its class is left that \(node) can use")
+    try await unselect(claim)
+    return .done
+  }
+
+  /// Takes the selected node back, by which the scheduler learns that it was no good.
+  private func unselect(_ claim: KubernetesObject) async throws {
+    try await client.patch(
+      .persistentVolumeClaims, namespace: claim.namespace, name: claim.name,
+      ["metadata": ["annotations": [StorageNames.selectedNode: nil]]])
+  }
+
   private func provisioningFailed(
     _ claim: KubernetesObject, node: String?, size: Quantity, _ refusal: VolumeDriver.Refusal
   ) async throws -> ReconcileResult {
@@ -105,10 +117,7 @@ struct ClaimReconciler: Sendable {
     switch refusal.kind {
     case .noRoom where node != nil:
       capacityChanged()
-      // The scheduler looks for another node.
-      try await client.patch(
-        .persistentVolumeClaims, namespace: claim.namespace, name: claim.name,
-        ["metadata": ["annotations": [StorageNames.selectedNode: nil]]])
+      try await unselect(claim)
       return .done
     case .noRoom: return .requeueAfter(.seconds(30))
     case .invalid: return .requeueAfter(.seconds(300))

@@ -102,15 +102,26 @@ public struct StorageControllers: Service {
       "attachRequired": false, "podInfoOnMount": false, "storageCapacity": true, "volumeLifecycleModes": ["Persistent"],
     ]
     _ = try await client.apply(driverObject, as: .csiDrivers)
-    var nodeObject = KubernetesObject(.csiNodes, name: node.id)
-    nodeObject.spec = [
-      "drivers": [
-        [
-          "name": .string(driverName), "nodeID": .string(node.id),
-          "topologyKeys": .array(node.topology.keys.sorted().map { .string($0) }),
-        ]
-      ]
+    try await enter(node)
+  }
+
+  /// Enters this driver in the node's CSINode; the entries of other drivers stay. A conflict with one of them is
+  /// repeated, as often as there may be others.
+  private func enter(_ node: VolumeDriver.Node) async throws {
+    let entry: JSONValue = [
+      "name": .string(driverName), "nodeID": .string(node.id),
+      "topologyKeys": .array(node.topology.keys.sorted().map { .string($0) }),
     ]
-    _ = try await client.apply(nodeObject, as: .csiNodes)
+    for attempt in 1...10 {
+      let existing = try await client.getIfPresent(.csiNodes, name: node.id)
+      let others = existing?.spec["drivers"].elements.filter { $0["name"].string != driverName } ?? []
+      var wanted = existing ?? KubernetesObject(.csiNodes, name: node.id)
+      wanted.spec["drivers"] = .array(
+        (others + [entry]).sorted { ($0["name"].string ?? "") < ($1["name"].string ?? "") })
+      do {
+        _ = try await client.apply(wanted, as: .csiNodes, existing: existing)
+        return
+      } catch let status as APIStatus where (status.isConflict || status.isAlreadyExists) && attempt < 10 { continue }
+    }
   }
 }

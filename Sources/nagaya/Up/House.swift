@@ -112,8 +112,10 @@ struct House {
     let authorityPEM = authority.certificatePEM
     let controllers = BuiltInControllers(
       client: client("controllers"), logger: log("controllers"), caCertificate: authorityPEM)
+    // Pods and nodes are watched and kept once for controllers and scheduler together.
     let scheduler = PodScheduler(
-      client("scheduler"), ranking: PlacementRanking(policy: MostFreePlacement()), logger: log("scheduler"))
+      client("scheduler"), ranking: PlacementRanking(policy: MostFreePlacement()), pods: controllers.informers.pods,
+      nodes: controllers.informers.nodes, logger: log("scheduler"))
 
     // The platform.
     let address = PublicAddress(domain: options.domain, port: options.edgePort)

@@ -6,11 +6,11 @@ struct PlacementRanking: VolumeNodeRanking {
   let policy: any SnapshotRanking
 
   func rank(_ demand: VolumeDemand, among nodes: [NodeStorage]) -> [RankedNode] {
-    let sizes = Dictionary(grouping: demand.claims, by: \.storageClass).mapValues { $0.map(\.bytes) }
+    let sizes = Dictionary(grouping: demand.claims, by: \.pool).mapValues { $0.map(\.bytes) }
     let pools = nodes.map { node in
       NodePools(
         node: node.node,
-        pools: node.classes.mapValues {
+        pools: node.pools.mapValues {
           NodePools.Pool(freeBytes: $0.freeBytes, largestVolumeBytes: $0.maximumVolumeBytes ?? $0.freeBytes)
         })
     }

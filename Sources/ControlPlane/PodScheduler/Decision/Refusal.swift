@@ -12,6 +12,8 @@ enum Refusal: Sendable, Hashable {
   case hostPorts
   case volumeAffinity
   case topology
+  /// None of the volumes made by hand can be used there.
+  case noVolume
   /// Bytes asked, and the most that one volume, or all of them, could have.
   case storage(asked: Int64, free: Int64)
   case provisioningFailed
@@ -28,6 +30,7 @@ enum Refusal: Sendable, Hashable {
     case .hostPorts: "node(s) didn't have free ports for the requested pod ports"
     case .volumeAffinity: "node(s) had volume node affinity conflict"
     case .topology: "node(s) didn't match the storage class's allowed topologies"
+    case .noVolume: "node(s) didn't find available persistent volumes to bind"
     case .storage: "node(s) did not have enough free storage"
     case .provisioningFailed: "node(s) could not provision the volume"
     }

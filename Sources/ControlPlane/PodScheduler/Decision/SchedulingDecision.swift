@@ -17,7 +17,18 @@ enum SchedulingDecision: Sendable, Equatable {
     /// Nodes on which a volume of this pod could not be made.
     var failedNodes: Set<String> = []
 
-    var demand: VolumeDemand { VolumeDemand(pod: pod.key, claims: volumes.unbound.map(\.demand)) }
+    /// The volumes that would have to be made on a node: those of claims for which there is none that is usable there.
+    func demand(on node: NodeState) -> VolumeDemand {
+      var taken: Set<String> = []
+      let claims = volumes.unbound.filter { unbound in
+        let existing = unbound.candidates.first {
+          !taken.contains($0.name) && ExistingVolume.isUsable($0, onNode: node.name, labels: node.labels)
+        }
+        if let existing { taken.insert(existing.name) }
+        return existing == nil
+      }
+      return VolumeDemand(pod: pod.key, claims: claims.map(\.demand))
+    }
   }
 
   static func make(_ question: Question, ranking: any VolumeNodeRanking) -> SchedulingDecision {
@@ -31,8 +42,13 @@ enum SchedulingDecision: Sendable, Equatable {
     if feasible.isEmpty { return .none(refusals) }
     var ranks: [String: (position: Int, reason: String)] = [:]
     if !question.volumes.unbound.isEmpty {
-      let storage = feasible.map { question.storage[$0.node.name] ?? NodeStorage(node: $0.node.name, classes: [:]) }
-      for (position, ranked) in ranking.rank(question.demand, among: storage).enumerated() {
+      // Where the most volumes exist already, the fewest have to be made.
+      let fewest = feasible.map { question.demand(on: $0.node).claims.count }.min() ?? 0
+      feasible.removeAll { question.demand(on: $0.node).claims.count > fewest }
+      let storage = feasible.map { question.storage[$0.node.name] ?? NodeStorage(node: $0.node.name, pools: [:]) }
+      let demand =
+        feasible.first.map { question.demand(on: $0.node) } ?? VolumeDemand(pod: question.pod.key, claims: [])
+      for (position, ranked) in ranking.rank(demand, among: storage).enumerated() {
         ranks[ranked.node] = ranks[ranked.node] ?? (position, ranked.reason)
       }
     }
@@ -88,11 +104,9 @@ enum SchedulingDecision: Sendable, Equatable {
   }
 
   private static func volumeRefusals(_ node: NodeState, _ question: Question) -> [Refusal] {
-    for volume in question.volumes.bound {
-      let required = volume.spec["nodeAffinity"]["required"]
-      if !required.isNull, !NodeSelectorTerms.match(required, labels: node.labels, name: node.name) {
-        return [.volumeAffinity]
-      }
+    for volume in question.volumes.bound
+    where !ExistingVolume.isUsable(volume, onNode: node.name, labels: node.labels) {
+      return [.volumeAffinity]
     }
     guard !question.volumes.unbound.isEmpty else { return [] }
     for unbound in question.volumes.unbound {
@@ -102,11 +116,16 @@ enum SchedulingDecision: Sendable, Equatable {
       if !topologies.isEmpty, !topologies.contains(where: { allows($0, node) }) { return [.topology] }
     }
     if question.failedNodes.contains(node.name) { return [.provisioningFailed] }
-    let demand = question.demand
+    let demand = question.demand(on: node)
+    let toMake = Set(demand.claims.map(\.key))
+    let isManual = question.volumes.unbound.contains {
+      $0.storageClass["provisioner"].string == ExistingVolume.noProvisioner && toMake.contains($0.claim.key)
+    }
+    if isManual { return [.noVolume] }
     guard let storage = question.storage[node.name], !storage.fits(demand) else { return [] }
-    let short = Set(demand.claims.map(\.storageClass)).compactMap { name -> Refusal? in
-      guard let storage = storage.classes[name] else { return nil }
-      let largest = demand.claims.filter { $0.storageClass == name }.map(\.bytes).max() ?? 0
+    let short = Set(demand.claims.map(\.pool)).compactMap { name -> Refusal? in
+      guard let storage = storage.pools[name] else { return nil }
+      let largest = demand.claims.filter { $0.pool == name }.map(\.bytes).max() ?? 0
       let limit = min(storage.freeBytes, storage.maximumVolumeBytes ?? .max)
       if largest > limit { return .storage(asked: largest, free: limit) }
       let sum = demand.bytes(of: name)

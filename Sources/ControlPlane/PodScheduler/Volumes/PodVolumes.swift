@@ -7,10 +7,13 @@ struct PodVolumes: Sendable {
   struct Unbound: Sendable {
     var claim: KubernetesObject
     var storageClass: KubernetesObject
+    /// Volumes that exist already and that the claim may have, the best first.
+    var candidates: [KubernetesObject] = []
 
     var selectedNode: String? { claim.annotations[ClaimAnnotations.selectedNode] }
     var demand: VolumeDemand.Claim {
-      VolumeDemand.Claim(key: claim.key, storageClass: storageClass.name, bytes: PodVolumes.bytes(of: claim))
+      VolumeDemand.Claim(
+        key: claim.key, pool: StoragePool.name(for: storageClass), bytes: PodVolumes.bytes(of: claim))
     }
   }
 
@@ -23,9 +26,11 @@ struct PodVolumes: Sendable {
     let description: String
   }
 
+  /// - Parameter allVolumes: every persistent volume; asked for only if a claim has none yet.
   init(
     of pod: KubernetesObject, claim find: (ObjectKey) -> KubernetesObject?,
-    volume: (String) -> KubernetesObject?, storageClass: (String) -> KubernetesObject?
+    volume: (String) -> KubernetesObject?, storageClass: (String) -> KubernetesObject?,
+    allVolumes: () -> [KubernetesObject] = { [] }
   ) throws(Obstacle) {
     for key in Self.claimKeys(of: pod) {
       guard let claim = find(key) else {
@@ -57,7 +62,10 @@ struct PodVolumes: Sendable {
       guard storageClass["volumeBindingMode"].string == "WaitForFirstConsumer" else {
         throw Obstacle(description: "pod has unbound immediate PersistentVolumeClaims")
       }
-      unbound.append(Unbound(claim: claim, storageClass: storageClass))
+      unbound.append(
+        Unbound(
+          claim: claim, storageClass: storageClass,
+          candidates: ExistingVolume.candidates(for: claim, among: allVolumes())))
     }
   }
 

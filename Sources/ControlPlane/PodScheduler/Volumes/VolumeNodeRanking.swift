@@ -4,12 +4,13 @@ import KubernetesAPI
 public struct VolumeDemand: Sendable, Hashable {
   public struct Claim: Sendable, Hashable {
     public var key: ObjectKey
-    public var storageClass: String
+    /// What its class takes volumes from (`StoragePool`).
+    public var pool: String
     public var bytes: Int64
 
-    public init(key: ObjectKey, storageClass: String, bytes: Int64) {
+    public init(key: ObjectKey, pool: String, bytes: Int64) {
       self.key = key
-      self.storageClass = storageClass
+      self.pool = pool
       self.bytes = bytes
     }
   }
@@ -22,14 +23,12 @@ public struct VolumeDemand: Sendable, Hashable {
     self.claims = claims
   }
 
-  public func bytes(of storageClass: String) -> Int64 {
-    claims.reduce(0) { $1.storageClass == storageClass ? $0 + $1.bytes : $0 }
-  }
+  public func bytes(of pool: String) -> Int64 { claims.reduce(0) { $1.pool == pool ? $0 + $1.bytes : $0 } }
 }
 
-/// What a node has to give for new volumes, by storage class.
+/// What a node has to give for new volumes, by pool.
 public struct NodeStorage: Sendable, Hashable {
-  public struct Class: Sendable, Hashable {
+  public struct Pool: Sendable, Hashable {
     /// What the driver says is free (CSIStorageCapacity `capacity`).
     public var publishedFreeBytes: Int64
     /// Promised to claims whose volumes are on the way; part of `publishedFreeBytes` still.
@@ -47,20 +46,19 @@ public struct NodeStorage: Sendable, Hashable {
   }
 
   public var node: String
-  public var classes: [String: Class]
+  public var pools: [String: Pool]
 
-  public init(node: String, classes: [String: Class]) {
+  public init(node: String, pools: [String: Pool]) {
     self.node = node
-    self.classes = classes
+    self.pools = pools
   }
 
-  /// The volumes fit: of each class their sum, and each alone.
+  /// The volumes fit: of each pool their sum, and each alone.
   public func fits(_ demand: VolumeDemand) -> Bool {
     demand.claims.allSatisfy { claim in
-      // A class without figures is one whose driver publishes none: only trying tells.
-      guard let storage = classes[claim.storageClass] else { return true }
-      return claim.bytes <= storage.maximumVolumeBytes ?? .max
-        && demand.bytes(of: claim.storageClass) <= storage.freeBytes
+      // A pool without figures is one whose driver publishes none: only trying tells.
+      guard let pool = pools[claim.pool] else { return true }
+      return claim.bytes <= pool.maximumVolumeBytes ?? .max && demand.bytes(of: claim.pool) <= pool.freeBytes
     }
   }
 }
@@ -90,8 +88,8 @@ public struct MostFreeStorageRanking: VolumeNodeRanking {
   public func rank(_ demand: VolumeDemand, among nodes: [NodeStorage]) -> [RankedNode] {
     nodes.map { node in
       let left =
-        Set(demand.claims.map(\.storageClass)).map { name in
-          node.classes[name].map { $0.freeBytes - demand.bytes(of: name) } ?? 0
+        Set(demand.claims.map(\.pool)).map { name in
+          node.pools[name].map { $0.freeBytes - demand.bytes(of: name) } ?? 0
         }.min() ?? 0
       return (node.node, left)
     }.sorted { ($1.1, $0.0) < ($0.1, $1.0) }

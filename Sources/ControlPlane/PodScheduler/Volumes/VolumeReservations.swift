@@ -28,12 +28,13 @@ final class VolumeReservations: Sendable {
 
   init(patience: Duration = .seconds(10)) { self.patience = patience }
 
-  /// Takes all the space of a demand on a node, by the claims' uids.
-  func reserve(_ claims: [(uid: String, claim: VolumeDemand.Claim)], on node: String) {
+  /// Takes the space of all these claims on a node.
+  func reserve(_ claims: [KubernetesObject], on node: String) {
     reservations.withLock { reservations in
-      for (uid, claim) in claims {
-        reservations[uid] = Reservation(
-          node: node, storageClass: claim.storageClass, bytes: claim.bytes, progress: .chosen)
+      for claim in claims {
+        reservations[claim.uid] = Reservation(
+          node: node, storageClass: claim.spec["storageClassName"].string ?? "", bytes: PodVolumes.bytes(of: claim),
+          progress: .chosen)
       }
     }
   }

@@ -1,0 +1,46 @@
+import JSONDocument
+import KubernetesAPI
+
+/// Persistent volumes that nobody provisioned for a claim but that it may have.
+public enum ExistingVolume {
+  /// The provisioner of classes whose volumes are all made by hand.
+  public static let noProvisioner = "kubernetes.io/no-provisioner"
+
+  /// The volumes that a claim may have: kept for it by name first, then the smallest that is large enough.
+  public static func candidates(for claim: KubernetesObject, among volumes: [KubernetesObject]) -> [KubernetesObject] {
+    volumes.filter { fits($0, claim) }.sorted { rank($0) < rank($1) }
+  }
+
+  /// Whether a volume can be used on a node: its node affinity holds there, or it has none.
+  public static func isUsable(_ volume: KubernetesObject, onNode name: String, labels: [String: String]) -> Bool {
+    let required = volume.spec["nodeAffinity"]["required"]
+    return required.isNull || NodeSelectorTerms.match(required, labels: labels, name: name)
+  }
+
+  private static func fits(_ volume: KubernetesObject, _ claim: KubernetesObject) -> Bool {
+    guard !volume.isBeingDeleted,
+      (volume.spec["storageClassName"].string ?? "") == (claim.spec["storageClassName"].string ?? ""),
+      (volume.spec["volumeMode"].string ?? "Filesystem") == (claim.spec["volumeMode"].string ?? "Filesystem")
+    else { return false }
+    let owner = volume.spec["claimRef"]
+    if let name = owner["name"].string {
+      return name == claim.name && owner["namespace"].string == claim.namespace
+        && (owner["uid"].string == nil || owner["uid"].string == claim.uid)
+    }
+    let selector = claim.spec["selector"]
+    if !selector.isNull {
+      guard let labels = try? LabelSelector(json: selector), labels.matches(volume.labels) else { return false }
+    }
+    let offered = Set(volume.spec["accessModes"].elements.compactMap(\.string))
+    return bytes(of: volume) >= PodVolumes.bytes(of: claim)
+      && claim.spec["accessModes"].elements.compactMap(\.string).allSatisfy(offered.contains)
+  }
+
+  private static func rank(_ volume: KubernetesObject) -> (Int, Int64, String) {
+    (volume.spec["claimRef"]["name"].isNull ? 1 : 0, bytes(of: volume), volume.name)
+  }
+
+  private static func bytes(of volume: KubernetesObject) -> Int64 {
+    volume.spec["capacity"]["storage"].string.flatMap { Quantity($0)?.value } ?? 0
+  }
+}
