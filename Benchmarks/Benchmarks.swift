@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 
 /// Measures Nagaya; every subcommand prints a table and, last, `figure: NAME VALUE UNIT` lines.
 @main
@@ -31,6 +32,12 @@ struct Figure {
     print("")
     for figure in figures { print(figure.line) }
   }
+}
+
+/// Prints a line that is seen at once, also where the output is a file.
+func report(_ line: String) {
+  print(line)
+  fflush(nil)
 }
 
 /// Rows of text with aligned columns.

@@ -85,12 +85,12 @@ struct CrashTest: AsyncParsableCommand {
         uniqueKeysWithValues: stored.items.map { ($0.name, $0["data"]["value"].string.flatMap { Int($0) } ?? -1) })
       for (name, value) in known where (values[name] ?? -1) < value {
         result.lost += 1
-        print(
+        report(
           "round \(round): \(name) was acknowledged with \(value), found \(values[name].map(String.init) ?? "nothing")")
       }
       if round % 10 == 0 {
         let elapsed = Int((ContinuousClock.now - start).seconds)
-        print("round \(round)/\(rounds): \(written) acknowledged writes checked, \(result.lost) lost, \(elapsed) s")
+        report("round \(round)/\(rounds): \(written) acknowledged writes checked, \(result.lost) lost, \(elapsed) s")
       }
     }
 
