@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import JSONDocument
 import KubernetesAPI
 import LinuxSystem
@@ -20,7 +19,8 @@ struct FuzzCommand: ParsableCommand {
 
   func run() throws {
     let record = "/tmp/nagaya-fuzz-\(seed).input"
-    print("the input under way is in \(record)")
+    report("the input under way is in \(record)")
+    let inputs = try OpenFile(record, .truncate)
     var table = TextTable("parser", "cases", "accepted", "bytes")
     var total = 0
     for target in FuzzTarget.all {
@@ -29,7 +29,8 @@ struct FuzzCommand: ParsableCommand {
       let end = ContinuousClock.now + .seconds(seconds)
       while ContinuousClock.now < end {
         let input = Self.mutation(of: target.corpus, using: &random)
-        try Data(input).write(to: URL(fileURLWithPath: record))
+        try inputs.write(input)
+        try inputs.truncate(to: Int64(input.count))
         cases += 1
         bytes += input.count
         if try target.feed(input) { accepted += 1 }
@@ -37,7 +38,7 @@ struct FuzzCommand: ParsableCommand {
       total += cases
       table.add(target.name, "\(cases)", "\(accepted)", "\(bytes)")
     }
-    try? FileManager.default.removeItem(atPath: record)
+    try Directory.removeFile(record)
     table.show()
     Figure.show([
       Figure(name: "fuzz.cases", value: Double(total), unit: "count", digits: 0),
