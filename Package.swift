@@ -181,13 +181,14 @@ let package = Package(
       name: "benchmarks",
       dependencies: [
         "APIServer", "CertificateAuthority", "JSONDocument", "KubernetesAPI", "KubernetesClient", "LinuxSystem", "OCI",
-        "ObjectStore", "PlatformHarness", .argumentParser, .asyncHTTPClient, .grpc, .grpcTransport, .logging, .nioSSL,
+        "ObjectStore", "PlatformHarness", "TestSupport", .argumentParser, .asyncHTTPClient, .grpc, .grpcTransport,
+        .logging, .nioSSL,
       ], path: "Benchmarks", exclude: ["README.md"], swiftSettings: strict),
 
-    tests("JSONDocument", ["JSONDocument"]),
+    tests("JSONDocument", ["JSONDocument", "TestSupport"]),
     tests("Charts", ["Charts"]),
-    tests("OCI", ["OCI", "JSONDocument", "PlatformHarness"]),
-    tests("KubernetesAPI", ["KubernetesAPI", "JSONDocument"]),
+    tests("OCI", ["OCI", "JSONDocument", "PlatformHarness", "TestSupport"]),
+    tests("KubernetesAPI", ["KubernetesAPI", "JSONDocument", "TestSupport"]),
     tests("KubernetesClient", ["KubernetesClient", "KubernetesAPI", "JSONDocument"]),
     tests("ObjectStore", ["ObjectStore"]),
     tests(
@@ -198,7 +199,7 @@ let package = Package(
       ]),
     tests(
       "Controllers",
-      ["Controllers", "APIServer", "KubernetesClient", "KubernetesAPI", "JSONDocument"]),
+      ["Controllers", "APIServer", "KubernetesClient", "KubernetesAPI", "JSONDocument", "TestSupport"]),
     tests(
       "PodScheduler",
       ["PodScheduler", "APIServer", "KubernetesClient", "KubernetesAPI", "JSONDocument"]),
@@ -238,6 +239,8 @@ let package = Package(
         "nagaya", "APIServer", "JSONDocument", "KubernetesAPI", "KubernetesClient", "OCI", "PlatformHarness",
         .argumentParser,
       ]),
+    .target(
+      name: "TestSupport", path: "Tests/TestSupport", exclude: ["README.md"], swiftSettings: strict),
     .target(
       name: "PlatformHarness", dependencies: ["JSONDocument", .subprocess], path: "Tests/PlatformHarness",
       swiftSettings: strict),

@@ -3,6 +3,7 @@ import JSONDocument
 import KubernetesAPI
 import LinuxSystem
 import OCI
+import TestSupport
 
 /// Feeds mutated documents to every parser of bytes from outside. A trap or a broken promise ends the process; the input
 /// that did it lies in the file that is named at the start.
@@ -24,7 +25,7 @@ struct FuzzCommand: ParsableCommand {
     var table = TextTable("parser", "cases", "accepted", "bytes")
     var total = 0
     for target in FuzzTarget.all {
-      var random = SeededGenerator(state: seed)
+      var random = SeededGenerator(seed: seed)
       var (cases, accepted, bytes) = (0, 0, 0)
       let end = ContinuousClock.now + .seconds(seconds)
       while ContinuousClock.now < end {
@@ -64,19 +65,6 @@ struct FuzzCommand: ParsableCommand {
       }
     }
     return input
-  }
-}
-
-/// A generator that repeats (Steele, Lea, Flood: SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var value = state
-    value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-    return value ^ (value >> 31)
   }
 }
 

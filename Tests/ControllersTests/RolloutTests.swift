@@ -1,5 +1,6 @@
 import JSONDocument
 import KubernetesAPI
+import TestSupport
 import Testing
 
 @testable import Controllers
@@ -54,7 +55,7 @@ struct RolloutTests {
   /// Any rollout, with pods that become available in any order, keeps within its limits and ends.
   @Test(arguments: 0..<200)
   func everyRolloutKeepsItsLimitsAndEnds(seed: Int) {
-    var generator = Seeded(state: UInt64(seed + 1))
+    var generator = SeededGenerator(seed: UInt64(seed + 1))
     let replicas = Int.random(in: 1...20, using: &generator)
     let spec = Self.spec(
       replicas: replicas, surge: JSONValue(Int.random(in: 0...5, using: &generator)),
@@ -96,17 +97,5 @@ struct RolloutTests {
       Rollout.rescale(
         spec: Self.spec(replicas: 0, surge: 2, unavailable: 1), new: .init(name: "new", size: 4, available: 4),
         old: [.init(name: "old", size: 6, available: 6)]) == ["new": 0, "old": 0])
-  }
-}
-
-/// The same numbers in every run (SplitMix64).
-struct Seeded: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-    return z ^ (z >> 31)
   }
 }

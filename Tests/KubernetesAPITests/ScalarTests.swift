@@ -1,5 +1,6 @@
 import JSONDocument
 import KubernetesAPI
+import TestSupport
 import Testing
 
 @Suite("Quantities, times, names and selectors")
@@ -144,15 +145,12 @@ struct ScalarTests {
   }
 }
 
-/// Random text that is the same on every run (a linear congruential generator after Knuth's MMIX).
+/// Random text that is the same on every run.
 struct TextGenerator {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed &* 2_862_933_555_777_941_757 &+ 3_037_000_493 }
+  private var generator: SeededGenerator
+  init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
 
-  mutating func number(below bound: Int) -> Int {
-    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-    return Int((state >> 33) % UInt64(bound))
-  }
+  mutating func number(below bound: Int) -> Int { Int.random(in: 0..<bound, using: &generator) }
 
   mutating func text(from alphabet: String, upTo count: Int) -> String {
     let characters = Array(alphabet)

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import OCI
@@ -20,7 +21,7 @@ import Testing
   }
 
   @Test(arguments: [0, 1, 511, 65_536, 1_000_000]) func `what was compressed comes back`(_ size: Int) throws {
-    var random = SeededGenerator(state: UInt64(size))
+    var random = SeededGenerator(seed: UInt64(size))
     let bytes = (0..<size).map {
       $0 % 7 == 0 ? UInt8.random(in: 0...255, using: &random) : UInt8(truncatingIfNeeded: $0 / 100)
     }

@@ -1,4 +1,5 @@
 import JSONDocument
+import TestSupport
 import Testing
 
 @testable import OCI
@@ -96,7 +97,7 @@ import Testing
 
   @Test func `damaged archives are refused, never trusted`() throws {
     let (image, good) = try pack(tree())
-    var random = SeededGenerator(state: 7)
+    var random = SeededGenerator(seed: 7)
     for _ in 0..<400 {
       var bytes = good
       for _ in 0..<Int.random(in: 1...4, using: &random) {

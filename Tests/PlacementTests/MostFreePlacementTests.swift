@@ -34,7 +34,7 @@ struct MostFreePlacementTests {
 
   @Test("never a node that does not fit, in random worlds")
   func property() {
-    var random = SplitMix(state: 42)
+    var random = SeededRandom(seed: 42)
     for _ in 0..<2000 {
       let nodes = (0..<Int.random(in: 1...8, using: &random)).map { index in
         node("n\(index)", free: .random(in: 0...100, using: &random), largest: .random(in: 0...100, using: &random))
@@ -48,18 +48,5 @@ struct MostFreePlacementTests {
       }
       #expect(Set(ranking.map(\.node)) == Set(fitting.map(\.node)))
     }
-  }
-}
-
-/// A generator that repeats (Steele, Lea, Flood: SplitMix64).
-private struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var value = state
-    value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-    return value ^ (value >> 31)
   }
 }
