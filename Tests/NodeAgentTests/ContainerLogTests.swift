@@ -2,6 +2,7 @@ import Foundation
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
+import LinuxSystem
 import Testing
 
 @testable import NodeAgent
@@ -70,22 +71,22 @@ import Testing
 
   @Test func aFollowedLogIsReadAcrossItsRotationUntilItsEnd() async throws {
     let directory = "/tmp/nagaya-log-\(UUID().uuidString)"
-    defer { try? FileTree.remove(directory) }
+    defer { try? Directory.removeTree(directory) }
     var pod = KubernetesObject(.pods, namespace: "n", name: "p")
     pod.metadata["uid"] = "u"
     pod.spec["containers"] = [["name": "a"]]
     let place = "\(directory)/logs/n_p_u/a"
-    try FileTree.makeDirectory(place)
+    try Directory.make(place)
     func line(_ text: String) -> [UInt8] { Array("2026-11-22T10:00:00.000000000Z stdout F \(text)\n".utf8) }
-    try FileTree.write(line("1"), to: "\(place)/0.log")
+    try SmallFile.write(line("1"), to: "\(place)/0.log")
     let stream = try await NodeLogs(directory: directory).log(of: pod, options: PodLogOptions(follow: true))
     let iterator = stream.makeAsyncIterator()
     var chunks = iterator
     #expect(try await chunks.next() == Array("1\n".utf8))
     #expect(rename("\(place)/0.log", "\(place)/0.log.1") == 0)
-    try FileTree.write(line("2"), to: "\(place)/0.log")
+    try SmallFile.write(line("2"), to: "\(place)/0.log")
     #expect(try await chunks.next() == Array("2\n".utf8))
-    try FileTree.write([], to: "\(place)/0.ended")
+    try SmallFile.write([], to: "\(place)/0.ended")
     #expect(try await chunks.next() == nil)
   }
 }

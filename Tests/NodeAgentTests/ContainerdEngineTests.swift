@@ -1,5 +1,6 @@
 import CRI
 import Foundation
+import LinuxSystem
 import Logging
 import Testing
 
@@ -19,22 +20,22 @@ import Testing
 
   @Test func aSecondSupervisorAdoptsTheRunningContainerd() async throws {
     try await TestEngine.with { test in
-      let before = FileTree.readText(test.layout.processFile)
+      let before = SmallFile.text(test.layout.processFile)
       // The same configuration, as the same command writes it after its own restart.
       try await test.engine.start()
-      #expect(FileTree.readText(test.layout.processFile) == before)
+      #expect(SmallFile.text(test.layout.processFile) == before)
     }
   }
 
   @Test func aContainerdThatWasKilledIsStartedAgain() async throws {
     try await TestEngine.with { test in
-      let first = try #require(FileTree.readText(test.layout.processFile))
+      let first = try #require(SmallFile.text(test.layout.processFile))
       let supervision = Task { try await test.engine.run() }
       let id = try #require(pid_t(first.trimmingCharacters(in: .whitespacesAndNewlines)))
       kill(id, SIGKILL)
       await eventually("another process answers") {
-        guard let now = FileTree.readText(test.layout.processFile), now != first else { return false }
-        return FileTree.exists(test.layout.socket) && test.engine.isRunning
+        guard let now = SmallFile.text(test.layout.processFile), now != first else { return false }
+        return FileStatus.exists(test.layout.socket) && test.engine.isRunning
       }
       supervision.cancel()
       _ = await supervision.result

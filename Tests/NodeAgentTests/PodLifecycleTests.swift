@@ -2,6 +2,7 @@ import Foundation
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
+import LinuxSystem
 import Testing
 
 @testable import NodeAgent
@@ -35,8 +36,8 @@ import Testing
       try await node.delete("web")
       let left = TestEngine.mounts().filter { $0.hasPrefix(node.engine.directory) && !$0.hasSuffix("/netns") }
       #expect(left == [])
-      #expect(FileTree.names(in: "\(node.directory)/pods") == [])
-      #expect(FileTree.names(in: "\(node.directory)/logs") == [])
+      #expect(Directory.namesIfReadable(in: "\(node.directory)/pods") == [])
+      #expect(Directory.namesIfReadable(in: "\(node.directory)/logs") == [])
       #expect(!TestEngine.processes().contains { $0.contains(created.uid) })
       #expect(!TestEngine.processes().contains { $0.contains(node.engine.layout.socket) && $0.contains("shim") })
     }
@@ -282,7 +283,7 @@ import Testing
         #expect(pod.containerStatus["containerID"].string == ids.get("kept"))
         #expect(pod.containerStatus["restartCount"].int == 0)
         await eventually("nothing of the dropped pod is left") {
-          FileTree.names(in: "\(node.directory)/pods") == [pod.uid]
+          Directory.namesIfReadable(in: "\(node.directory)/pods") == [pod.uid]
         }
         try await node.delete("kept")
       }
@@ -296,7 +297,7 @@ import Testing
         let pod = try await node.wait("drained", until: "ready") { $0.isReady }
         await agent.drainForShutdown()
         #expect(await node.get(pod, "/") == nil)
-        #expect(FileTree.names(in: "\(node.directory)/pods") == [])
+        #expect(Directory.namesIfReadable(in: "\(node.directory)/pods") == [])
       }
       #expect(try await node.pod("drained").isBeingDeleted == false)
       try await node.withAgent { _ in

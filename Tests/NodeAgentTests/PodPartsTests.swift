@@ -2,6 +2,7 @@ import Foundation
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
+import LinuxSystem
 import OCI
 import Testing
 
@@ -94,11 +95,11 @@ import Testing
 
   @Test func subPathsNeverLeaveTheirVolume() throws {
     let volume = "/tmp/nagaya-subpath-\(UUID().uuidString)"
-    defer { try? FileTree.remove(volume) }
-    try FileTree.makeDirectory("\(volume)/in")
+    defer { try? Directory.removeTree(volume) }
+    try Directory.make("\(volume)/in")
     #expect(symlink("/etc", "\(volume)/link") == 0)
     #expect(try SubPath.resolve("in/new/dir", in: volume) == "\(volume)/in/new/dir")
-    #expect(FileTree.isDirectory("\(volume)/in/new/dir"))
+    #expect(FileStatus.isDirectory("\(volume)/in/new/dir"))
     for path in ["..", "in/../../etc", "/etc", "link", "link/passwd"] {
       #expect(throws: PodProblem.self, "\(path)") { try SubPath.resolve(path, in: volume) }
     }
@@ -107,15 +108,15 @@ import Testing
 
   @Test func publishedFilesChangeTogether() throws {
     let directory = "/tmp/nagaya-files-\(UUID().uuidString)"
-    defer { try? FileTree.remove(directory) }
+    defer { try? Directory.removeTree(directory) }
     func file(_ text: String) -> PublishedFiles.File { .init(bytes: Array(text.utf8), mode: 0o640) }
     try PublishedFiles.publish(["a": file("1"), "d/b": file("2")], in: directory)
-    #expect(FileTree.readText("\(directory)/a") == "1")
-    #expect(FileTree.readText("\(directory)/d/b") == "2")
+    #expect(SmallFile.text("\(directory)/a") == "1")
+    #expect(SmallFile.text("\(directory)/d/b") == "2")
     try PublishedFiles.publish(["a": file("3")], in: directory)
-    #expect(FileTree.readText("\(directory)/a") == "3")
-    #expect(FileTree.names(in: directory) == ["..data", "..v2", "a"])
-    #expect(throws: FileError.self) { try PublishedFiles.publish(["../x": file("")], in: directory) }
+    #expect(SmallFile.text("\(directory)/a") == "3")
+    #expect(Directory.namesIfReadable(in: directory) == ["..data", "..v2", "a"])
+    #expect(throws: SystemError.self) { try PublishedFiles.publish(["../x": file("")], in: directory) }
   }
 }
 

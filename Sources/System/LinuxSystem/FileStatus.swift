@@ -36,63 +36,12 @@ public struct FileStatus: Sendable, Hashable {
     inode = UInt64(status.st_ino)
     specialDevice = UInt64(status.st_rdev)
   }
-}
 
-/// Directories and names.
-public enum Directory {
-  /// Makes a directory and its parents; fine if it is there already.
-  public static func make(_ path: String, permissions: UInt32 = 0o755) throws(SystemError) {
-    guard mkdir(path, mode_t(permissions)) != 0 else { return }
-    switch errno {
-    case EEXIST:
-      var status = stat()
-      guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
-        throw SystemError("mkdir", path, errno: ENOTDIR)
-      }
-    case ENOENT:
-      guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { throw SystemError.last("mkdir", path) }
-      try make(String(path[..<slash]), permissions: permissions)
-      guard mkdir(path, mode_t(permissions)) == 0 || errno == EEXIST else { throw SystemError.last("mkdir", path) }
-    default: throw SystemError.last("mkdir", path)
-    }
-  }
+  /// Whether there is something at `path`; symbolic links are followed.
+  public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
-  /// The names in a directory, without `.` and `..`, in order; empty if the directory is missing.
-  public static func names(in path: String) throws(SystemError) -> [String] {
-    guard let stream = opendir(path) else {
-      if errno == ENOENT { return [] }
-      throw SystemError.last("opendir", path)
-    }
-    defer { closedir(stream) }
-    var names: [String] = []
-    while let entry = readdir(stream) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      if name != ".", name != ".." { names.append(name) }
-    }
-    return names.sorted()
-  }
+  /// Whether the path itself is a directory; a symbolic link to one is not.
+  public static func isDirectory(_ path: String) -> Bool { (try? FileStatus(of: path))??.kind == .directory }
 
-  /// Removes an empty directory; fine if it is gone already.
-  public static func removeIfEmpty(_ path: String) throws(SystemError) {
-    guard rmdir(path) == 0 || errno == ENOENT else { throw SystemError.last("rmdir", path) }
-  }
-
-  /// Removes a file; fine if it is gone already.
-  public static func removeFile(_ path: String) throws(SystemError) {
-    guard unlink(path) == 0 || errno == ENOENT else { throw SystemError.last("unlink", path) }
-  }
-
-  /// The absolute path without symbolic links.
-  public static func canonicalPath(_ path: String) throws(SystemError) -> String {
-    guard let resolved = realpath(path, nil) else { throw SystemError.last("realpath", path) }
-    defer { free(resolved) }
-    return String(cString: resolved)
-  }
-
-  /// Makes a directory's entries (names made, renamed, removed) durable.
-  public static func sync(_ path: String) throws(SystemError) {
-    try OpenFile(path, .directory).sync()
-  }
+  public static func isSymbolicLink(_ path: String) -> Bool { (try? FileStatus(of: path))??.kind == .symbolicLink }
 }

@@ -17,7 +17,7 @@ public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
   }
 
   /// The failure of the call that was just made on this thread.
-  static func last(_ call: String, _ path: String) -> SystemError {
+  public static func last(_ call: String, _ path: String) -> SystemError {
     SystemError(call, path, errno: Glibc.errno)
   }
 

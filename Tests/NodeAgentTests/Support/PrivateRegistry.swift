@@ -2,6 +2,7 @@ import Foundation
 import Hummingbird
 import JSONDocument
 import KubernetesAPI
+import LinuxSystem
 import Logging
 
 @testable import NodeAgent
@@ -24,10 +25,10 @@ struct PrivateRegistry: Sendable {
   static func serving(archive: String, _ body: @escaping @Sendable (PrivateRegistry) async throws -> Void) async throws
   {
     let layout = "\(archive).layout"
-    try FileTree.makeDirectory(layout)
-    defer { try? FileTree.remove(layout) }
+    try Directory.make(layout)
+    defer { try? Directory.removeTree(layout) }
     try await Command.run("/usr/bin/tar", ["-xf", archive, "-C", layout])
-    let index = try JSONValue(parsing: try FileTree.read("\(layout)/index.json"))
+    let index = try JSONValue(parsing: try SmallFile.read("\(layout)/index.json"))
     let newest = index["manifests"][0]["digest"].string ?? ""
     let type = index["manifests"][0]["mediaType"].string ?? ""
     let allowed = "Basic \(Base64.encode("\(user):\(password)".utf8))"
@@ -41,7 +42,7 @@ struct PrivateRegistry: Sendable {
         let parts = request.uri.path.split(separator: "/")
         guard let last = parts.last, parts.count > 3 else { return Response(status: .ok) }
         let digest = last == "1" ? newest : String(last)
-        let bytes = try FileTree.read("\(layout)/blobs/sha256/\(digest.dropFirst("sha256:".count))")
+        let bytes = try SmallFile.read("\(layout)/blobs/sha256/\(digest.dropFirst("sha256:".count))")
         return Response(
           status: .ok,
           headers: [

@@ -1,5 +1,6 @@
 import CRI
 import Foundation
+import LinuxSystem
 import Logging
 import Testing
 
@@ -50,7 +51,7 @@ struct TestEngine: Sendable {
   ) async throws -> Result {
     let test = TestEngine()
     do {
-      try FileTree.makeDirectory(test.directory)
+      try Directory.make(test.directory)
       try await test.engine.start()
       try await ImageImport(layout: test.layout).load(archive: try await TestImage.shared.archive())
       let result = try await body(test)
@@ -58,7 +59,7 @@ struct TestEngine: Sendable {
       return result
     } catch {
       if ProcessInfo.processInfo.environment["NAGAYA_TEST_LOG"] != nil {
-        print(FileTree.tail(of: test.layout.logFile, bytes: 6000))
+        print(SmallFile.tail(of: test.layout.logFile, bytes: 6000))
       }
       await test.cleanUp()
       throw error
@@ -91,12 +92,12 @@ struct TestEngine: Sendable {
       umount2(mount, Int32(MNT_DETACH))
     }
     _ = try? await Command.run("/bin/sh", ["-c", "ip link delete \(bridge) 2>/dev/null || true"])
-    try? FileTree.remove(directory)
+    try? Directory.removeTree(directory)
   }
 
   /// Mount points, in the order of mounting.
   static func mounts() -> [String] {
-    (FileTree.readText("/proc/self/mounts") ?? "").split(separator: "\n").map {
+    (SmallFile.text("/proc/self/mounts") ?? "").split(separator: "\n").map {
       String($0.split(separator: " ")[1])
     }
   }
@@ -111,9 +112,9 @@ actor TestImage {
     if let making { return try await making.value }
     let task = Task {
       let scratch = "/tmp/nagaya-node-image-\(ProcessInfo.processInfo.processIdentifier)"
-      try FileTree.makeDirectory(scratch)
-      try FileTree.write(Array(TestProgram.source.utf8), to: "\(scratch)/box.c")
-      try FileTree.write(Array(TestProgram.packer.utf8), to: "\(scratch)/pack.sh")
+      try Directory.make(scratch)
+      try SmallFile.write(Array(TestProgram.source.utf8), to: "\(scratch)/box.c")
+      try SmallFile.write(Array(TestProgram.packer.utf8), to: "\(scratch)/pack.sh")
       try await Command.run(
         "/bin/bash",
         [
@@ -121,8 +122,8 @@ actor TestImage {
           "serve", TestEngine.pause, "pause",
         ])
       let archive = "/tmp/nagaya-node-image-\(ProcessInfo.processInfo.processIdentifier).tar"
-      guard rename("\(scratch)/box.tar", archive) == 0 else { throw FileError("rename", archive) }
-      try FileTree.remove(scratch)
+      guard rename("\(scratch)/box.tar", archive) == 0 else { throw SystemError.last("rename", archive) }
+      try Directory.removeTree(scratch)
       atexit {
         unlink("/tmp/nagaya-node-image-\(getpid()).tar")
       }
@@ -176,8 +177,8 @@ func eventually(
 extension TestEngine {
   /// Command lines of all processes.
   static func processes() -> [String] {
-    FileTree.names(in: "/proc").compactMap { name in
-      guard Int(name) != nil, let text = FileTree.readText("/proc/\(name)/cmdline"), !text.isEmpty else { return nil }
+    Directory.namesIfReadable(in: "/proc").compactMap { name in
+      guard Int(name) != nil, let text = SmallFile.text("/proc/\(name)/cmdline"), !text.isEmpty else { return nil }
       return text.split(separator: "\0").joined(separator: " ")
     }
   }

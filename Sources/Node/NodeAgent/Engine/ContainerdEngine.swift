@@ -1,5 +1,6 @@
 import CRI
 import GRPCCore
+import LinuxSystem
 import Logging
 public import ServiceLifecycle
 
@@ -83,7 +84,7 @@ public actor ContainerdEngine: Service {
     unlink(layout.socket)
     rotateLog()
     let started: DetachedProcess
-    do throws(FileError) {
+    do throws(SystemError) {
       started = try DetachedProcess.start(
         layout.program("containerd"), arguments,
         environment: ["PATH": layout.searchPath, "HOME": "/root"], output: layout.logFile)
@@ -94,9 +95,9 @@ public actor ContainerdEngine: Service {
     while ContinuousClock.now - began < Self.startLimit {
       guard started.isRunning else {
         throw EngineError.didNotStart(
-          exit: "process ended", logTail: FileTree.tail(of: layout.logFile, bytes: 2000), logFile: layout.logFile)
+          exit: "process ended", logTail: SmallFile.tail(of: layout.logFile, bytes: 2000), logFile: layout.logFile)
       }
-      if FileTree.exists(layout.socket), await answers(within: .seconds(5)) {
+      if FileStatus.exists(layout.socket), await answers(within: .seconds(5)) {
         chmod(layout.socket, 0o600)
         logger.info(
           "containerd answers", metadata: ["pid": "\(started.id)", "after": "\(ContinuousClock.now - began)"])
@@ -105,7 +106,7 @@ public actor ContainerdEngine: Service {
       try await Task.sleep(for: .milliseconds(20))
     }
     throw EngineError.notAnswering(
-      socket: layout.socket, after: Self.startLimit, logTail: FileTree.tail(of: layout.logFile, bytes: 2000))
+      socket: layout.socket, after: Self.startLimit, logTail: SmallFile.tail(of: layout.logFile, bytes: 2000))
   }
 
   /// Ends containerd and its shims' parent; call after the node's pods were stopped.
@@ -176,17 +177,17 @@ public actor ContainerdEngine: Service {
   /// - Returns: whether the configuration differs from the one on disk.
   private func prepare() throws(EngineError) -> Bool {
     for name in ["containerd", "containerd-shim-runc-v2", "runc", "ctr"]
-    where !FileTree.isExecutable(layout.program(name)) {
+    where !SmallFile.isExecutable(layout.program(name)) {
       throw .programMissing(name: name, directory: layout.programs)
     }
-    for name in ["bridge", "host-local"] where !FileTree.isExecutable("\(layout.networkPlugins)/\(name)") {
+    for name in ["bridge", "host-local"] where !SmallFile.isExecutable("\(layout.networkPlugins)/\(name)") {
       throw .programMissing(name: name, directory: layout.networkPlugins)
     }
-    do throws(FileError) {
-      try FileTree.makeDirectory(layout.root, mode: 0o700)
-      try FileTree.makeDirectory(layout.state, mode: 0o700)
-      try FileTree.makeDirectory(layout.networkConfigurations)
-      try FileTree.makeDirectory(layout.networkLeases)
+    do throws(SystemError) {
+      try Directory.make(layout.root, permissions: 0o700)
+      try Directory.make(layout.state, permissions: 0o700)
+      try Directory.make(layout.networkConfigurations)
+      try Directory.make(layout.networkLeases)
       let masquerade = configuration.network.masquerade ?? Self.availableMasquerade()
       if masquerade == .none, configuration.network.masquerade == nil {
         logger.warning("neither iptables nor nft is installed: pods will not reach other networks")
@@ -199,21 +200,21 @@ public actor ContainerdEngine: Service {
   }
 
   @discardableResult
-  private func writeIfChanged(_ bytes: [UInt8], to path: String) throws(FileError) -> Bool {
-    if let present = try? FileTree.read(path), present == bytes { return false }
-    try FileTree.replace(path, with: bytes, mode: 0o600)
+  private func writeIfChanged(_ bytes: [UInt8], to path: String) throws(SystemError) -> Bool {
+    if let present = try? SmallFile.read(path), present == bytes { return false }
+    try DurableFile.write(bytes, to: path, permissions: 0o600)
     return true
   }
 
   private static func availableMasquerade() -> PodNetwork.Masquerade {
     let directories = ["/usr/local/sbin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
-    func has(_ program: String) -> Bool { directories.contains { FileTree.isExecutable("\($0)/\(program)") } }
+    func has(_ program: String) -> Bool { directories.contains { SmallFile.isExecutable("\($0)/\(program)") } }
     if has("iptables") { return .iptables }
     return has("nft") ? .nftables : .none
   }
 
   private func record(_ process: DetachedProcess) throws(EngineError) {
-    do { try FileTree.replace(layout.processFile, with: Array("\(process.id)\n".utf8)) } catch {
+    do { try DurableFile.write(Array("\(process.id)\n".utf8), to: layout.processFile, permissions: 0o644) } catch {
       throw .cannotPrepare(error)
     }
   }

@@ -1,9 +1,11 @@
+import LinuxSystem
+
 /// Why the container engine is not there, and what to do about it.
 public enum EngineError: Error, Sendable, CustomStringConvertible {
   /// A program or network plugin is not where it should be.
   case programMissing(name: String, directory: String)
   /// A directory or file of the engine can't be written.
-  case cannotPrepare(FileError)
+  case cannotPrepare(SystemError)
   /// The process ended before it answered.
   case didNotStart(exit: String, logTail: String, logFile: String)
   /// The process runs, but its socket does not answer.

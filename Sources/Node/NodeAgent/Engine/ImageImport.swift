@@ -1,4 +1,5 @@
 import CRI
+import LinuxSystem
 import Subprocess
 
 /// Loads image archives into containerd, for machines without a registry.
@@ -13,7 +14,7 @@ public struct ImageImport: Sendable {
   /// - Throws: `EngineError.commandFailed`; containerd has to run.
   @discardableResult
   public func load(archive: String) async throws -> [String] {
-    guard FileTree.isExecutable(layout.program("ctr")) else {
+    guard SmallFile.isExecutable(layout.program("ctr")) else {
       throw EngineError.programMissing(name: "ctr", directory: layout.programs)
     }
     let before = try await names()

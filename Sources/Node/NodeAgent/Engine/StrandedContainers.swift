@@ -1,3 +1,5 @@
+import LinuxSystem
+
 #if canImport(Glibc)
   import Glibc
 #endif
@@ -17,8 +19,8 @@ struct StrandedContainers {
   func waiting() -> [pid_t: String] {
     let fifos = "\(stateDirectory)/runc/"
     var found: [pid_t: String] = [:]
-    for name in FileTree.names(in: "/proc") {
-      guard let id = pid_t(name), FileTree.readText("/proc/\(name)/comm")?.hasPrefix("runc:[") == true else { continue }
+    for name in Directory.namesIfReadable(in: "/proc") {
+      guard let id = pid_t(name), SmallFile.text("/proc/\(name)/comm")?.hasPrefix("runc:[") == true else { continue }
       found[id] = Self.container(of: name, fifos: fifos)
     }
     return found
@@ -26,7 +28,7 @@ struct StrandedContainers {
 
   /// The container whose fifo the process holds: `<state>/runc/<namespace>/<container>/exec.fifo`.
   private static func container(of process: String, fifos: String) -> String? {
-    for descriptor in FileTree.names(in: "/proc/\(process)/fd") {
+    for descriptor in Directory.namesIfReadable(in: "/proc/\(process)/fd") {
       var buffer = [CChar](repeating: 0, count: 4096)
       let length = readlink("/proc/\(process)/fd/\(descriptor)", &buffer, buffer.count)
       guard length > 0 else { continue }

@@ -1,5 +1,6 @@
 import KubernetesAPI
 import KubernetesClient
+import LinuxSystem
 
 /// Turns the bytes of a log file into what a reader asked for.
 struct ContainerLogFilter {
@@ -51,7 +52,7 @@ struct ContainerLogFilter {
   /// The end of a log as the message of a container that left none: at most 80 lines and 2 KiB (core/v1
   /// `TerminationMessageFallbackToLogsOnError`).
   static func lastWords(ofLog path: String) -> String {
-    guard let bytes = try? FileTree.read(path) else { return "" }
+    guard let bytes = try? SmallFile.read(path) else { return "" }
     var filter = ContainerLogFilter(PodLogOptions(), now: .now)
     return String(decoding: filter.take(bytes[offset(ofLast: 80, in: bytes)...]).suffix(2048), as: UTF8.self)
   }

@@ -1,3 +1,4 @@
+import LinuxSystem
 import NIOCore
 import NIOPosix
 
@@ -13,10 +14,10 @@ final class FileWatch: Sendable {
   /// Watches writes, creations and renames in a directory.
   init(directory: String) async throws {
     let descriptor = inotify_init1(Int32(IN_NONBLOCK) | Int32(IN_CLOEXEC))
-    guard descriptor >= 0 else { throw FileError("inotify", directory) }
+    guard descriptor >= 0 else { throw SystemError.last("inotify", directory) }
     let mask = UInt32(IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE | IN_DELETE_SELF | IN_DELETE)
     guard inotify_add_watch(descriptor, directory, mask) >= 0 else {
-      let error = FileError("watch", directory)
+      let error = SystemError.last("watch", directory)
       Glibc.close(descriptor)
       throw error
     }

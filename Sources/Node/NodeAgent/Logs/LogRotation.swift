@@ -1,5 +1,6 @@
 import CRI
 import KubernetesAPI
+import LinuxSystem
 
 #if canImport(Glibc)
   import Glibc
@@ -14,7 +15,7 @@ enum LogRotation {
   /// `<attempt>.log.<number>`, oldest first.
   static func rotatedFiles(place: String, attempt: Int) -> [String] {
     let prefix = "\(attempt).log."
-    return FileTree.names(in: place).compactMap { name in
+    return Directory.namesIfReadable(in: place).compactMap { name in
       name.hasPrefix(prefix) ? Int(name.dropFirst(prefix.count)) : nil
     }.sorted().map { "\(place)/\(prefix)\($0)" }
   }
@@ -26,7 +27,7 @@ enum LogRotation {
     guard stat(current, &status) == 0, Int(status.st_size) > fileBytes else { return }
     let rotated = rotatedFiles(place: place, attempt: attempt)
     let last = rotated.last.flatMap { $0.split(separator: ".").last.flatMap { Int($0) } } ?? 0
-    guard rename(current, "\(current).\(last + 1)") == 0 else { throw FileError("rename", current) }
+    guard rename(current, "\(current).\(last + 1)") == 0 else { throw SystemError.last("rename", current) }
     _ = try await runtime.runtime.reopenContainerLog(
       .with { $0.containerID = containerID }, options: RuntimeClient.within(.seconds(10)))
     for old in (rotated + ["\(current).\(last + 1)"]).dropLast(files - 1) { unlink(old) }

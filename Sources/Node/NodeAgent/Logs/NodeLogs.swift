@@ -1,6 +1,7 @@
 import JSONDocument
 public import KubernetesAPI
 public import KubernetesClient
+import LinuxSystem
 
 #if canImport(Glibc)
   import Glibc
@@ -72,7 +73,7 @@ public struct NodeLogs: PodLogSource {
 
   /// Numbers of a container's runs that have a log, in order.
   static func attempts(in place: String) -> [Int] {
-    FileTree.names(in: place).compactMap { $0.hasSuffix(".log") ? Int($0.dropLast(4)) : nil }.sorted()
+    Directory.namesIfReadable(in: place).compactMap { $0.hasSuffix(".log") ? Int($0.dropLast(4)) : nil }.sorted()
   }
 }
 
@@ -92,7 +93,7 @@ struct ContainerLogReader: AsyncSequence, Sendable {
     private var filter: ContainerLogFilter
     /// Files still to read, oldest first; the last one is the current log.
     private var files: [String]?
-    private var descriptor: OpenFile?
+    private var descriptor: LogFile?
     private var watch: FileWatch?
     private var changes: AsyncStream<Void>.Iterator?
     private var isAtEnd = false
@@ -114,13 +115,13 @@ struct ContainerLogReader: AsyncSequence, Sendable {
         }
         if let next = files?.first {
           files?.removeFirst()
-          descriptor = OpenFile(next)
+          descriptor = LogFile(next)
           continue
         }
         guard reader.follows, !isAtEnd else { return nil }
         // The log was rotated: read on in the new file.
         if let descriptor, descriptor.isReplaced(at: current) {
-          self.descriptor = OpenFile(current)
+          self.descriptor = LogFile(current)
           continue
         }
         if isRunOver { isAtEnd = true }
@@ -136,7 +137,7 @@ struct ContainerLogReader: AsyncSequence, Sendable {
 
     /// The run has ended: the log writer left a mark, a newer run has a log, or the directory is gone.
     private var isRunOver: Bool {
-      if FileTree.exists("\(reader.place)/\(reader.attempt).ended") { return true }
+      if FileStatus.exists("\(reader.place)/\(reader.attempt).ended") { return true }
       let attempts = NodeLogs.attempts(in: reader.place)
       return attempts.isEmpty || attempts.contains { $0 > reader.attempt }
     }
@@ -154,11 +155,11 @@ struct ContainerLogReader: AsyncSequence, Sendable {
         var start = 0
         // From the newest file back until there are lines enough.
         while let path = all.popLast() {
-          let bytes = (try? FileTree.read(path)) ?? []
+          let bytes = (try? SmallFile.read(path)) ?? []
           start = ContainerLogFilter.offset(ofLast: wanted, in: bytes)
           if start > 0 || all.isEmpty || wanted == 0 {
             let newer = (rotated + [current]).drop { $0 != path }.dropFirst()
-            descriptor = OpenFile(path, from: start)
+            descriptor = LogFile(path, from: start)
             files = Array(newer)
             return
           }
@@ -171,7 +172,7 @@ struct ContainerLogReader: AsyncSequence, Sendable {
 }
 
 /// A file being read; closed with its last reference.
-final class OpenFile {
+final class LogFile {
   private let descriptor: Int32
 
   init?(_ path: String, from offset: Int = 0) {
@@ -186,7 +187,7 @@ final class OpenFile {
   func read() throws -> [UInt8]? {
     var chunk = [UInt8](repeating: 0, count: 64 << 10)
     let count = Glibc.read(descriptor, &chunk, chunk.count)
-    guard count >= 0 else { throw FileError("read", "log") }
+    guard count >= 0 else { throw SystemError.last("read", "log") }
     return count == 0 ? nil : Array(chunk[..<count])
   }
 

@@ -1,4 +1,5 @@
 import JSONDocument
+import LinuxSystem
 
 #if canImport(Glibc)
   import Glibc
@@ -24,11 +25,11 @@ struct MachineFacts: Hashable, Sendable {
     }
     var disk = statvfs()
     let diskBytes = statvfs(directory, &disk) == 0 ? Int64(disk.f_blocks) * Int64(disk.f_frsize) : 0
-    let memory = (FileTree.readText("/proc/meminfo") ?? "").split(separator: "\n").first { $0.hasPrefix("MemTotal:") }
+    let memory = (SmallFile.text("/proc/meminfo") ?? "").split(separator: "\n").first { $0.hasPrefix("MemTotal:") }
     let kibibytes = memory?.split(separator: " ").dropFirst().first.flatMap { Int64($0) } ?? 0
-    let release = (FileTree.readText("/etc/os-release") ?? "").split(separator: "\n")
+    let release = (SmallFile.text("/etc/os-release") ?? "").split(separator: "\n")
       .first { $0.hasPrefix("PRETTY_NAME=") }
-    func line(_ path: String) -> String { (FileTree.readText(path) ?? "").filter { $0 != "\n" } }
+    func line(_ path: String) -> String { (SmallFile.text(path) ?? "").filter { $0 != "\n" } }
     return MachineFacts(
       cores: max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))), memoryBytes: kibibytes << 10, diskBytes: diskBytes,
       architecture: architectureName(text(names.machine)), kernel: text(names.release),

@@ -3,6 +3,7 @@ import GRPCCore
 import JSONDocument
 import KubernetesAPI
 public import KubernetesClient
+import LinuxSystem
 public import Logging
 public import ServiceLifecycle
 
@@ -43,7 +44,7 @@ public actor NodeAgent: Service {
   }
 
   public func run() async throws {
-    try FileTree.makeDirectory(configuration.directory, mode: 0o755)
+    try Directory.make(configuration.directory, permissions: 0o755)
     let facts = MachineFacts.read(directory: configuration.directory)
     let node = NodeFacts(
       name: configuration.name, address: configuration.address, memoryBytes: facts.memoryBytes,

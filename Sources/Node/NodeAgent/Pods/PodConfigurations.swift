@@ -2,6 +2,7 @@ import CRI
 import Foundation
 import JSONDocument
 import KubernetesAPI
+import LinuxSystem
 
 /// Facts of this node that pods' configurations need.
 struct NodeFacts: Sendable {
@@ -90,7 +91,7 @@ struct PodConfigurations: Sendable {
 
   private static func hostResolver() -> Runtime_V1_DNSConfig {
     var config = Runtime_V1_DNSConfig()
-    for line in (FileTree.readText("/etc/resolv.conf") ?? "").split(separator: "\n") {
+    for line in (SmallFile.text("/etc/resolv.conf") ?? "").split(separator: "\n") {
       let words = line.split(separator: " ").map(String.init)
       switch words.first {
       case "nameserver": config.servers += words.dropFirst().prefix(1)

@@ -3,6 +3,7 @@ import GRPCCore
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
+import LinuxSystem
 import Logging
 
 #if canImport(Glibc)
@@ -72,15 +73,15 @@ extension PodWorker {
     }
     let attempt = (old.map { Int($0.metadata.attempt) }.max() ?? -1) + 1
     let configuration = configurations.sandbox(attempt: attempt)
-    try FileTree.makeDirectory(configurations.logDirectory)
-    try FileTree.makeDirectory(configurations.podDirectory, mode: 0o750)
+    try Directory.make(configurations.logDirectory)
+    try Directory.make(configurations.podDirectory, permissions: 0o750)
     let id = try await toTheEnd {
       try await runtime.runPodSandbox(.with { $0.config = configuration }, options: options).podSandboxID
     }
     var address = context.node.address
     if !pod.isHostNetwork {
       address = try await runtime.podSandboxStatus(.with { $0.podSandboxID = id }, options: options).status.network.ip
-      try FileTree.write(
+      try SmallFile.write(
         Array(configurations.hostsFile(podIP: address).utf8), to: "\(configurations.podDirectory)/hosts")
     }
     let made = Sandbox(id: id, attempt: attempt, address: address)
@@ -319,14 +320,14 @@ extension PodWorker {
     var configuration = try configurations.container(
       container, attempt: attempt, imageID: imageID, environment: environment, hostPaths: hostPaths ?? [:])
     let terminationLog = configurations.terminationLog(name, attempt: attempt)
-    try FileTree.makeDirectory(String(terminationLog.dropLast("/\(attempt).termination".count)))
-    try FileTree.write([], to: terminationLog, mode: 0o666)
+    try Directory.make(String(terminationLog.dropLast("/\(attempt).termination".count)))
+    try SmallFile.write([], to: terminationLog, permissions: 0o666)
     configuration.mounts.append(
       .with {
         $0.hostPath = terminationLog
         $0.containerPath = container["terminationMessagePath"].string ?? "/dev/termination-log"
       })
-    try FileTree.makeDirectory("\(configurations.logDirectory)/\(name)")
+    try Directory.make("\(configurations.logDirectory)/\(name)")
     let sandboxConfiguration = configurations.sandbox(attempt: sandbox.attempt)
     let options = RuntimeClient.within(.seconds(240))
     let runtime = context.runtime.runtime
@@ -382,7 +383,7 @@ extension PodWorker {
       {
         unlink(path)
       }
-      try? FileTree.remove(configurations.terminationLog(name, attempt: old.attempt))
+      try? Directory.removeTree(configurations.terminationLog(name, attempt: old.attempt))
     }
   }
 }

@@ -3,6 +3,7 @@ import GRPCCore
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
+import LinuxSystem
 import Logging
 
 /// The way down: hooks and signals, sandbox, volumes, directories, and the object last.
@@ -34,7 +35,7 @@ extension PodWorker {
     try await removeSandboxes()
     try await context.volumes.unmount(podUID: pod.uid)
     try await context.volumes.removeDirectory(podUID: pod.uid)
-    if !isDraining { try FileTree.remove(configurations.logDirectory) }
+    if !isDraining { try Directory.removeTree(configurations.logDirectory) }
     if pod.isBeingDeleted, !isObjectGone, !isDraining {
       do {
         try await context.client.delete(

@@ -4,6 +4,7 @@ import GRPCCore
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
+import LinuxSystem
 import Logging
 
 /// Makes one pod be what its object says, and its object say what it is.
@@ -209,8 +210,8 @@ actor PodWorker {
     let configurations = PodConfigurations(pod: pod, node: context.node)
     let path = configurations.terminationLog(record.name, attempt: record.attempt)
     // Tells those who follow the log that nothing more comes.
-    try? FileTree.write([], to: "\(configurations.logDirectory)/\(record.name)/\(record.attempt).ended")
-    if let bytes = try? FileTree.read(path, limit: 4096), !bytes.isEmpty {
+    try? SmallFile.write([], to: "\(configurations.logDirectory)/\(record.name)/\(record.attempt).ended")
+    if let bytes = try? SmallFile.read(path, limit: 4096), !bytes.isEmpty {
       exit.message = String(decoding: bytes.prefix(4096), as: UTF8.self)
     }
     if exit.message.isEmpty, exit.code != 0, fallsBackToLogs(record.name) {

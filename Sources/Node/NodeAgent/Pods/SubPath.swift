@@ -1,3 +1,5 @@
+import LinuxSystem
+
 #if canImport(Glibc)
   import Glibc
 #endif
@@ -30,15 +32,15 @@ enum SubPath {
       throw PodProblem("CreateContainerConfigError", "subPath \"\(path)\" must be relative and must not contain \"..\"")
     }
     var parent = open(volume, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard parent >= 0 else { throw PodProblem("CreateContainerConfigError", "\(FileError("open", volume))") }
+    guard parent >= 0 else { throw PodProblem("CreateContainerConfigError", "\(SystemError.last("open", volume))") }
     defer { close(parent) }
     for (index, component) in components.enumerated() where component != "." {
       if mkdirat(parent, component, 0o755) != 0, errno != EEXIST {
-        throw PodProblem("CreateContainerConfigError", "\(FileError("mkdir", "\(volume)/\(path)"))")
+        throw PodProblem("CreateContainerConfigError", "\(SystemError.last("mkdir", "\(volume)/\(path)"))")
       }
       var status = stat()
       guard fstatat(parent, component, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
-        throw PodProblem("CreateContainerConfigError", "\(FileError("stat", "\(volume)/\(path)"))")
+        throw PodProblem("CreateContainerConfigError", "\(SystemError.last("stat", "\(volume)/\(path)"))")
       }
       let kind = status.st_mode & S_IFMT
       if kind == S_IFREG, index == components.count - 1 { break }
@@ -48,7 +50,7 @@ enum SubPath {
       }
       let child = openat(parent, component, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
       guard child >= 0 else {
-        throw PodProblem("CreateContainerConfigError", "\(FileError("open", "\(volume)/\(path)"))")
+        throw PodProblem("CreateContainerConfigError", "\(SystemError.last("open", "\(volume)/\(path)"))")
       }
       close(parent)
       parent = child

@@ -1,3 +1,5 @@
+import LinuxSystem
+
 #if canImport(Glibc)
   import Glibc
 #endif
@@ -10,9 +12,9 @@ public struct DetachedProcess: Hashable, Sendable {
   private static let ownSession: Int16 = 0x80
 
   /// Starts a program with its own session, no input, and its output appended to a file.
-  /// - Throws: `FileError` if it cannot be started.
+  /// - Throws: `SystemError` if it cannot be started.
   public static func start(_ program: String, _ arguments: [String], environment: [String: String], output: String)
-    throws(FileError) -> DetachedProcess
+    throws(SystemError) -> DetachedProcess
   {
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
@@ -32,7 +34,7 @@ public struct DetachedProcess: Hashable, Sendable {
     posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_APPEND, 0o600)
     posix_spawn_file_actions_adddup2(&actions, 1, 2)
     // Descriptors that some library opened without O_CLOEXEC must not live as long as the new process does.
-    for descriptor in FileTree.names(in: "/proc/self/fd").compactMap({ Int32($0) }) where descriptor > 2 {
+    for descriptor in Directory.namesIfReadable(in: "/proc/self/fd").compactMap({ Int32($0) }) where descriptor > 2 {
       posix_spawn_file_actions_addclose(&actions, descriptor)
     }
 
@@ -41,7 +43,7 @@ public struct DetachedProcess: Hashable, Sendable {
     defer { for pointer in argumentPointers + environmentPointers { free(pointer) } }
     var id: pid_t = 0
     let failure = posix_spawn(&id, program, &actions, &attributes, argumentPointers, environmentPointers)
-    guard failure == 0 else { throw FileError("start", program, errno: failure) }
+    guard failure == 0 else { throw SystemError("start", program, errno: failure) }
     return DetachedProcess(id: id)
   }
 
@@ -52,8 +54,8 @@ public struct DetachedProcess: Hashable, Sendable {
       wanted += Array(argument.utf8)
       wanted.append(0)
     }
-    for name in FileTree.names(in: "/proc") {
-      guard let id = pid_t(name), let line = try? FileTree.read("/proc/\(name)/cmdline"), line == wanted else {
+    for name in Directory.namesIfReadable(in: "/proc") {
+      guard let id = pid_t(name), let line = try? SmallFile.read("/proc/\(name)/cmdline"), line == wanted else {
         continue
       }
       let process = DetachedProcess(id: id)
@@ -64,8 +66,8 @@ public struct DetachedProcess: Hashable, Sendable {
 
   /// Every running process that has `argument` among its arguments.
   static func all(withArgument argument: String) -> [DetachedProcess] {
-    FileTree.names(in: "/proc").compactMap { name in
-      guard let id = pid_t(name), let line = try? FileTree.read("/proc/\(name)/cmdline") else { return nil }
+    Directory.namesIfReadable(in: "/proc").compactMap { name in
+      guard let id = pid_t(name), let line = try? SmallFile.read("/proc/\(name)/cmdline") else { return nil }
       let arguments = line.split(separator: 0)
       let process = DetachedProcess(id: id)
       return arguments.contains { $0.elementsEqual(argument.utf8) } && process.isRunning ? process : nil
@@ -78,12 +80,12 @@ public struct DetachedProcess: Hashable, Sendable {
     if waitpid(id, &status, WNOHANG) == id { return false }
     guard kill(id, 0) == 0 || errno == EPERM else { return false }
     // An orphan that nobody reaps (a container without an init) stays as a zombie.
-    guard let stat = FileTree.readText("/proc/\(id)/stat"), let end = stat.lastIndex(of: ")") else { return false }
+    guard let stat = SmallFile.text("/proc/\(id)/stat"), let end = stat.lastIndex(of: ")") else { return false }
     return stat[end...].dropFirst(2).first != "Z"
   }
 
   /// Whether its name (at most 15 characters, as the kernel keeps it) is this.
-  func isNamed(_ name: String) -> Bool { FileTree.readText("/proc/\(id)/comm")?.hasPrefix(name.prefix(15)) ?? false }
+  func isNamed(_ name: String) -> Bool { SmallFile.text("/proc/\(id)/comm")?.hasPrefix(name.prefix(15)) ?? false }
 
   func signal(_ number: Int32) { kill(id, number) }
 

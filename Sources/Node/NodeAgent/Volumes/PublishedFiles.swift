@@ -1,3 +1,5 @@
+import LinuxSystem
+
 #if canImport(Glibc)
   import Glibc
 #endif
@@ -15,52 +17,54 @@ enum PublishedFiles {
 
   /// Makes the directory hold exactly these files. Does nothing if it does already.
   /// - Parameter files: by relative path; paths with `..` are refused.
-  static func publish(_ files: [String: File], in directory: String) throws(FileError) {
+  static func publish(_ files: [String: File], in directory: String) throws(SystemError) {
     for path in files.keys where path.hasPrefix("/") || path.split(separator: "/").contains("..") || path.isEmpty {
-      throw FileError("publish", path, errno: EINVAL)
+      throw SystemError("publish", path, errno: EINVAL)
     }
-    try FileTree.makeDirectory(directory)
+    try Directory.make(directory)
     let current = linkTarget("\(directory)/..data")
     if let current, isCurrent(files, "\(directory)/\(current)") { return }
     var number = current.flatMap { Int($0.dropFirst("..v".count)) } ?? 0
-    repeat { number += 1 } while FileTree.exists("\(directory)/..v\(number)")
+    repeat { number += 1 } while FileStatus.exists("\(directory)/..v\(number)")
     let version = "..v\(number)"
     for (path, file) in files {
       if let slash = path.lastIndex(of: "/") {
-        try FileTree.makeDirectory("\(directory)/\(version)/\(path[..<slash])")
+        try Directory.make("\(directory)/\(version)/\(path[..<slash])")
       } else {
-        try FileTree.makeDirectory("\(directory)/\(version)")
+        try Directory.make("\(directory)/\(version)")
       }
-      try FileTree.write(file.bytes, to: "\(directory)/\(version)/\(path)", mode: file.mode)
+      try SmallFile.write(file.bytes, to: "\(directory)/\(version)/\(path)", permissions: file.mode)
     }
-    try FileTree.makeDirectory("\(directory)/\(version)")
+    try Directory.make("\(directory)/\(version)")
     unlink("\(directory)/..data.new")
-    guard symlink(version, "\(directory)/..data.new") == 0 else { throw FileError("symlink", directory) }
-    guard rename("\(directory)/..data.new", "\(directory)/..data") == 0 else { throw FileError("rename", directory) }
+    guard symlink(version, "\(directory)/..data.new") == 0 else { throw SystemError.last("symlink", directory) }
+    guard rename("\(directory)/..data.new", "\(directory)/..data") == 0 else {
+      throw SystemError.last("rename", directory)
+    }
     let tops = Set(files.keys.map { String($0.prefix { $0 != "/" }) })
-    for name in FileTree.names(in: directory) where !name.hasPrefix("..") && !tops.contains(name) {
+    for name in Directory.namesIfReadable(in: directory) where !name.hasPrefix("..") && !tops.contains(name) {
       unlink("\(directory)/\(name)")
     }
     for name in tops where symlink("..data/\(name)", "\(directory)/\(name)") != 0 && errno != EEXIST {
-      throw FileError("symlink", "\(directory)/\(name)")
+      throw SystemError.last("symlink", "\(directory)/\(name)")
     }
-    for name in FileTree.names(in: directory) where name.hasPrefix("..v") && name != version {
-      try FileTree.remove("\(directory)/\(name)")
+    for name in Directory.namesIfReadable(in: directory) where name.hasPrefix("..v") && name != version {
+      try Directory.removeTree("\(directory)/\(name)")
     }
   }
 
   private static func isCurrent(_ files: [String: File], _ version: String) -> Bool {
     var count = 0
     func visit(_ prefix: String) {
-      for name in FileTree.names(in: "\(version)/\(prefix)") {
+      for name in Directory.namesIfReadable(in: "\(version)/\(prefix)") {
         let path = prefix.isEmpty ? name : "\(prefix)/\(name)"
-        if FileTree.isDirectory("\(version)/\(path)") { visit(path) } else { count += 1 }
+        if FileStatus.isDirectory("\(version)/\(path)") { visit(path) } else { count += 1 }
       }
     }
     visit("")
     return count == files.count
       && files.allSatisfy { path, file in
-        guard let bytes = try? FileTree.read("\(version)/\(path)") else { return false }
+        guard let bytes = try? SmallFile.read("\(version)/\(path)") else { return false }
         return bytes == file.bytes
       }
   }

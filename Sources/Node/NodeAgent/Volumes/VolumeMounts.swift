@@ -2,6 +2,7 @@ import GRPCCore
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
+import LinuxSystem
 import Logging
 
 #if canImport(Glibc)
@@ -32,7 +33,7 @@ actor VolumeMounts {
   nonisolated func podDirectory(_ uid: String) -> String { "\(directory)/pods/\(uid)" }
 
   /// Uids of pods that have a directory.
-  nonisolated var knownPods: [String] { FileTree.names(in: "\(directory)/pods") }
+  nonisolated var knownPods: [String] { Directory.namesIfReadable(in: "\(directory)/pods") }
 
   // MARK: Preparing
 
@@ -66,11 +67,11 @@ actor VolumeMounts {
     }
     if !volume["emptyDir"].isNull {
       let path = "\(volumes)/empty/\(name)"
-      try FileTree.makeDirectory(path, mode: 0o777)
+      try Directory.make(path, permissions: 0o777)
       chmod(path, 0o777)
       if volume["emptyDir"]["medium"].string == "Memory", !Self.isMounted(path) {
-        let size = volume["emptyDir"]["sizeLimit"].quantity.map { ",size=\($0.value)" } ?? ""
-        guard mount("tmpfs", path, "tmpfs", 0, "mode=0777\(size)") == 0 else { throw FileError("mount", path) }
+        let size = volume["emptyDir"]["sizeLimit"].quantity.map { ["size=\($0.value)"] } ?? []
+        try Mounts.mount("tmpfs", at: path, type: "tmpfs", options: ["mode=0777"] + size)
       }
       return path
     }
@@ -85,7 +86,7 @@ actor VolumeMounts {
     let kinds = volume.members.keys.filter { $0 != "name" }.sorted().joined(separator: ", ")
     if kinds.isEmpty {
       let path = "\(volumes)/empty/\(name)"
-      try FileTree.makeDirectory(path, mode: 0o777)
+      try Directory.make(path, permissions: 0o777)
       chmod(path, 0o777)
       return path
     }
@@ -96,8 +97,8 @@ actor VolumeMounts {
   private func hostPath(_ path: String, type: String) throws -> String {
     var status = stat()
     switch type {
-    case "DirectoryOrCreate": try FileTree.makeDirectory(path)
-    case "FileOrCreate": if !FileTree.exists(path) { try FileTree.write([], to: path) }
+    case "DirectoryOrCreate": try Directory.make(path)
+    case "FileOrCreate": if !FileStatus.exists(path) { try SmallFile.write([], to: path) }
     default: break
     }
     let isThere = stat(path, &status) == 0
@@ -144,14 +145,14 @@ actor VolumeMounts {
     let target = "\(place)/mount"
     await acquire(volume.handle)
     defer { release(volume.handle) }
-    if FileTree.exists("\(place).json"), Self.isMounted(target) { return target }
+    if FileStatus.exists("\(place).json"), Self.isMounted(target) { return target }
     let driver = try self.driver(volume)
     let staging = stagingDirectory(volume)
-    try FileTree.makeDirectory("\(staging)/mount", mode: 0o750)
-    try FileTree.makeDirectory(place, mode: 0o750)
+    try Directory.make("\(staging)/mount", permissions: 0o750)
+    try Directory.make(place, permissions: 0o750)
     // Intent first: from here on a teardown knows what to take back.
-    try FileTree.replace("\(staging)/volume.json", with: volume.json.encoded())
-    try FileTree.replace("\(place).json", with: volume.json.encoded())
+    try DurableFile.write(volume.json.encoded(), to: "\(staging)/volume.json", permissions: 0o644)
+    try DurableFile.write(volume.json.encoded(), to: "\(place).json", permissions: 0o644)
     try await driver.stage(volume, at: "\(staging)/mount")
     try await driver.publish(volume, staged: "\(staging)/mount", at: target)
     return target
@@ -162,38 +163,38 @@ actor VolumeMounts {
   /// Unmounts a pod's volumes; its directory stays until `removeDirectory`.
   func unmount(podUID: String) async throws {
     let volumes = "\(podDirectory(podUID))/volumes"
-    for name in FileTree.names(in: "\(volumes)/csi") where name.hasSuffix(".json") {
+    for name in Directory.namesIfReadable(in: "\(volumes)/csi") where name.hasSuffix(".json") {
       try await unpublish(record: "\(volumes)/csi/\(name)", target: "\(volumes)/csi/\(name.dropLast(5))/mount")
     }
-    for name in FileTree.names(in: "\(volumes)/empty") where Self.isMounted("\(volumes)/empty/\(name)") {
-      guard umount2("\(volumes)/empty/\(name)", 0) == 0 else { throw FileError("umount", "\(volumes)/empty/\(name)") }
+    for name in Directory.namesIfReadable(in: "\(volumes)/empty") where Self.isMounted("\(volumes)/empty/\(name)") {
+      try Mounts.unmount("\(volumes)/empty/\(name)")
     }
   }
 
   /// Removes what is left of a pod, after `unmount`.
-  func removeDirectory(podUID: String) throws { try FileTree.remove(podDirectory(podUID)) }
+  func removeDirectory(podUID: String) throws { try Directory.removeTree(podDirectory(podUID)) }
 
   private func unpublish(record: String, target: String) async throws {
-    guard let bytes = try? FileTree.read(record), let json = try? JSONValue(parsing: bytes),
+    guard let bytes = try? SmallFile.read(record), let json = try? JSONValue(parsing: bytes),
       let volume = CSIVolume(json: json)
-    else { return try FileTree.remove(record) }
+    else { return try Directory.removeTree(record) }
     await acquire(volume.handle)
     defer { release(volume.handle) }
     let driver = try self.driver(volume)
     try await driver.unpublish(volume, at: target)
-    try FileTree.remove(String(target.dropLast("/mount".count)))
-    try FileTree.remove(record)
+    try Directory.removeTree(String(target.dropLast("/mount".count)))
+    try Directory.removeTree(record)
     guard !isPublished(volume) else { return }
     let staging = stagingDirectory(volume)
     try await driver.unstage(volume, at: "\(staging)/mount")
-    try FileTree.remove(staging)
+    try Directory.removeTree(staging)
   }
 
   /// Unstages volumes that no pod uses: left over when this process ended between two steps.
   func removeOrphans() async {
-    for name in FileTree.names(in: "\(directory)/csi") {
+    for name in Directory.namesIfReadable(in: "\(directory)/csi") {
       let staging = "\(directory)/csi/\(name)"
-      guard let bytes = try? FileTree.read("\(staging)/volume.json"), let json = try? JSONValue(parsing: bytes),
+      guard let bytes = try? SmallFile.read("\(staging)/volume.json"), let json = try? JSONValue(parsing: bytes),
         let volume = CSIVolume(json: json)
       else { continue }
       await acquire(volume.handle)
@@ -201,7 +202,7 @@ actor VolumeMounts {
       guard !isPublished(volume) else { continue }
       do {
         try await driver(volume).unstage(volume, at: "\(staging)/mount")
-        try FileTree.remove(staging)
+        try Directory.removeTree(staging)
         logger.info("unstaged a volume that no pod uses", metadata: ["volume": .string(volume.handle)])
       } catch {
         logger.warning(
@@ -213,8 +214,8 @@ actor VolumeMounts {
   private func isPublished(_ volume: CSIVolume) -> Bool {
     knownPods.contains { uid in
       let place = "\(podDirectory(uid))/volumes/csi"
-      return FileTree.names(in: place).contains { name in
-        guard name.hasSuffix(".json"), let bytes = try? FileTree.read("\(place)/\(name)"),
+      return Directory.namesIfReadable(in: place).contains { name in
+        guard name.hasSuffix(".json"), let bytes = try? SmallFile.read("\(place)/\(name)"),
           let json = try? JSONValue(parsing: bytes)
         else { return false }
         return json["driver"].string == volume.driver && json["handle"].string == volume.handle
@@ -237,13 +238,8 @@ actor VolumeMounts {
   }
 
   static func isMounted(_ path: String) -> Bool {
-    guard let real = realpath(path, nil) else { return false }
-    defer { free(real) }
-    let wanted = String(cString: real)
-    return (FileTree.readText("/proc/self/mountinfo") ?? "").split(separator: "\n").contains { line in
-      let columns = line.split(separator: " ", maxSplits: 5)
-      return columns.count > 4 && columns[4] == wanted
-    }
+    guard let real = try? Directory.canonicalPath(path) else { return false }
+    return (try? Mounts.table())?.top(at: real) != nil
   }
 
   // MARK: One step at a time for a volume

@@ -1,0 +1,84 @@
+import Glibc
+import Testing
+
+@testable import LinuxSystem
+
+@Suite struct DirectoryTests {
+  @Test func `Only the directory itself gets the permissions that were asked for`() throws {
+    let directory = try TemporaryDirectory()
+    defer { directory.remove() }
+    try Directory.make("\(directory.path)/a/b/secret", permissions: 0o700)
+    func permissions(_ path: String) -> mode_t {
+      var status = stat()
+      return lstat("\(directory.path)/\(path)", &status) == 0 ? status.st_mode & 0o777 : 0
+    }
+    #expect(permissions("a") == 0o755 && permissions("a/b") == 0o755 && permissions("a/b/secret") == 0o700)
+    try SmallFile.write([], to: "\(directory.path)/file")
+    #expect(throws: SystemError("mkdir", "\(directory.path)/file", errno: ENOTDIR)) {
+      try Directory.make("\(directory.path)/file")
+    }
+  }
+
+  @Test func `A tree goes with its links, but not with what they point to`() throws {
+    let directory = try TemporaryDirectory()
+    defer { directory.remove() }
+    try Directory.make("\(directory.path)/outside")
+    try SmallFile.write([1], to: "\(directory.path)/outside/kept")
+    try Directory.make("\(directory.path)/tree/deep/er")
+    try SmallFile.write([1], to: "\(directory.path)/tree/deep/file")
+    #expect(symlink("\(directory.path)/outside", "\(directory.path)/tree/link") == 0)
+    try Directory.removeTree("\(directory.path)/tree")
+    #expect(try Directory.names(in: directory.path) == ["outside"])
+    #expect(FileStatus.exists("\(directory.path)/outside/kept"))
+    try Directory.removeTree("\(directory.path)/tree")
+    try Directory.removeTree("\(directory.path)/outside/kept")
+    #expect(Directory.namesIfReadable(in: "\(directory.path)/outside") == [])
+    #expect(Directory.namesIfReadable(in: "\(directory.path)/none") == [])
+  }
+
+  @Test func `A volume that is mounted below keeps its files`() throws {
+    let directory = try TemporaryDirectory()
+    defer { directory.remove() }
+    let volume = "\(directory.path)/pod/volume"
+    try Directory.make(volume)
+    try Mounts.mount("tmpfs", at: volume, type: "tmpfs", options: ["mode=0777", "size=1048576"])
+    defer { try? Mounts.unmount(volume) }
+    try SmallFile.write([1, 2], to: "\(volume)/data")
+    #expect(throws: SystemError("rmdir", volume, errno: EBUSY)) { try Directory.removeTree("\(directory.path)/pod") }
+    #expect(try SmallFile.read("\(volume)/data") == [1, 2])
+  }
+}
+
+@Suite struct SmallFileTests {
+  @Test func `A file is written with its permissions, read up to a limit, and its end by lines`() throws {
+    let directory = try TemporaryDirectory()
+    defer { directory.remove() }
+    let path = "\(directory.path)/file"
+    try SmallFile.write(Array("first\nsecond\nthird\n".utf8), to: path, permissions: 0o666)
+    var status = stat()
+    #expect(lstat(path, &status) == 0 && status.st_mode & 0o777 == 0o666)
+    #expect(try SmallFile.read(path, limit: 5) == Array("first".utf8))
+    #expect(SmallFile.text(path) == "first\nsecond\nthird\n")
+    #expect(SmallFile.tail(of: path, bytes: 9) == "third\n")
+    #expect(SmallFile.tail(of: path, bytes: 100) == "first\nsecond\nthird\n")
+    try SmallFile.write(Array("short".utf8), to: path)
+    #expect(SmallFile.text(path) == "short")
+    #expect(SmallFile.text("\(directory.path)/none") == nil)
+    #expect(throws: SystemError("open", "\(directory.path)/none", errno: ENOENT)) {
+      try SmallFile.read("\(directory.path)/none")
+    }
+    #expect(!SmallFile.isExecutable(path) && SmallFile.isExecutable("/bin/sh"))
+    // Files of the kernel have no size and are read to their end all the same.
+    #expect(SmallFile.text("/proc/self/status")?.contains("Pid:") == true)
+  }
+
+  @Test func `Links and directories are told apart without following`() throws {
+    let directory = try TemporaryDirectory()
+    defer { directory.remove() }
+    #expect(symlink(directory.path, "\(directory.path)/link") == 0)
+    #expect(symlink("nowhere", "\(directory.path)/dangling") == 0)
+    #expect(FileStatus.isDirectory(directory.path) && !FileStatus.isDirectory("\(directory.path)/link"))
+    #expect(FileStatus.isSymbolicLink("\(directory.path)/link") && !FileStatus.isSymbolicLink(directory.path))
+    #expect(FileStatus.exists("\(directory.path)/link") && !FileStatus.exists("\(directory.path)/dangling"))
+  }
+}
