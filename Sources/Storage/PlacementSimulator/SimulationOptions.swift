@@ -16,6 +16,9 @@ public struct SimulationOptions: Sendable, Hashable {
   public var repair: Repair
   /// The request size above which a request counts as large, in bytes: the 99th percentile of the workload, where `nil`.
   public var largeBytes: Int64?
+  /// The run ends early when more than so many requests were Pending, or expansions failed: all that a search needs.
+  public var stopAfterPending = Int.max
+  public var stopAfterFailedExpansions = Int.max
   /// How many samples the time series has at most; they are evenly spread over the requests.
   public var samples: Int
 

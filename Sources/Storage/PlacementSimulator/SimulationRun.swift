@@ -3,6 +3,7 @@ import Placement
 /// A simulation under way: the engine, and the counters.
 struct SimulationRun {
   private var engine: PlacementEngine
+  private let planner = RepairPlanner()
   private let options: SimulationOptions
   private let cluster: SimulatedCluster
   private var result: SimulationResult
@@ -22,6 +23,12 @@ struct SimulationRun {
   }
 
   private var counts: Bool { requests > options.warmupRequests }
+
+  /// Whether the run has failed by more than the options want to know.
+  var mayStop: Bool {
+    result.counts.pending > options.stopAfterPending
+      || result.counts.failedExpansions > options.stopAfterFailedExpansions
+  }
 
   mutating func handle(_ event: SimulationEvent) throws {
     guard event.time >= time else {
@@ -52,7 +59,7 @@ struct SimulationRun {
       result.counts.requestedBytes += bytes
       if isLarge { result.counts.largeRequests += 1 }
     }
-    if let node = engine.decide(demand) {
+    if let node = try engine.decide(demand) ?? repair(.place(demand)) {
       try engine.place(demand, id: id, on: node)
       usedBytes += bytes
       if counts { result.counts.admittedBytes += bytes }
@@ -65,6 +72,20 @@ struct SimulationRun {
       }
     }
     if requests >= nextSample { sample() }
+  }
+
+  /// Makes room by moves, where that is allowed and possible; returns the node that then has it.
+  private mutating func repair(_ need: RepairNeed) throws -> Int? {
+    guard case .moves(let limit) = options.repair, limit > 0 else { return nil }
+    guard let plan = planner.oneMove(for: need, in: &engine) else { return nil }
+    for move in plan.moves {
+      try engine.move(move.id, to: move.to)
+      if counts {
+        result.counts.moves += 1
+        result.counts.movedBytes += move.bytes
+      }
+    }
+    return plan.node
   }
 
   private mutating func delete(_ id: Int) {
@@ -86,7 +107,11 @@ struct SimulationRun {
     engine.learn(
       .grew(deviceClass: request.deviceClass, fromBytes: request.bytes, toBytes: bytes, times: allocation.steps))
     if counts { result.counts.expansions += 1 }
-    if try engine.grow(id, volume: volume, toBytes: bytes) {
+    var granted = try engine.grow(id, volume: volume, toBytes: bytes)
+    if !granted, try repair(.grow(id: id, volume: volume, toBytes: bytes)) != nil {
+      granted = try engine.grow(id, volume: volume, toBytes: bytes)
+    }
+    if granted {
       usedBytes += bytes - request.bytes
       if counts {
         result.counts.expandedBytes += bytes - request.bytes

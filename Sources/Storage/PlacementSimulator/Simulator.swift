@@ -31,6 +31,7 @@ public struct Simulator {
         if run.requests % 8192 == 0, let progress, !progress(run.requests) { break }
       }
       try run.handle(event)
+      if run.mayStop { break }
     }
     return run.finish()
   }

@@ -1,11 +1,13 @@
 /// What every node has left, kept up to date change by change.
 ///
 /// A struct of arrays: a decision over thousands of nodes walks a few dense arrays. Nodes, pools and device classes
-/// are indices. Growth history is kept as sums by how often a volume has grown (`growthSteps`), so that whatever is
-/// learned about growth later applies to all volumes of a pool without visiting them.
+/// are indices. A pool's volumes are summed up by octaves of size and by how often they have grown, so that whatever is
+/// learned about growth later applies to all of them without a visit to each.
 public struct PlacementState: Sendable, Hashable {
   /// Volumes are told apart by having grown never, once, or at least twice.
   public static let growthSteps = 3
+  /// Octaves of size that a pool's volumes are summed up by.
+  static let sizeBins = 16
 
   /// Names of the nodes, by node.
   public private(set) var names: [String] = []
@@ -29,9 +31,9 @@ public struct PlacementState: Sendable, Hashable {
   var free: [Int64] = []
   var largest: [Int64] = []
   var volumes: [Int32] = []
-  /// By `pool * growthSteps + step`: the sum of the volumes' bytes, and of their squares.
-  var stepBytes: [Double] = []
-  var stepSquares: [Double] = []
+  /// By `(pool * growthSteps + step) * sizeBins + bin`: how many volumes, and the sum of their bytes.
+  var binCount: [Int32] = []
+  var binBytes: [Int64] = []
 
   /// Every node empty.
   /// - Parameter classCount: how many device classes there are; where not given, as many as the pools name.
@@ -64,8 +66,8 @@ public struct PlacementState: Sendable, Hashable {
       free.append(pool.capacityBytes)
       largest.append(pool.largestVolumeBytes)
       volumes.append(0)
-      stepBytes.append(contentsOf: repeatElement(0, count: Self.growthSteps))
-      stepSquares.append(contentsOf: repeatElement(0, count: Self.growthSteps))
+      binCount.append(contentsOf: repeatElement(0, count: Self.growthSteps * Self.sizeBins))
+      binBytes.append(contentsOf: repeatElement(0, count: Self.growthSteps * Self.sizeBins))
     }
     firstPool.append(Int32(poolNode.count))
     return index
@@ -170,17 +172,15 @@ public struct PlacementState: Sendable, Hashable {
 
   private mutating func count(_ bytes: Int64, by sign: Int32, steps: Int, inPool pool: Int) {
     volumes[pool] += sign
-    let entry = pool * Self.growthSteps + min(steps, Self.growthSteps - 1)
-    let size = Double(bytes)
-    if volumes[pool] == 0 {
-      // Sums of doubles drift; an empty pool is the moment to forget the error.
-      for step in 0..<Self.growthSteps {
-        stepBytes[pool * Self.growthSteps + step] = 0
-        stepSquares[pool * Self.growthSteps + step] = 0
-      }
-    } else {
-      stepBytes[entry] += Double(sign) * size
-      stepSquares[entry] += Double(sign) * size * size
-    }
+    let entry = (pool * Self.growthSteps + min(steps, Self.growthSteps - 1)) * Self.sizeBins + Self.bin(of: bytes)
+    binCount[entry] += sign
+    binBytes[entry] += Int64(sign) * bytes
+  }
+
+  /// The octave of a size: everything below 2 GiB is bin 0, 2...4 GiB is bin 1, and so on.
+  @inline(__always)
+  static func bin(of bytes: Int64) -> Int {
+    let octave = 63 - max(1, bytes).leadingZeroBitCount
+    return min(max(0, octave - 30), sizeBins - 1)
   }
 }

@@ -42,6 +42,15 @@ public struct PlacementEngine: Sendable {
     return node
   }
 
+  /// As `choose`, on any node but one.
+  public mutating func choose(_ demand: PlacementDemand, excluding node: Int) -> Int? {
+    let wasAvailable = state.isAvailable(node)
+    // For the moment of the question only: the policy's own figures of the node stay as they are.
+    state.setAvailable(false, node: node)
+    defer { state.setAvailable(wasAvailable, node: node) }
+    return choose(demand)
+  }
+
   /// All fitting nodes, best first; nothing is learned or taken.
   public mutating func rank(_ demand: PlacementDemand) -> [RankedPlacement] {
     isValid(demand) ? policy.rank(demand, in: state) : []
@@ -144,6 +153,11 @@ public struct PlacementEngine: Sendable {
   /// All that stands on a node, by ascending id.
   public func allocations(on node: Int) -> [Allocation] {
     table.entriesOfNode[node].map { table[entry: $0] }.sorted { $0.id < $1.id }
+  }
+
+  /// All that stands on a node, the smallest first.
+  func allocationsBySize(on node: Int) -> [Allocation] {
+    allocations(on: node).sorted { ($0.demand.totalBytes, $0.id) < ($1.demand.totalBytes, $1.id) }
   }
 
   /// How many demands have a place.
