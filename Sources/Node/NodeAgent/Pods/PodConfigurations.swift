@@ -122,6 +122,7 @@ struct PodConfigurations: Sendable {
   ) throws(PodProblem) -> Runtime_V1_ContainerConfig {
     let name = container["name"].string ?? ""
     let mounts = try self.mounts(container, environment, hostPaths)
+    let devices = try self.devices(container, hostPaths)
     let security = try securityContext(container)
     return .with {
       $0.metadata = .with {
@@ -142,6 +143,7 @@ struct PodConfigurations: Sendable {
         }
       }
       $0.mounts = mounts
+      $0.devices = devices
       $0.labels = labels.merging([PodLabels.container: name]) { _, new in new }
       $0.logPath = "\(name)/\(attempt).log"
       $0.stdin = container["stdin"].bool ?? false
@@ -161,6 +163,30 @@ struct PodConfigurations: Sendable {
   /// Where a container may leave a message for its `terminated` state.
   func terminationLog(_ name: String, attempt: Int) -> String {
     "\(podDirectory)/containers/\(name)/\(attempt).termination"
+  }
+
+  /// Raw block volumes (core/v1 `VolumeDevice`).
+  private func devices(_ container: JSONValue, _ hostPaths: [String: String]) throws(PodProblem) -> [Runtime_V1_Device]
+  {
+    var devices: [Runtime_V1_Device] = []
+    for device in container["volumeDevices"].elements {
+      guard let name = device["name"].string, let containerPath = device["devicePath"].string else { continue }
+      guard let hostPath = hostPaths[name] else {
+        throw PodProblem("CreateContainerConfigError", "there is no volume \"\(name)\"")
+      }
+      guard !FileStatus.isDirectory(hostPath) else {
+        throw PodProblem(
+          "CreateContainerConfigError",
+          "volume \"\(name)\" has a file system: mount it with volumeMounts, or claim it with volumeMode Block")
+      }
+      devices.append(
+        .with {
+          $0.hostPath = hostPath
+          $0.containerPath = containerPath
+          $0.permissions = "mrw"
+        })
+    }
+    return devices
   }
 
   private func mounts(_ container: JSONValue, _ environment: ContainerEnvironment, _ hostPaths: [String: String])

@@ -14,13 +14,15 @@ struct CSIVolume: Hashable, Sendable {
   /// `ReadWriteOnce`, `ReadOnlyMany`, …
   var accessMode: String
   var isReadOnly: Bool
+  /// Wanted as a device, without a file system.
+  var isBlock: Bool
 
   /// The record on disk.
   var json: JSONValue {
     [
       "driver": .string(driver), "handle": .string(handle), "fsType": .string(fsType),
       "mountFlags": .array(mountFlags.map { .string($0) }), "attributes": .strings(attributes),
-      "accessMode": .string(accessMode), "readOnly": .bool(isReadOnly),
+      "accessMode": .string(accessMode), "readOnly": .bool(isReadOnly), "block": .bool(isBlock),
     ]
   }
 
@@ -33,13 +35,18 @@ struct CSIVolume: Hashable, Sendable {
     attributes = json["attributes"].strings
     accessMode = json["accessMode"].string ?? "ReadWriteOnce"
     isReadOnly = json["readOnly"].bool ?? false
+    isBlock = json["block"].bool ?? false
   }
 
   var capability: Csi_V1_VolumeCapability {
     .with {
-      $0.mount = .with {
-        $0.fsType = fsType
-        $0.mountFlags = mountFlags
+      if isBlock {
+        $0.block = .init()
+      } else {
+        $0.mount = .with {
+          $0.fsType = fsType
+          $0.mountFlags = mountFlags
+        }
       }
       $0.accessMode.mode =
         switch accessMode {

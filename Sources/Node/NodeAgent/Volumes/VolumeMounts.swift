@@ -135,6 +135,7 @@ actor VolumeMounts {
         "driver": .string(driver), "handle": .string(handle), "fsType": .string(source["fsType"].string ?? ""),
         "mountFlags": volume.spec["mountOptions"], "attributes": source["volumeAttributes"],
         "accessMode": volume.spec["accessModes"][0], "readOnly": .bool(isReadOnly || source["readOnly"].bool == true),
+        "block": .bool(volume.spec["volumeMode"].string == "Block"),
       ])
     else { throw PodProblem("ContainerCreating", "persistentvolume \"\(volumeName)\" has no driver or handle") }
     return (volumeName, csi)

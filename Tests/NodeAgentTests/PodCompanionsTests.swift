@@ -1,0 +1,92 @@
+import Foundation
+import JSONDocument
+import KubernetesAPI
+import LinuxSystem
+import Testing
+
+@testable import NodeAgent
+
+/// What runs beside and around a pod's containers: sidecars, hooks and startup probes.
+@Suite(.serialized) struct PodCompanionsTests {
+  @Test func aSidecarStartsFirstStaysAndIsRestartedAlone() async throws {
+    try await TestNode.with { node in
+      try await node.create(
+        "accompanied", ["args": ["serve"]],
+        spec: [
+          "initContainers": [
+            [
+              "name": "sidecar", "image": .string(TestEngine.image), "args": ["serve", "9090"],
+              "restartPolicy": "Always",
+              "startupProbe": ["httpGet": ["path": "/", "port": 9090], "periodSeconds": 1],
+            ]
+          ]
+        ])
+      let pod = try await node.wait("accompanied", until: "ready") { $0.isReady }
+      let sidecar = pod.status["initContainerStatuses"][0]
+      #expect(sidecar["started"].bool == true && !sidecar["state"]["running"].isNull, "\(sidecar)")
+      let began = sidecar["state"]["running"]["startedAt"].string ?? ""
+      #expect(began <= pod.containerStatus["state"]["running"]["startedAt"].string ?? "", "the sidecar is first")
+      let address = pod.status["podIP"].string ?? ""
+      _ = try? await Command.run("/usr/bin/curl", ["-sf", "--max-time", "2", "http://\(address):9090/quit"])
+      let after = try await node.wait("accompanied", until: "the sidecar runs again") {
+        let sidecar = $0.status["initContainerStatuses"][0]
+        return sidecar["restartCount"].int == 1 && !sidecar["state"]["running"].isNull
+      }
+      #expect(after.containerStatus["restartCount"].int == 0, "the container beside it goes on")
+      #expect(after.containerStatus["containerID"] == pod.containerStatus["containerID"])
+      try await node.delete("accompanied")
+    }
+  }
+
+  @Test func hooksRunAfterTheStartAndBeforeTheEnd() async throws {
+    try await TestNode.with { node in
+      let shared = "\(node.engine.directory)/hooks"
+      try Directory.make(shared, permissions: 0o777)
+      try await node.create(
+        "hooked",
+        [
+          "args": ["serve"], "volumeMounts": [["name": "shared", "mountPath": "/shared"]],
+          "lifecycle": [
+            "postStart": ["exec": ["command": ["/box", "touch", "/shared/began"]]],
+            "preStop": ["exec": ["command": ["/box", "touch", "/shared/ends"]]],
+          ],
+        ], spec: ["volumes": [["name": "shared", "hostPath": ["path": .string(shared), "type": "Directory"]]]])
+      try await node.wait("hooked", until: "ready") { $0.isReady }
+      #expect(Directory.namesIfReadable(in: shared) == ["began"])
+      try await node.delete("hooked")
+      #expect(Directory.namesIfReadable(in: shared) == ["began", "ends"])
+    }
+  }
+
+  @Test func aContainerWhoseStartHookFailsIsStartedAgain() async throws {
+    try await TestNode.with { node in
+      try await node.create(
+        "unhooked",
+        ["args": ["serve"], "lifecycle": ["postStart": ["exec": ["command": ["/box", "exit", "5"]]]]])
+      await eventually("the failure is told") {
+        let events = try? await node.client.list(.events, namespace: "default").items
+        return events?.contains {
+          $0["reason"].string == "FailedPostStartHook" && $0["message"].string?.contains("exited with 5") == true
+        } ?? false
+      }
+      try await node.wait("unhooked", until: "was restarted") { ($0.containerStatus["restartCount"].int ?? 0) >= 1 }
+      try await node.delete("unhooked")
+    }
+  }
+
+  @Test func theLastMessageIsWhatTheContainerWroteForIt() async throws {
+    try await TestNode.with { node in
+      try await node.create(
+        "speaking",
+        ["args": ["serve"], "terminationMessagePath": "/tmp/last-words"], spec: ["restartPolicy": "Never"])
+      let pod = try await node.wait("speaking", until: "ready") { $0.isReady }
+      await eventually("it serves") { await node.get(pod, "/") == "hello" }
+      #expect(await node.get(pod, "/write/tmp/last-words") == "")
+      _ = await node.get(pod, "/quit")
+      let ended = try await node.wait("speaking", until: "failed") { $0.status["phase"].string == "Failed" }
+      #expect(ended.containerStatus["state"]["terminated"]["message"].string == "ok")
+      #expect(ended.containerStatus["state"]["terminated"]["exitCode"].int == 7)
+      try await node.delete("speaking")
+    }
+  }
+}
