@@ -7,29 +7,29 @@ extension WholePlatform {
   @Suite("Faults of apps")
   struct FaultTests {
     @Test(
-      "an app that cannot become ready says why",
+      "an app that cannot become ready says why, and what to do",
       arguments: [
-        ("noimage", "--image=nagaya.local/nothing:1", ["ImageNotFound"]),
-        ("exits", "--image=nagaya.local/hello:1 --command /hello --command --exit=3", ["CrashLoop"]),
-        ("closed", "--image=nagaya.local/hello:1 --port=9999", ["PortNotOpen"]),
-        (
-          "huge", "--image=nagaya.local/hello:1 --volume data:/data:900Gi",
-          ["VolumeTooLarge", "Unschedulable", "VolumePending"]
-        ),
+        ("noimage", "--image=nagaya.local/nothing:1", ["ImageNotFound"], "nagaya image load"),
+        ("faraway", "--image=registry.invalid/app:1", ["ErrImagePull", "ImagePullBackOff"], "registry.invalid"),
+        ("exits", "--image=nagaya.local/hello:1 --command /hello --command --exit=3", ["CrashLoop"], "exit code 3"),
+        ("closed", "--image=nagaya.local/hello:1 --port=9999", ["PortNotOpen"], "port 9999"),
+        ("huge", "--image=nagaya.local/hello:1 --volume data:/data:900Gi", ["VolumeTooLarge"], "nagaya get pools"),
+        ("greedy", "--image=nagaya.local/hello:1 --cpu 4096", ["Unschedulable"], "Insufficient cpu"),
       ])
-    func reason(name: String, flags: String, reasons: [String]) async throws {
+    func reason(name: String, flags: String, reasons: [String], words: String) async throws {
       let shell = try running().shell
       try await shell.succeed("nagaya create app \(name) -n demo-dev \(flags) --no-wait")
-      var last = ""
-      try await eventually("READY False with one of \(reasons)", seconds: 90) {
-        last = try await shell(
-          "kubectl get app \(name) -n demo-dev -o jsonpath='{.status.conditions[?(@.type==\"Ready\")].status} {.status.conditions[?(@.type==\"Ready\")].reason}'"
+      func condition(_ member: String) async throws -> String {
+        try await shell(
+          "kubectl get app \(name) -n demo-dev -o jsonpath='{.status.conditions[?(@.type==\"Ready\")].\(member)}'"
         ).out
-        return reasons.contains { last == "False \($0)" }
       }
-      let message = try await shell.succeed(
-        "kubectl get app \(name) -n demo-dev -o jsonpath='{.status.conditions[?(@.type==\"Ready\")].message}'")
-      #expect(message.count > 20, "\(last): \(message)")
+      try await eventually("READY False with one of \(reasons)", seconds: 90) {
+        let reason = try await condition("reason")
+        return try await condition("status") == "False" && reasons.contains(reason)
+      }
+      let message = try await condition("message")
+      #expect(message.contains(words), "\(message)")
       try await shell.succeed("nagaya delete app \(name) -n demo-dev")
     }
 
