@@ -56,11 +56,23 @@ struct DiscoveryTests {
   @Test(
     "answers nothing else",
     arguments: [
-      "/api/v2", "/apis/none", "/apis/apps/v2", "/apis/apps/v1/deployments", "/openapi/v2", "/openapi/v3/api/v9", "/x",
+      "/api/v2", "/apis/none", "/apis/apps/v2", "/apis/apps/v1/deployments", "/openapi/v1", "/openapi/v2/x",
+      "/openapi/v3/api/v9",
+      "/x",
     ])
   func others(_ path: String) {
     #expect(Self.documents.respond(to: APIRequest(.get, path)) == nil)
     #expect(Self.documents.respond(to: APIRequest(.post, "/api/v1")) == nil)
+  }
+
+  @Test("tells kubectl in OpenAPI v2 that fields are checked by the server")
+  func version2() throws {
+    let response = try #require(Self.documents.respond(to: APIRequest(.get, "/openapi/v2")))
+    guard case .bytes(let bytes) = response.body else { throw APIStatus(.internalError, "no bytes") }
+    #expect(response.contentType.hasSuffix("+protobuf") && !response.contentType.contains("@"))
+    // Document { 1: "2.0" … }, and the parameter's name somewhere below.
+    #expect(bytes.prefix(5) == [0x0A, 3, UInt8(ascii: "2"), UInt8(ascii: "."), UInt8(ascii: "0")])
+    #expect(String(decoding: bytes, as: UTF8.self).contains("fieldValidation"))
   }
 
   @Test("is healthy", arguments: ["/healthz", "/readyz", "/livez", "/livez/ping"])

@@ -163,6 +163,33 @@ extension WholePlatform {
       }
     }
 
+    @Test("a list of objects is applied, read back, replaced and deleted as one file")
+    func lists() async throws {
+      let nagaya = try running()
+      let shell = nagaya.shell
+      try await shell.succeed("kubectl create namespace everyday-lists")
+      let path = "\(nagaya.directory)/list.yaml"
+      try await shell.succeed(
+        """
+        cat > \(path) <<'EOF'
+        {apiVersion: v1, kind: List, items: [
+          {apiVersion: v1, kind: ConfigMap, metadata: {name: a}, data: {k: "1"}},
+          {apiVersion: v1, kind: ConfigMap, metadata: {name: b}, data: {k: "2"}}]}
+        EOF
+        """)
+      let n = "-n everyday-lists"
+      let applied = try await shell.succeed("kubectl apply -f \(path) \(n)")
+      #expect(applied.contains("configmap/a created") && applied.contains("configmap/b created"))
+      try await shell.succeed(
+        "kubectl get cm a b -o yaml \(n) | sed 's/k: \"1\"/k: \"3\"/' | kubectl replace -f -")
+      #expect(try await shell.succeed("kubectl get cm -o jsonpath='{.items[*].data.k}' \(n)") == "3 2")
+      let wrong = try await shell.fail("sed 's/ data/ dada/' \(path) | kubectl apply -f - \(n)")
+      #expect(wrong.contains("unknown field") && wrong.contains("dada"), "\(wrong)")
+      try await shell.succeed("kubectl delete -f \(path) \(n)")
+      #expect(try await shell.fail("kubectl get cm a b \(n)").contains("NotFound"))
+      try await shell.succeed("kubectl delete namespace everyday-lists --timeout=60s", seconds: 70)
+    }
+
     @Test("cordon, drain and taints keep pods off the node, and uncordon lets them on")
     func nodes() async throws {
       try await withPod("everyday-nodes") { shell, n in

@@ -31,6 +31,8 @@ public final class DiscoveryDocuments: Sendable {
       return APIResponse(status: 200, contentType: "text/plain; charset=utf-8", body: .bytes(Array("ok".utf8)))
     case "version" where parts.count == 1: return json(document("/version") { Self.versionDocument })
     case "api", "apis": return discovery(parts, request)
+    case "openapi" where parts == ["openapi", "v2"]:
+      return json(OpenAPIVersion2.document, contentType: OpenAPIVersion2.contentType)
     case "openapi" where parts.count >= 2 && parts[1] == "v3": return openAPI(Array(parts.dropFirst(2)), request)
     default: return nil
     }
