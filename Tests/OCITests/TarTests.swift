@@ -104,7 +104,7 @@ let everyKind: [(TarEntry, [UInt8])] = [
   }
   private let end = [UInt8](repeating: 0, count: 1024)
 
-  @Test(arguments: ["/etc/shadow", "../../etc/shadow", "a/../../b", "a//b", ".."])
+  @Test(arguments: ["/etc/shadow", "../../etc/shadow", "a/../../b", "a/..", ".."])
   func `hostile names are refused`(_ name: String) {
     #expect(throws: TarError.self) { try members(of: header(name) + end) }
   }
@@ -114,7 +114,7 @@ let everyKind: [(TarEntry, [UInt8])] = [
     #expect(throws: TarError.self) { try members(of: header("a", type: "1", link: target) + end) }
   }
 
-  @Test(arguments: [("./", "."), ("./a/b", "a/b"), ("a/", "a"), ("././a", "a")])
+  @Test(arguments: [("./", "."), ("./a/b", "a/b"), ("a/", "a"), ("././a", "a"), ("a//b/./c", "a/b/c")])
   func `what tar programs add to names is taken off`(_ name: String, _ path: String) throws {
     #expect(try members(of: header(name, type: "5") + end).map(\.0.path) == [path])
   }

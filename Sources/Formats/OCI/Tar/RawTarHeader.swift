@@ -1,7 +1,7 @@
 /// One header block, its fields read but not judged.
 struct RawTarHeader {
-  let path: String
-  let link: String
+  let path: [UInt8]
+  let link: [UInt8]
   let type: UInt8
   let mode: UInt32
   let uid: Int64
@@ -11,90 +11,52 @@ struct RawTarHeader {
   let major: UInt32
   let minor: UInt32
 
-  init(_ block: [UInt8], isFirst: Bool) throws(TarError) {
-    func text(_ range: Range<Int>) -> String { String(decoding: Array(block[range]).prefixToZero, as: UTF8.self) }
+  init(_ block: ArraySlice<UInt8>, isFirst: Bool) throws(TarError) {
+    let start = block.startIndex
+    func field(_ range: Range<Int>) -> ArraySlice<UInt8> { block[start + range.lowerBound..<start + range.upperBound] }
+    func text(_ range: Range<Int>) -> [UInt8] { Array(field(range).prefix { $0 != 0 }) }
     var path = text(0..<100)
-    let magic = Array(block[257..<263])
-    if magic == Array("ustar\u{0}".utf8) {
+    // GNU's own magic has spaces instead, and times where the standard has the prefix.
+    if field(257..<263).elementsEqual("ustar\u{0}".utf8) {
       let prefix = text(345..<500)
-      if !prefix.isEmpty { path = "\(prefix)/\(path)" }
+      if !prefix.isEmpty { path = prefix + [LayerPath.slash] + path }
     }
-    let sum = try? Self.number(block[148..<156], "checksum", path)
-    guard sum == Int64(TarHeader.checksum(block[...])) else {
-      throw TarError(isFirst ? .notATar : .badChecksum, path: isFirst ? "" : path)
+    let sum = try? Self.number(field(148..<156), "checksum", path)
+    guard sum == Int64(TarHeader.checksum(block)) else {
+      throw TarError(isFirst ? .notATar : .badChecksum, path: isFirst ? "" : TarError.text(path))
     }
     self.path = path
     link = text(157..<257)
-    type = block[156]
-    mode = UInt32(truncatingIfNeeded: try Self.number(block[100..<108], "mode", path))
-    uid = try Self.number(block[108..<116], "uid", path)
-    gid = try Self.number(block[116..<124], "gid", path)
-    size = try Self.number(block[124..<136], "size", path)
-    time = try Self.number(block[136..<148], "mtime", path)
-    guard size >= 0 else { throw TarError(.badNumber(field: "size"), path: path) }
+    type = block[start + 156]
+    mode = UInt32(truncatingIfNeeded: try Self.number(field(100..<108), "mode", path))
+    uid = try Self.number(field(108..<116), "uid", path)
+    gid = try Self.number(field(116..<124), "gid", path)
+    size = try Self.number(field(124..<136), "size", path)
+    time = try Self.number(field(136..<148), "mtime", path)
+    guard size >= 0 else { throw TarError(.badNumber(field: "size"), path: TarError.text(path)) }
     let isDevice = type == UInt8(ascii: "3") || type == UInt8(ascii: "4")
-    major = isDevice ? UInt32(truncatingIfNeeded: try Self.number(block[329..<337], "devmajor", path)) : 0
-    minor = isDevice ? UInt32(truncatingIfNeeded: try Self.number(block[337..<345], "devminor", path)) : 0
+    major = isDevice ? UInt32(truncatingIfNeeded: try Self.number(field(329..<337), "devmajor", path)) : 0
+    minor = isDevice ? UInt32(truncatingIfNeeded: try Self.number(field(337..<345), "devminor", path)) : 0
   }
 
   /// Octal digits among spaces and zero bytes, or base 256 when the first bit is set (GNU).
-  private static func number(_ field: ArraySlice<UInt8>, _ name: String, _ path: String) throws(TarError) -> Int64 {
+  private static func number(_ field: ArraySlice<UInt8>, _ name: String, _ path: [UInt8]) throws(TarError) -> Int64 {
     guard let first = field.first else { return 0 }
+    func bad() -> TarError { TarError(.badNumber(field: name), path: TarError.text(path)) }
     if first & 0x80 != 0 {
-      var value: Int64 = first & 0x40 != 0 ? -1 : 0
-      for (index, byte) in field.enumerated() {
-        let bits = index == 0 ? Int64(byte & 0x3F) : Int64(byte)
-        if index == 0 {
-          value = value << 6 | bits
-          continue
-        }
-        guard value.magnitude < 1 << 54 else { throw TarError(.badNumber(field: name), path: path) }
-        value = value << 8 | bits
+      var value: Int64 = first & 0x40 != 0 ? -1 << 6 | Int64(first & 0x3F) : Int64(first & 0x3F)
+      for byte in field.dropFirst() {
+        guard value.magnitude < 1 << 54 else { throw bad() }
+        value = value << 8 | Int64(byte)
       }
       return value
     }
     var value: Int64 = 0
     for byte in field.drop(while: { $0 == 0x20 }) {
       if byte == 0 || byte == 0x20 { break }
-      guard (48...55).contains(byte) else { throw TarError(.badNumber(field: name), path: path) }
+      guard (48...55).contains(byte) else { throw bad() }
       value = value << 3 | Int64(byte - 48)
     }
     return value
   }
-}
-
-/// Records of pax extended headers: `LENGTH KEY=VALUE\n`.
-enum PaxRecords {
-  static func read(_ bytes: [UInt8], into records: inout [String: [UInt8]]) throws(TarError) {
-    var position = 0
-    while position < bytes.count {
-      guard let space = bytes[position...].prefix(20).firstIndex(of: 0x20),
-        let length = Int(String(decoding: bytes[position..<space], as: UTF8.self)), length > 0,
-        length <= bytes.count - position, position + length > space + 2,
-        bytes[position + length - 1] == UInt8(ascii: "\n"),
-        let equals = bytes[space..<position + length].firstIndex(of: UInt8(ascii: "="))
-      else { throw TarError(.badExtendedHeader) }
-      let key = String(decoding: bytes[space + 1..<equals], as: UTF8.self)
-      let value = Array(bytes[equals + 1..<position + length - 1])
-      if key.hasPrefix("GNU.sparse") { throw TarError(.unsupported(type: UInt8(ascii: "S"))) }
-      // An empty value takes the record back.
-      if value.isEmpty && !key.hasPrefix("SCHILY.xattr.") { records[key] = nil } else { records[key] = value }
-      position += length
-    }
-  }
-
-  static func text(_ value: [UInt8]?) -> String? { value.map { String(decoding: $0, as: UTF8.self) } }
-
-  /// A whole number; a fraction (of a time) is cut off.
-  static func number(_ value: [UInt8]?) throws(TarError) -> Int64? {
-    guard let value else { return nil }
-    let text = String(decoding: value.prefix { $0 != UInt8(ascii: ".") }, as: UTF8.self)
-    guard let number = Int64(text), number > -(1 << 60), number < 1 << 60 else { throw TarError(.badExtendedHeader) }
-    return number
-  }
-}
-
-extension [UInt8] {
-  /// Everything before the first zero byte.
-  var prefixToZero: [UInt8] { Array(prefix { $0 != 0 }) }
 }

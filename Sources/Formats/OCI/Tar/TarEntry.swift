@@ -69,6 +69,8 @@ public struct TarError: Error, Hashable, CustomStringConvertible {
   public enum Reason: Hashable, Sendable {
     case hostileName(String)
     case hostileLink(String)
+    /// A symbolic link without a target, or with one that no file system could hold.
+    case badLinkTarget
     case notATar
     case badChecksum
     case badNumber(field: String)
@@ -97,6 +99,7 @@ public struct TarError: Error, Hashable, CustomStringConvertible {
       switch reason {
       case .hostileName(let why): why
       case .hostileLink(let why): "hard link: \(why)"
+      case .badLinkTarget: "a symbolic link without a usable target"
       case .notATar: "this is not a tar archive"
       case .badChecksum: "a header's checksum is wrong: the archive is damaged"
       case .badNumber(let field): "the field \(field) is not a number"
@@ -111,5 +114,35 @@ public struct TarError: Error, Hashable, CustomStringConvertible {
         "\(announced) bytes were announced, \(written) came: the file changed while it was read"
       }
     return path.isEmpty ? what : "\(path): \(what)"
+  }
+
+  /// A name for people; bytes that are not UTF-8 are replaced.
+  static func text(_ path: some Sequence<UInt8>) -> String { String(decoding: Array(path), as: UTF8.self) }
+}
+
+extension TarEntry {
+  /// - Throws: `TarError` if a name is not UTF-8.
+  init(_ entry: LayerEntry) throws(TarError) {
+    func text(_ bytes: [UInt8]) throws(TarError) -> String {
+      guard let text = String(validating: bytes, as: UTF8.self) else {
+        throw TarError(.hostileName("the name is not UTF-8"), path: TarError.text(entry.path))
+      }
+      return text
+    }
+    let kind: Kind =
+      switch entry.kind {
+      case .file(let size): .file(size: size)
+      case .directory: .directory
+      case .symbolicLink(let target): .symbolicLink(target: try text(target))
+      case .hardLink(let target): .hardLink(target: try text(target))
+      case .characterDevice(let major, let minor): .characterDevice(major: major, minor: minor)
+      case .blockDevice(let major, let minor): .blockDevice(major: major, minor: minor)
+      case .fifo: .fifo
+      }
+    let attributes = entry.attributes
+    self.init(
+      entry.path.isEmpty ? "." : try text(entry.path), kind, mode: UInt32(attributes.mode), uid: attributes.uid,
+      gid: attributes.gid, modificationTime: attributes.modificationTime.seconds,
+      extendedAttributes: attributes.extendedAttributes)
   }
 }

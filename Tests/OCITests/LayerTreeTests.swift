@@ -1,0 +1,148 @@
+import Testing
+
+@testable import OCI
+
+@Suite struct LayerTreeTests {
+  private func entry(_ path: String, _ kind: LayerEntry.Kind = .fifo, uid: UInt32 = 0) -> LayerEntry {
+    LayerEntry(path: Array(path.utf8), kind: kind, attributes: FileAttributes(uid: uid))
+  }
+
+  private func tree(_ entries: [LayerEntry]) throws -> LayerTree {
+    var builder = LayerTreeBuilder()
+    for entry in entries { try builder.add(entry) }
+    return try builder.finish()
+  }
+
+  private func names(_ tree: LayerTree) -> [String] {
+    var names: [String] = []
+    tree.forEachName { path, _ in names.append(String(decoding: path, as: UTF8.self)) }
+    return names
+  }
+
+  private func node(_ tree: LayerTree, _ path: String) throws -> LayerTree.Node {
+    let index = tree.node(at: Array(path.utf8))
+    return tree.nodes[try #require(index)]
+  }
+
+  @Test func `missing directories are implied until they are described`() throws {
+    let found = try tree([entry("a/b/c"), entry("a", .directory, uid: 7)])
+    #expect(names(found) == ["", "a", "a/b", "a/b/c"])
+    #expect(try node(found, "a/b").isImplied)
+    #expect(try !node(found, "a").isImplied)
+    #expect(try node(found, "a").attributes.uid == 7)
+    #expect(found.nodes[0].isImplied)
+    #expect(try tree([entry("", .directory, uid: 3)]).nodes[0].attributes.uid == 3)
+  }
+
+  @Test func `later members replace earlier ones`() throws {
+    let found = try tree([
+      entry("a/b"), entry("a", .file(size: 0)), entry("c", .fifo, uid: 1), entry("c", .directory), entry("c/d"),
+    ])
+    #expect(names(found) == ["", "a", "c", "c/d"])
+    #expect(found.nodes.count == 4)
+  }
+
+  @Test func `whiteouts hide only what is below`() throws {
+    let found = try tree([
+      entry("gone/.wh.x", .file(size: 0)), entry("same"), entry(".wh.same", .file(size: 0)),
+      entry(".wh.back", .file(size: 0)), entry("back", .directory), entry("o/.wh..wh..opq", .file(size: 0)),
+      entry(".wh..wh.plnk", .file(size: 0)), entry("d", .directory), entry(".wh.d", .file(size: 0)),
+      entry("dev", .characterDevice(major: 0, minor: 0)),
+    ])
+    #expect(names(found) == ["", "back", "d", "dev", "gone", "gone/x", "o", "same"])
+    #expect(try node(found, "gone/x").content == .whiteout)
+    #expect(try node(found, "dev").content == .whiteout)
+    #expect(try node(found, "same").content == .fifo)
+    #expect(try node(found, "back").isOpaque && node(found, "o").isOpaque && node(found, "d").isOpaque)
+  }
+
+  @Test func `hard links share a node and may come before their target`() throws {
+    let found = try tree([
+      entry("l1", .hardLink(target: Array("l2".utf8))), entry("l2", .hardLink(target: Array("f".utf8))),
+      entry("f", .file(size: 0)), entry("l3", .hardLink(target: Array("f".utf8))),
+    ])
+    #expect(Set(found.children(of: 0).map(\.node)).count == 1)
+    #expect(try node(found, "f").linkCount == 4)
+  }
+
+  @Test func `directories count their subdirectories`() throws {
+    let found = try tree([entry("a", .directory), entry("b", .directory), entry("c")])
+    #expect(found.nodes[0].linkCount == 4)
+  }
+
+  @Test func `what cannot be mounted is refused`() {
+    func refused(_ reason: LayerError.Reason, _ entries: LayerEntry...) {
+      do {
+        _ = try tree(entries)
+        Issue.record("accepted \(entries)")
+      } catch { #expect((error as? LayerError)?.reason == reason) }
+    }
+    refused(.parentIsNoDirectory, entry("a"), entry("a/b"))
+    refused(.parentIsNoDirectory, entry("a", .symbolicLink(target: Array("/".utf8))), entry("a/etc/shadow"))
+    refused(.missingLinkTarget, entry("a", .hardLink(target: Array("b".utf8))))
+    refused(
+      .missingLinkTarget, entry("a", .hardLink(target: Array("b".utf8))), entry("b", .hardLink(target: Array("a".utf8)))
+    )
+    refused(.linkToDirectory, entry("d", .directory), entry("a", .hardLink(target: Array("d".utf8))))
+    refused(.badWhiteout, entry(".wh."))
+    refused(.badWhiteout, entry("d/.wh..."))
+    refused(.rootIsNoDirectory, entry(""))
+    refused(.nameTooLong, entry(String(repeating: "n", count: 256)))
+    refused(.nameTooLong, entry(String(repeating: "n", count: 256) + "/a"))
+  }
+
+  @Test func `the number of files is bounded, implied ones too`() {
+    var builder = LayerTreeBuilder(nodeLimit: 50)
+    #expect(throws: LayerError.self) { try builder.add(entry(String(repeating: "d/", count: 60) + "f")) }
+    var links = LayerTreeBuilder(nodeLimit: 50)
+    #expect(throws: LayerError.self) {
+      try links.add(entry("f"))
+      for index in 0..<60 { try links.add(entry("l\(index)", .hardLink(target: Array("f".utf8)))) }
+    }
+  }
+
+  @Test func `extents must lie in the file and not overlap`() {
+    func refused(_ extents: DataExtent...) {
+      var builder = LayerTreeBuilder()
+      #expect(throws: LayerError.self) { try builder.add(entry("f", .file(size: 100)), extents: extents) }
+    }
+    refused(DataExtent(length: 101, deviceOffset: 0))
+    refused(DataExtent(fileOffset: 99, length: 2, deviceOffset: 0))
+    refused(DataExtent(length: 1, deviceOffset: -1))
+    refused(DataExtent(length: 0, deviceOffset: 0))
+    refused(DataExtent(length: 10, deviceOffset: .max - 5))
+    refused(DataExtent(length: 10, deviceOffset: 0), DataExtent(fileOffset: 9, length: 1, deviceOffset: 0))
+    refused(DataExtent(fileOffset: .max, length: 1, deviceOffset: 0))
+  }
+
+  @Test func `merged layers look as overlayfs shows them`() throws {
+    let lower = try tree([
+      entry("a", .directory, uid: 1), entry("a/x", .file(size: 0)), entry("b", .directory), entry("b/y"), entry("c"),
+      entry("keep/deep/z"), entry("h1", .file(size: 0)), entry("h2", .hardLink(target: Array("h1".utf8))),
+    ])
+    let upper = try tree([
+      entry("a/new"), entry("b/.wh..wh..opq", .file(size: 0)), entry("b/n"), entry(".wh.c"), entry("keep", .fifo),
+      entry("h1", .fifo),
+    ])
+    let merged = LayerTree.merged([lower, upper])
+    #expect(names(merged) == ["", "a", "a/new", "a/x", "b", "b/n", "h1", "h2", "keep"])
+    #expect(try node(merged, "a").attributes.uid == 1)  // the upper layer only implies it
+    #expect(try node(merged, "keep").content == .fifo)
+    #expect(try node(merged, "h2").linkCount == 1)
+    #expect(merged.nodes.allSatisfy { $0.content != .whiteout && !$0.isOpaque })
+  }
+
+  @Test func `extents of merged layers name their device`() throws {
+    var builders = [LayerTreeBuilder(), LayerTreeBuilder()]
+    for index in 0..<2 {
+      try builders[index].add(
+        entry("f\(index)", .file(size: 5)), extents: [DataExtent(length: 5, deviceOffset: Int64(index) * 512)])
+    }
+    let merged = LayerTree.merged([try builders[0].finish(), try builders[1].finish()])
+    let devices = merged.nodes.compactMap { node -> UInt16? in
+      if case .file(_, let extents) = node.content { return extents.first?.device }
+      return nil
+    }
+    #expect(devices == [1, 2])
+  }
+}
