@@ -93,7 +93,12 @@ let package = Package(
     .systemLibrary(
       name: "CZlib", path: "Sources/System/CZlib", pkgConfig: "zlib",
       providers: [.apt(["zlib1g-dev"])]),
-    room("OCI", on: "Formats", ["JSONDocument", "CZlib", .crypto]),
+    .systemLibrary(
+      name: "CZstd", path: "Sources/System/CZstd", pkgConfig: "libzstd",
+      providers: [.apt(["libzstd-dev"])]),
+    room("OCI", on: "Formats", ["JSONDocument", "CZlib", "CZstd", .crypto]),
+    room("EROFS", on: "Formats", ["OCI"]),
+    room("EStargz", on: "Formats", ["OCI", "JSONDocument"]),
 
     // Protocols: wire only.
     wire("CSI"),
@@ -188,6 +193,8 @@ let package = Package(
     tests("JSONDocument", ["JSONDocument", "TestSupport"]),
     tests("Charts", ["Charts"]),
     tests("OCI", ["OCI", "JSONDocument", "PlatformHarness", "TestSupport"]),
+    tests("EROFS", ["EROFS", "OCI", "LinuxSystem", "PlatformHarness", "TestSupport"]),
+    tests("EStargz", ["EStargz", "EROFS", "OCI", "JSONDocument", "LinuxSystem", "PlatformHarness", "TestSupport"]),
     tests("KubernetesAPI", ["KubernetesAPI", "JSONDocument", "TestSupport"]),
     tests("KubernetesClient", ["KubernetesClient", "KubernetesAPI", "JSONDocument"]),
     tests("ObjectStore", ["ObjectStore"]),

@@ -18,7 +18,7 @@ public struct Digest: Sendable, Hashable, CustomStringConvertible {
     self.hex = hex
   }
 
-  fileprivate init(_ hash: SHA256Digest) {
+  init(_ hash: SHA256Digest) {
     let digits = Array("0123456789abcdef".utf8)
     var text: [UInt8] = []
     for byte in hash { text += [digits[Int(byte >> 4)], digits[Int(byte & 15)]] }

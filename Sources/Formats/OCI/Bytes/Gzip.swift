@@ -20,17 +20,19 @@ public struct GzipError: Error, Hashable, CustomStringConvertible {
 }
 
 /// A zlib stream of one direction. zlib keeps a pointer to its control block, so the block has a place of its own.
-private final class ZlibStream {
+final class ZlibStream {
   enum Direction {
     case compress(level: Int32)
     case decompress
+    /// Deflate data without framing (RFC 1951).
+    case inflateRaw
   }
 
   let control: UnsafeMutablePointer<z_stream>
   private let direction: Direction
   static let chunk = 64 << 10
   /// 15 bits of window, +16: gzip framing instead of zlib's.
-  private static let gzipWindow: Int32 = 15 + 16
+  static let gzipWindow: Int32 = 15 + 16
 
   init(_ direction: Direction) throws(GzipError) {
     self.direction = direction
@@ -43,6 +45,7 @@ private final class ZlibStream {
         deflateInit2_(
           control, level, Z_DEFLATED, Self.gzipWindow, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, size)
       case .decompress: inflateInit2_(control, Self.gzipWindow, ZLIB_VERSION, size)
+      case .inflateRaw: inflateInit2_(control, -15, ZLIB_VERSION, size)
       }
     guard result == Z_OK else { throw GzipError(reason: .outOfMemory) }
   }
@@ -50,7 +53,7 @@ private final class ZlibStream {
   deinit {
     switch direction {
     case .compress: deflateEnd(control)
-    case .decompress: inflateEnd(control)
+    case .decompress, .inflateRaw: inflateEnd(control)
     }
     control.deallocate()
   }
