@@ -2,6 +2,7 @@ import EROFS
 import Foundation
 import OCI
 import PlatformHarness
+import TestSupport
 import Testing
 
 /// Our images in the real kernel, and what erofs-utils say.
@@ -34,7 +35,7 @@ import Testing
       touch -h -d @1700000000.123456789 link usr/hello; touch -d @5000000000.5 usr/nothing; touch -d @-5.25 usr/lib/odd
       touch -d @1600000000 usr/lib usr many empty .
       tar --format=posix --xattrs --xattrs-include='*' --numeric-owner -cf ../tree.tar .
-      """)
+      """, seconds: 300)
     return directory
   }
 
@@ -164,7 +165,7 @@ import Testing
 
   /// Random trees, packed by us, unpacked by GNU tar, mounted by the kernel.
   @Test(arguments: [1, 2, 3] as [UInt64]) func `random trees look as tar unpacks them`(_ seed: UInt64) async throws {
-    var random = SeededGenerator(state: seed)
+    var random = SeededGenerator(seed: seed)
     var writer = TarWriter([UInt8]())
     var directories = ["."]
     var files: [String] = []
@@ -237,16 +238,4 @@ func packed(_ tree: LayerTree, _ tar: [UInt8]) throws -> (LayerTree, [UInt8]) {
     tree.nodes[index].content = .file(size: size, extents: [DataExtent(length: size, deviceOffset: offset)])
   }
   return (tree, data + [UInt8](repeating: 0, count: Int(layout.size) - data.count))
-}
-
-/// A small generator (SplitMix64), so that random tests repeat.
-struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
 }

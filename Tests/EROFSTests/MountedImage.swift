@@ -66,7 +66,7 @@ func listing(of directory: String, content: Bool = true) async throws -> [String
         directories.sort()
         for name in sorted(directories + files): line(os.path.join(base, name))
     """
-  return try await Shell().succeed("python3 -c '\(script)' '\(directory)' \(content ? 1 : 0)", seconds: 120)
+  return try await Shell().succeed("python3 -c '\(script)' '\(directory)' \(content ? 1 : 0)", seconds: 300)
     .split(separator: "\n").map(String.init)
 }
 

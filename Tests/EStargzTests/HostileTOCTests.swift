@@ -1,6 +1,7 @@
 import EStargz
 import JSONDocument
 import OCI
+import TestSupport
 import Testing
 
 /// Tables of contents that lie.
@@ -102,7 +103,7 @@ import Testing
     let bytes = table.encoded()
     #expect(try ChunkTable(decoding: bytes) == table)
     #expect(throws: ChunkTable.Malformed.self) { try ChunkTable(decoding: Array(bytes.dropLast())) }
-    var random = SeededGenerator(state: 5)
+    var random = SeededGenerator(seed: 5)
     for _ in 0..<500 {
       var damaged = bytes
       damaged[Int.random(in: 0..<bytes.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
@@ -124,7 +125,7 @@ import Testing
 
   /// Mutated tables end in a layer that keeps its promises, or in a typed error.
   @Test(arguments: 0..<6) func `damaged tables are read or refused`(_ seed: UInt64) throws {
-    var random = SeededGenerator(state: seed)
+    var random = SeededGenerator(seed: seed)
     let fixture = try Fixture("zstdchunked-skopeo-1.22")
     let range = try #require(try fixture.location().range)
     var source = try ZstdSource(MemorySource(fixture.blob[Int(range.lowerBound)..<Int(range.upperBound)]))

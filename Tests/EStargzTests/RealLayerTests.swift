@@ -1,5 +1,6 @@
 import EStargz
 import OCI
+import TestSupport
 import Testing
 
 /// Layers that other programs made.
@@ -62,7 +63,7 @@ import Testing
     let fixture = try Fixture(name)
     let layer = try fixture.lazyLayer()
     let decoder = ChunkDecoder(layer.format)
-    var random = SeededGenerator(state: 3)
+    var random = SeededGenerator(seed: 3)
     for chunk in layer.chunks.chunks where !chunk.isZeros {
       var blob = Array(fixture.blob[Int(chunk.blobRange.lowerBound)..<Int(chunk.blobRange.upperBound)])
       blob[Int.random(in: 0..<blob.count, using: &random)] ^= 1 << UInt8.random(in: 0..<8, using: &random)
@@ -73,17 +74,5 @@ import Testing
       } catch { #expect(error is ChunkError) }
       #expect(throws: ChunkError.self) { try decoder.decode([chunk], from: blob.prefix(4)) { _, _ in } }
     }
-  }
-}
-
-/// A small generator (SplitMix64), so that random tests repeat.
-struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

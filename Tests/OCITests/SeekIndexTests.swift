@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import OCI
@@ -6,7 +7,7 @@ import Testing
 @Suite struct SeekIndexTests {
   /// Compressible, but not so much that blocks become huge.
   private static func content(_ size: Int, seed: UInt64 = 1) -> [UInt8] {
-    var random = SeededGenerator(state: seed)
+    var random = SeededGenerator(seed: seed)
     var bytes: [UInt8] = []
     while bytes.count < size {
       let word = (0..<Int.random(in: 1...9, using: &random)).map { _ in UInt8.random(in: 97...110, using: &random) }
@@ -107,7 +108,7 @@ import Testing
     let content = Self.content(400_000)
     let blob = try Self.gzip(content)
     let index = try index(blob, .gzip, spanBytes: 50_000, step: 4096).0
-    var random = SeededGenerator(state: 9)
+    var random = SeededGenerator(seed: 9)
     for _ in 0..<200 {
       let number = Int.random(in: index.spans.indices, using: &random)
       let range = index.blobRange(ofSpans: number..<number + 1)
@@ -139,7 +140,7 @@ import Testing
   @Test func `damaged indexes are refused or harmless`() throws {
     let blob = try Self.gzip(Self.content(300_000))
     let bytes = try index(blob, .gzip, spanBytes: 50_000, step: 4096).0.encoded()
-    var random = SeededGenerator(state: 4)
+    var random = SeededGenerator(seed: 4)
     for _ in 0..<300 {
       var damaged = bytes
       for _ in 0..<Int.random(in: 1...4, using: &random) {
