@@ -48,19 +48,20 @@ struct EtcdPeer: Sendable {
       config: .defaults { $0.connection.flushCoalescing = nil })
     return try await withGRPCClient(transport: transport) { client in
       let etcd = EtcdPeer(client: client)
-      let deadline = ContinuousClock.now + .seconds(30)
-      while true {
-        do {
-          if try await etcd.create(Array("/ready".utf8), [UInt8(ascii: "1")]) { break }
-        } catch {
-          guard ContinuousClock.now < deadline, process.isRunning else {
-            throw Failure.notReady(log: (try? String(contentsOfFile: log, encoding: .utf8)) ?? "")
-          }
-          try await Task.sleep(for: .milliseconds(50))
-        }
+      guard await etcd.becomesReady() else {
+        throw Failure.notReady(log: (try? String(contentsOfFile: log, encoding: .utf8)) ?? "")
       }
       return try await body(etcd)
     }
+  }
+
+  /// Polls until a write succeeds; not longer than half a minute.
+  private func becomesReady() async -> Bool {
+    for _ in 0..<600 {
+      if let isMade = try? await create(Array("/ready".utf8), [UInt8(ascii: "1")]), isMade { return true }
+      try? await Task.sleep(for: .milliseconds(50))
+    }
+    return false
   }
 
   /// Puts a key that must not exist yet, as kube-apiserver does: a transaction on `mod_revision = 0`.
@@ -78,12 +79,22 @@ struct EtcdPeer: Sendable {
     var transaction = ProtobufFields()
     transaction.bytes(1, compare.encoded)
     transaction.bytes(2, operation.encoded)
-    let answer = try await client.unary(
-      request: ClientRequest(message: transaction.encoded),
-      descriptor: MethodDescriptor(fullyQualifiedService: "etcdserverpb.KV", method: "Txn"),
-      serializer: Raw(), deserializer: Raw(), options: .defaults
-    ) { try $0.message }
-    return Self.succeeded(answer)
+    return Self.succeeded(try await send(transaction.encoded))
+  }
+
+  /// Waits and sends again while the connection is being made anew: then nothing was sent.
+  private func send(_ transaction: [UInt8], tries: Int = 100) async throws -> [UInt8] {
+    do {
+      return try await client.unary(
+        request: ClientRequest(message: transaction),
+        descriptor: MethodDescriptor(fullyQualifiedService: "etcdserverpb.KV", method: "Txn"),
+        serializer: Raw(), deserializer: Raw(), options: .defaults
+      ) { try $0.message }
+    } catch {
+      guard tries > 0, (error as? RPCError)?.code == .unavailable else { throw error }
+    }
+    try await Task.sleep(for: .milliseconds(20))
+    return try await send(transaction, tries: tries - 1)
   }
 
   /// `TxnResponse.succeeded` (field 2, a bool) behind the header (field 1, a message).

@@ -132,8 +132,8 @@ import Testing
     let status = await refusal {
       try await client.create(configMap("b", ["k": String(repeating: "v", count: 4000)]), as: .configMaps)
     }
-    #expect(status?.code == 503)
-    #expect(status?.message.contains("no space is left") == true)
+    #expect(status?.code == 507)
+    #expect(status?.message.contains("is full") == true)
     #expect(try await client.get(.configMaps, namespace: "default", name: "a") == made)
     #expect(try await client.list(.configMaps).items.count == 1)
     try await client.delete(.configMaps, namespace: "default", name: "a")

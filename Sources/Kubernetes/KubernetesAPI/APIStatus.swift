@@ -21,6 +21,8 @@ public struct APIStatus: Error, Sendable, Hashable, CustomStringConvertible {
     case timeout = "Timeout"
     case internalError = "InternalError"
     case serviceUnavailable = "ServiceUnavailable"
+    /// The store's disk is full. Kubernetes has no word for it; the name is that of the HTTP status.
+    case insufficientStorage = "InsufficientStorage"
     case unknown = "Unknown"
 
     /// The HTTP status that goes with the reason.
@@ -41,6 +43,7 @@ public struct APIStatus: Error, Sendable, Hashable, CustomStringConvertible {
       case .internalError, .unknown: 500
       case .serviceUnavailable: 503
       case .timeout: 504
+      case .insufficientStorage: 507
       }
     }
   }

@@ -24,6 +24,22 @@ enum MetadataRules {
           .invalid, field: "metadata.name",
           message: "Invalid value: \"\(object.name.prefix(300))\": \(explanation(definition.nameRule))"))
     }
+    // What stands in the store already is let be, so that an object of an older server can still be changed.
+    var fields = FieldFaults()
+    if object.metadata["labels"] != old?.metadata["labels"] {
+      fields.checkLabels("metadata.labels", object.metadata["labels"])
+    }
+    if object.metadata["annotations"] != old?.metadata["annotations"] {
+      fields.checkAnnotations("metadata.annotations", object.metadata["annotations"])
+    }
+    for finalizer in object.finalizers where old?.finalizers.contains(finalizer) != true {
+      if !Names.isQualifiedName(finalizer) {
+        fields.invalid(
+          "metadata.finalizers", .string(finalizer), "a finalizer must be a name such as example.com/what-is-cleaned-up"
+        )
+      }
+    }
+    causes += fields.causes
     if let old, old.isBeingDeleted {
       let added = Set(object.finalizers).subtracting(old.finalizers).sorted()
       if !added.isEmpty {

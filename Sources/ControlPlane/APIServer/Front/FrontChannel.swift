@@ -29,6 +29,7 @@ struct FrontChannel: ServerChildChannel {
   let table: FrontConnectionTable
   let handshakeTimeout: TimeAmount
   let stallTimeout: TimeAmount
+  let idleTimeout: Duration
 
   func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
     channel.eventLoop.makeCompletedFuture {
@@ -48,7 +49,8 @@ struct FrontChannel: ServerChildChannel {
             promise.succeed(.certificateVerified)
           }))
       try pipeline.addHandler(
-        FrontConnectionHandler(connection: connection, table: table, handshakeTimeout: handshakeTimeout))
+        FrontConnectionHandler(
+          connection: connection, table: table, handshakeTimeout: handshakeTimeout, idleTimeout: idleTimeout))
       try pipeline.addHandler(FrontStallHandler(timeout: stallTimeout))
       let negotiation = Negotiation { result in
         switch result {

@@ -12,6 +12,8 @@ final class FrontConnection: Sendable {
     var identity: Result<UserInfo?, APIStatus>?
     var isClosed = false
     var exchanges = 0
+    /// When the last request ended, or the connection began.
+    var quietSince = ContinuousClock.now
     var closeHandlers: [UInt64: @Sendable () -> Void] = [:]
     var nextHandler: UInt64 = 0
   }
@@ -54,7 +56,14 @@ final class FrontConnection: Sendable {
   /// Requests that are being answered.
   var exchanges: Int { state.withLock { $0.exchanges } }
   func beginExchange() { state.withLock { $0.exchanges += 1 } }
-  func endExchange() { state.withLock { $0.exchanges -= 1 } }
+  func endExchange() {
+    state.withLock { state in
+      state.exchanges -= 1
+      state.quietSince = .now
+    }
+  }
+  /// Since when nothing is asked; `nil` while a request is being answered.
+  var quietSince: ContinuousClock.Instant? { state.withLock { $0.exchanges > 0 ? nil : $0.quietSince } }
 
   /// Calls `handler` when the connection is closed, at once if it is already.
   /// - Returns: what `removeCloseHandler` takes.

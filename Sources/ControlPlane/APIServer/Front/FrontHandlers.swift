@@ -3,19 +3,25 @@ import NIOExtras
 import NIOSSL
 import NIOTLS
 
-/// Sits behind TLS: bounds the handshake, hands the peer's certificate on, and tells when the connection is gone.
+/// Sits behind TLS: bounds the handshake and the time without a request, hands the peer's certificate on, and tells
+/// when the connection is gone.
 final class FrontConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
   typealias InboundIn = Any
 
   private let connection: FrontConnection
   private let table: FrontConnectionTable
   private let handshakeTimeout: TimeAmount
+  private let idleTimeout: Duration
   private var deadline: Scheduled<Void>?
+  private var idleCheck: Scheduled<Void>?
 
-  init(connection: FrontConnection, table: FrontConnectionTable, handshakeTimeout: TimeAmount) {
+  init(
+    connection: FrontConnection, table: FrontConnectionTable, handshakeTimeout: TimeAmount, idleTimeout: Duration
+  ) {
     self.connection = connection
     self.table = table
     self.handshakeTimeout = handshakeTimeout
+    self.idleTimeout = idleTimeout
   }
 
   func handlerAdded(context: ChannelHandlerContext) {
@@ -28,6 +34,7 @@ final class FrontConnectionHandler: ChannelInboundHandler, RemovableChannelHandl
     case TLSUserEvent.handshakeCompleted:
       deadline?.cancel()
       deadline = nil
+      checkIdle(NIOLoopBound(context, eventLoop: context.eventLoop), after: idleTimeout)
       connection.presentIfMissing(try? context.pipeline.syncOperations.nioSSL_peerCertificate())
     case is ChannelShouldQuiesceEvent where deadline != nil:
       // Nothing was asked yet: nobody waits for an answer.
@@ -38,6 +45,18 @@ final class FrontConnectionHandler: ChannelInboundHandler, RemovableChannelHandl
     default: break
     }
     context.fireUserInboundEventTriggered(event)
+  }
+
+  /// Closes a connection on which nothing was asked for twice the idle timeout. HTTP/1.1 and HTTP/2 have idle timers of
+  /// their own, but that of HTTP/2 begins with the first stream's end, and then waits for the peer to answer a ping.
+  private func checkIdle(_ context: NIOLoopBound<ChannelHandlerContext>, after wait: Duration) {
+    let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
+    idleCheck = context.eventLoop.scheduleTask(in: TimeAmount(max(wait, .milliseconds(10)))) {
+      let (handler, timeout) = (handler.value, handler.value.idleTimeout * 2)
+      guard let since = handler.connection.quietSince else { return handler.checkIdle(context, after: timeout) }
+      let left = timeout - (.now - since)
+      if left > .zero { handler.checkIdle(context, after: left) } else { context.value.close(promise: nil) }
+    }
   }
 
   /// Says goodbye when the connection has had no request under way for a moment, or after 100 checks (5 s).
@@ -66,6 +85,7 @@ final class FrontConnectionHandler: ChannelInboundHandler, RemovableChannelHandl
 
   private func end() {
     deadline?.cancel()
+    idleCheck?.cancel()
     table.remove(connection)
     connection.markClosed()
   }

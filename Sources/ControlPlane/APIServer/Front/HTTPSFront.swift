@@ -26,6 +26,8 @@ public final class HTTPSFront: Service {
     /// Bytes of all header fields together.
     public var headerBytes = 32 << 10
     public var headerFields = 100
+    /// Connections at once; more wait to be accepted until others end. Bounds memory (about 60 KB each) and descriptors.
+    public var connections = 8192
     public var handshakeTimeout: Duration = .seconds(10)
     /// How long a connection may stay without a request, and a request's head may take to arrive.
     public var idleTimeout: Duration = .seconds(120)
@@ -98,14 +100,17 @@ public final class HTTPSFront: Service {
         responder: responder,
         configuration: .init(
           idleTimeout: limits.idleTimeout, gracefulCloseTimeout: limits.shutdownTimeout, streamConfiguration: requests)),
-      table: table, handshakeTimeout: TimeAmount(limits.handshakeTimeout), stallTimeout: stallTimeout)
+      table: table, handshakeTimeout: TimeAmount(limits.handshakeTimeout), stallTimeout: stallTimeout,
+      idleTimeout: limits.idleTimeout)
     let bound = BoundPort()
     self.bound = bound
     // Hummingbird reports the address at a level that is ours to choose.
     var serverLogger = logger
     serverLogger.logLevel = max(logger.logLevel, .warning)
     server = channel.server(
-      configuration: ServerConfiguration(address: .hostname(host, port: port), backlog: 1024),
+      configuration: ServerConfiguration(
+        address: .hostname(host, port: port), backlog: 1024,
+        availableConnectionsDelegate: .maximum(max(1, limits.connections), logger: serverLogger)),
       onServerRunning: { bound.set($0.localAddress?.port ?? port) },
       eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: serverLogger)
   }

@@ -63,12 +63,16 @@ extension APIServer {
     case .refused(let status): status
     case .store(.full(let path)):
       APIStatus(
-        .serviceUnavailable,
-        "the write was refused because no space is left for \(path): free space on its disk; reads go on",
+        .insufficientStorage,
+        "the write was not stored: the disk of \(directory(of: path)), where \(path) is, is full. Nothing was changed, reads go on. Free space on that disk or enlarge it, then repeat the write",
         resource: resource, name: name)
     case .store(let error):
       APIStatus(.internalError, "the write could not be stored: \(error)", resource: resource, name: name)
     }
+  }
+
+  private static func directory(of path: String) -> Substring {
+    path.lastIndex(of: "/").map { path[..<$0] } ?? path[...]
   }
 
   static let modified = "the object has been modified; please apply your changes to the latest version and try again"
