@@ -159,6 +159,10 @@ let package = Package(
         .grpc, .grpcTransport, .logging, .serviceLifecycle,
       ]),
 
+    room(
+      "PlacementReports", on: "Storage",
+      ["Placement", "PlacementSimulator", "PlacementTraces", "Charts", "JSONDocument", "LinuxSystem"]),
+
     // Platform: what users come for.
     room(
       "Tenancy", on: "Platform",
@@ -178,7 +182,8 @@ let package = Package(
       dependencies: [
         "APIServer", "Applications", "CertificateAuthority", "CLinux", "Controllers", "CRI", "CSI", "CSIDriver", "Edge",
         "JSONDocument", "KubernetesAPI", "KubernetesClient", "LinuxSystem", "NodeAgent",
-        "ObjectStore", "OCI", "Placement", "PodScheduler", "StorageControllers", "Tenancy",
+        "ObjectStore", "OCI", "Placement", "PlacementReports", "PlacementSimulator", "PlacementTraces", "PodScheduler",
+        "StorageControllers", "Tenancy",
         "VolumePools", .argumentParser, .logging, .serviceLifecycle, .subprocess,
       ], path: "Sources/nagaya", exclude: ["README.md"], swiftSettings: strict),
 
@@ -219,6 +224,7 @@ let package = Package(
       ]),
     tests("Placement", ["Placement"]),
     tests("PlacementSimulator", ["PlacementSimulator", "Placement"]),
+    tests("PlacementReports", ["PlacementReports", "PlacementTraces", "PlacementSimulator", "Placement", "JSONDocument"]),
     tests("PlacementTraces", ["PlacementTraces", "PlacementSimulator", "Placement"]),
     tests("VolumePools", ["VolumePools", "LinuxSystem", .logging]),
     tests("CSIDriver", ["CSIDriver", "CSI", "VolumePools", "LinuxSystem", .grpc, .grpcTransport, .logging]),

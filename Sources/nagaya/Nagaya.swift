@@ -24,7 +24,9 @@ import Foundation
   ]
   static let platform: [any ParsableCommand.Type] = []
   static let machine: [any ParsableCommand.Type] = [Up.self, Down.self, Status.self, Image.self]
-  static let tools: [any ParsableCommand.Type] = [Config.self, Completion.self, Version.self]
+  static let tools: [any ParsableCommand.Type] = [
+    Simulate.self, Advise.self, Config.self, Completion.self, Version.self,
+  ]
 
   static func main() async {
     Foundation.exit(await run(Array(CommandLine.arguments.dropFirst())))

@@ -52,10 +52,13 @@ public enum AxisFormat: Sendable, Hashable {
     var (number, unit) = (value, 0)
     let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
     while number >= 1024, unit < units.count - 1 {
-      number /= 1024
+      // 2,000 GiB are not 2 TiB: the larger unit only where it is exact to a decimal, or the number would be long.
+      let next = number / 1024
+      if number < 10_000, unit > 0, (next * 10).rounded() != next * 10 { break }
+      number = next
       unit += 1
     }
-    return "\(decimal(number, digits: number >= 100 ? 0 : 1)) \(units[unit])"
+    return "\(grouped(number)) \(units[unit])"
   }
 
   private static func span(_ value: Double) -> String {
@@ -67,7 +70,7 @@ public enum AxisFormat: Sendable, Hashable {
   }
 
   private static func grouped(_ value: Double) -> String {
-    let digits = Array(decimal(abs(value), digits: abs(value) < 10 ? 1 : 0))
+    let digits = Array(decimal(abs(value), digits: abs(value) < 100 ? 1 : 0))
     let whole = digits.prefix { $0 != "." }
     var text = ""
     for (index, digit) in whole.enumerated() {

@@ -21,6 +21,8 @@ public struct SimulationOptions: Sendable, Hashable {
   public var stopAfterFailedExpansions = Int.max
   /// How many samples the time series has at most; they are evenly spread over the requests.
   public var samples: Int
+  /// Whether the samples hold how full each node is: a number for every node and sample.
+  public var recordsNodes = false
 
   public init(
     seed: UInt64 = 1, warmupRequests: Int = 0, maximumRequests: Int = .max, repair: Repair = .none,

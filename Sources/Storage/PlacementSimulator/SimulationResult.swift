@@ -65,6 +65,8 @@ public struct SimulationResult: Sendable, Hashable {
     public var stranded: Double
     /// How many volumes of `largeBytes` could still be placed.
     public var slots: Int
+    /// How full each node is, from 0 to 1; empty unless the options ask for it.
+    public var nodeUse: [Float] = []
 
     public init(time: Double, requests: Int, pending: Int, usedBytes: Int64, stranded: Double, slots: Int) {
       self.time = time

@@ -167,6 +167,7 @@ struct SimulationRun {
       SimulationResult.Sample(
         time: time, requests: requests, pending: pendingInAll, usedBytes: usedBytes,
         stranded: room.stranded, slots: room.slots))
+    if options.recordsNodes { result.samples[result.samples.count - 1].nodeUse = engine.state.nodeUse }
     if result.samples.count > 2 * max(1, options.samples) { thinOut() }
   }
 
@@ -187,5 +188,18 @@ struct SimulationRun {
         volumes: pools.reduce(0) { $0 + state.volumeCount(ofPool: $1) })
     }
     return result
+  }
+}
+
+extension PlacementState {
+  /// How full each node is, from 0 to 1, its pools taken together.
+  fileprivate var nodeUse: [Float] {
+    (0..<nodeCount).map { node in
+      let (free, capacity) = pools(of: node).reduce(into: (0.0, 0.0)) { sums, pool in
+        sums.0 += Double(freeBytes(ofPool: pool))
+        sums.1 += Double(capacityBytes(ofPool: pool))
+      }
+      return capacity == 0 ? 0 : Float(1 - free / capacity)
+    }
   }
 }

@@ -1,0 +1,126 @@
+import Charts
+import Placement
+import PlacementSimulator
+
+/// The plots of a study.
+public enum StudyCharts {
+  /// In the order in which a page shows them.
+  public static func images(_ result: StudyResult) -> [SVGImage] {
+    [needed(result), pending(result), slots(result), freeSpace(result), nodes(result)].compactMap { $0 }
+  }
+
+  private static func summary(_ result: StudyResult, _ more: String) -> String { "\(result.study.summary). \(more)" }
+
+  /// What each policy needs (or, without a search, what it leaves Pending), with 95 % intervals.
+  static func needed(_ result: StudyResult) -> SVGImage? {
+    let criterion = result.criterion
+    guard !result.outcomes.isEmpty else { return nil }
+    let title: String
+    let limit = Percent.text(result.study.pendingLimit)
+    if result.hasSpares {
+      title = "Spare capacity needed to keep Pending below \(limit)"
+    } else if result.hasNodes {
+      title = "Nodes needed to keep Pending below \(limit)"
+    } else {
+      title = "Requests that stay Pending"
+    }
+    let bars = result.outcomes.map { outcome in
+      let values = criterion.values(outcome)
+      let estimate = values.contains { $0 == nil } ? nil : Estimate(values.compactMap { $0 })
+      let interval: ClosedRange<Double>? = estimate.flatMap { estimate in
+        guard estimate.count > 1 else { return nil }
+        let most = criterion.format == .share ? 1 : Double.infinity
+        return max(0, estimate.interval.lowerBound)...max(0, min(most, estimate.interval.upperBound))
+      }
+      return BarChart.Bar(
+        outcome.policy.rawValue, value: estimate?.mean, interval: interval,
+        isEmphasised: outcome.policy == .standard, note: estimate == nil ? "more than 80 %" : "")
+    }
+    var references: [BarChart.Reference] = []
+    if result.hasNodes, let bound = result.bounds.nodesL2 ?? result.bounds.nodesL1 {
+      references.append(.init(Double(bound), label: "no policy can need less than \(bound)"))
+    }
+    let more = result.study.seeds.count > 1 ? "Mean and 95 % interval; less is better." : "Less is better."
+    return BarChart(
+      name: "\(result.study.name)-needed", title: title, subtitle: summary(result, more),
+      axis: Axis(
+        result.hasSpares ? "spare share of the capacity" : result.hasNodes ? "nodes" : "share of requests",
+        criterion.format == .share ? .share : .count), bars: bars, references: references
+    ).image()
+  }
+
+  static func pending(_ result: StudyResult) -> SVGImage? {
+    let series = result.outcomes.compactMap { outcome -> LineChart.Series? in
+      guard let run = outcome.runs.first else { return nil }
+      return LineChart.Series(
+        outcome.policy.rawValue, run.samples.map { .init($0.time, Double($0.pending)) },
+        isEmphasised: outcome.policy == .standard, isStepped: true)
+    }
+    guard series.contains(where: { $0.points.count > 1 }) else { return nil }
+    return LineChart(
+      name: "\(result.study.name)-pending", title: "Requests left Pending so far",
+      subtitle: summary(result, "One seed; the same requests for every policy."),
+      x: Axis("time since the start", .seconds), y: Axis("requests, summed up", .count), series: series
+    ).image()
+  }
+
+  static func slots(_ result: StudyResult) -> SVGImage? {
+    let series = result.outcomes.compactMap { outcome -> LineChart.Series? in
+      guard let run = outcome.runs.first else { return nil }
+      return LineChart.Series(
+        outcome.policy.rawValue, run.samples.map { .init($0.time, Double($0.slots)) },
+        isEmphasised: outcome.policy == .standard, isStepped: true)
+    }
+    guard series.contains(where: { $0.points.count > 1 }) else { return nil }
+    return LineChart(
+      name: "\(result.study.name)-slots", title: "Volumes of \(Bytes.text(result.largeBytes)) that could still be placed",
+      subtitle: summary(result, "One seed. When a line is at zero, the next large request stays Pending."),
+      x: Axis("time since the start", .seconds), y: Axis("large volumes that still fit", .count), series: series
+    ).image()
+  }
+
+  static func freeSpace(_ result: StudyResult) -> SVGImage? {
+    let capacity = result.outcomes.flatMap(\.runs).flatMap(\.nodesAtEnd).map(\.capacityBytes).max() ?? 0
+    guard capacity > 0 else { return nil }
+    let bins = 20
+    let panels = result.outcomes.compactMap { outcome -> HistogramPanels.Panel? in
+      guard let run = outcome.runs.first else { return nil }
+      var counts = [Double](repeating: 0, count: bins)
+      for node in run.nodesAtEnd {
+        counts[min(bins - 1, Int(Double(node.freeBytes) / Double(capacity) * Double(bins)))] += 1
+      }
+      let slots = run.samples.last?.slots ?? 0
+      return HistogramPanels.Panel(
+        outcome.policy.rawValue, note: "\(slots) large fit", counts: counts, isEmphasised: outcome.policy == .standard)
+    }
+    return HistogramPanels(
+      name: "\(result.study.name)-free-space", title: "Free space per node, at the end",
+      subtitle: summary(
+        result, "One seed. Right of the dashed line a node still holds a volume of \(Bytes.text(result.largeBytes))."),
+      x: Axis("free space of a node", .bytes, range: 0...Double(capacity)), y: Axis("nodes", .count), panels: panels,
+      reference: .init(Double(result.largeBytes), label: Bytes.text(result.largeBytes))
+    ).image()
+  }
+
+  static func nodes(_ result: StudyResult) -> SVGImage? {
+    var end = 0.0
+    let panels = result.outcomes.compactMap { outcome -> HeatMap.Panel? in
+      guard let run = outcome.runs.first else { return nil }
+      let samples = run.samples.filter { !$0.nodeUse.isEmpty }
+      guard let last = samples.last else { return nil }
+      end = max(end, last.time)
+      let means = last.nodeUse.indices.map { node in samples.reduce(0.0) { $0 + Double($1.nodeUse[node]) } }
+      let order = last.nodeUse.indices.sorted { (means[$1], $0) < (means[$0], $1) }
+      return HeatMap.Panel(
+        outcome.policy.rawValue, rows: order.map { node in samples.map { Double($0.nodeUse[node]) } },
+        isEmphasised: outcome.policy == .standard)
+    }
+    guard !panels.isEmpty, end > 0 else { return nil }
+    return HeatMap(
+      name: "\(result.study.name)-nodes", title: "How full each node is, over time",
+      subtitle: summary(result, "One seed. One row is a node, on average the fullest on top."),
+      x: Axis("time since the start", .seconds, range: 0...end), rowsName: "nodes", low: "empty", high: "full",
+      panels: panels
+    ).image()
+  }
+}

@@ -1,0 +1,39 @@
+import PlacementSimulator
+
+/// Finds the least number of equal nodes on which a history keeps to the limits.
+public struct NodeSearch: Sendable {
+  public var pendingLimit: Double
+  public var failedExpansionLimit: Double
+  /// More nodes are not tried.
+  public var most: Int
+
+  public init(pendingLimit: Double = 0.001, failedExpansionLimit: Double = 0.01, most: Int = 100_000) {
+    self.pendingLimit = pendingLimit
+    self.failedExpansionLimit = failedExpansionLimit
+    self.most = most
+  }
+
+  /// Doubles or halves from the guess until the answer is between two counts, then halves the gap.
+  /// - Returns: `nil` if `most` nodes are too few.
+  public func leastNodes(guess: Int, run: (Int) throws -> SimulationResult) rethrows -> Int? {
+    var (tooFew, enough) = (0, Int.max)
+    var next = max(1, min(guess, most))
+    while enough - tooFew > 1 {
+      let counts = try run(next).counts
+      let passes =
+        counts.pendingRate <= pendingLimit
+        && (counts.expansions == 0 || counts.failedExpansionRate <= failedExpansionLimit)
+      if passes { enough = next } else { tooFew = next }
+      if enough == .max {
+        guard tooFew < most else { return nil }
+        next = min(most, tooFew * 2)
+      } else if tooFew == 0 {
+        next = enough / 2
+        if next == 0 { return enough }
+      } else {
+        next = (tooFew + enough) / 2
+      }
+    }
+    return enough
+  }
+}
