@@ -41,7 +41,8 @@ import Testing
 
   @Test(arguments: [
     (AxisFormat.share, 0.453, "45.3 %"), (.share, 0.0012, "0.12 %"), (.share, 0, "0 %"), (.share, 0.00051, "0.051 %"),
-    (.bytes, 1_099_511_627_776, "1 TiB"), (.bytes, 1536, "1.5 KiB"), (.bytes, 0, "0 B"), (.bytes, 2_147_483_648_000, "2,000 GiB"), (.bytes, 1_649_267_441_664, "1.5 TiB"),
+    (.bytes, 1_099_511_627_776, "1 TiB"), (.bytes, 1536, "1.5 KiB"), (.bytes, 0, "0 B"),
+    (.bytes, 2_147_483_648_000, "2,000 GiB"), (.bytes, 1_649_267_441_664, "1.5 TiB"),
     (.bytes, 107_374_182_400_000, "97.7 TiB"), (.bytes, -1024, "−1 KiB"),
     (.count, 1_234_567, "1,234,567"), (.count, 12, "12"), (.seconds, 86_400, "1 d"), (.seconds, 5400, "1.5 h"),
     (.seconds, 90, "1.5 min"), (.seconds, 0, "0"), (.number, 0.5, "0.5"), (.number, 0.004, "0"), (.number, .nan, "–"),

@@ -78,8 +78,10 @@ import Testing
       name: "m", title: "t", x: Axis("", .seconds, range: 0...1), rowsName: "nodes", low: "empty", high: "full",
       panels: [.init("p", rows: [[0, 0, 0, 1], [1, 1, 1, 1]])])
     let drawing = Drawing(map.image().document)
-    let cells = drawing.all("rect").filter { $0.attributes["fill"] != nil && $0.attributes["height"] != "12" }
-    #expect(cells.compactMap { $0.attributes["fill"] } == ["#00224e", "#fee838", "#fee838"])
+    let cells = drawing.all("path").filter { $0.attributes["fill"] != nil }
+    #expect(cells.compactMap { $0.attributes["fill"] } == ["#00224e", "#fee838"])
+    // Three empty cells are one box; the full one and the full row are two.
+    #expect(cells.compactMap { $0.attributes["d"]?.split(separator: "z").count } == [1, 2])
   }
 
   @Test func `A heat map of many nodes and moments stays small`() {

@@ -69,7 +69,9 @@ import Testing
   @Test func `a bad line is named; with --lenient it is counted`() async throws {
     let trace = "time,event,volume,size\n0,arrive,a,1Gi\n1,arrive,b,-1Gi\n2,delete,a,\n"
     try await withFiles(["t.csv": trace]) { directory in
-      let arguments = ["simulate", "\(directory)/t.csv", "--nodes", "1", "--node-size", "10Gi", "--policies", "default"]
+      let arguments = [
+        "simulate", "\(directory)/t.csv", "--nodes", "1", "--node-size", "10Gi", "--policies", "default",
+      ]
       let strict = await CommandRunner().run(arguments)
       #expect(strict.code == 1)
       #expect(strict.error.contains("t.csv:3, column 4 (size): the size \"-1Gi\" is not above zero"))
@@ -101,7 +103,8 @@ import Testing
     let trace = "volume,created,deleted,size\na,0,,10Gi\n"
     try await withFiles(["p.json": pools, "t.csv": trace, "bad.json": "{\"items\":[{}]}"]) { directory in
       let result = await CommandRunner()("advise", "\(directory)/t.csv", "--pools", "\(directory)/p.json", "-o", "json")
-      #expect(try JSONValue(parsing: result.out)["nodes"].int == 2)
+      let json = try JSONValue(parsing: result.out)
+      #expect(json["nodes"].int == 2)
       let bad = await CommandRunner()("advise", "\(directory)/t.csv", "--pools", "\(directory)/bad.json")
       #expect(bad.error.contains("items[0]"))
     }

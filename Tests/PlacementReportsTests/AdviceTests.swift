@@ -9,7 +9,9 @@ import Testing
 @Suite struct AdviceTests {
   private let gib: Int64 = 1 << 30
 
-  private func withHistory<Result>(_ text: String, _ name: String, _ body: (TraceFile) throws -> Result) throws -> Result {
+  private func withHistory<Result>(_ text: String, _ name: String, _ body: (TraceFile) throws -> Result) throws
+    -> Result
+  {
     let directory = FileManager.default.temporaryDirectory.appendingPathComponent("nagaya-advice-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: directory) }
@@ -79,7 +81,10 @@ import Testing
     var random = SeededRandom(seed: 3)
     for _ in 0..<50 {
       let volumes = (0..<30).map { index in
-        (name: "v\(index)", size: "\(Int.random(in: 5...40, using: &random))Gi", node: "node-\(Int.random(in: 1...6, using: &random))")
+        (
+          name: "v\(index)", size: "\(Int.random(in: 5...40, using: &random))Gi",
+          node: "node-\(Int.random(in: 1...6, using: &random))"
+        )
       }
       try withHistory(claims(volumes), "claims-2026-11-11T10:00:00Z.json") { history in
         let cluster = SimulatedCluster(nodeCount: 6, poolBytes: 250 * gib)

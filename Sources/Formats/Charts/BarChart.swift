@@ -110,6 +110,6 @@ public struct BarChart: Sendable, Hashable {
       for x in [low, high] { writer.line(x, middle - 4, x, middle + 4, class: "ch-whisker") }
       end = max(end, high)
     }
-    writer.label(words, x: end + 8, y: middle + 4, class: bar.value == nil ? "ch-muted" : kind)
+    writer.label(words, x: end + 8, y: middle + 4, class: "ch-halo " + (bar.value == nil ? "ch-muted" : kind))
   }
 }

@@ -27,6 +27,7 @@ public enum ChartStyle {
       .ch .ch-whisker{stroke-width:1.5}
       .ch .ch-line{fill:none;stroke-width:1.6;stroke-linejoin:round;stroke-linecap:round}
       .ch .ch-bold{stroke-width:3}
+      .ch .ch-halo{paint-order:stroke;stroke-width:4px;stroke-linejoin:round}
       .ch .ch-band{stroke:none;fill-opacity:.16}
 
       """
@@ -44,6 +45,7 @@ public enum ChartStyle {
   ) -> String {
     var css = """
       .ch-card{fill:\(card)}
+      .ch .ch-halo{stroke:\(card)}
       .ch .ch-text,.ch .ch-title,.ch .ch-panel,.ch .ch-strong{fill:\(text)}
       .ch .ch-muted,.ch .ch-small{fill:\(muted)}
       .ch .ch-grid{stroke:\(grid)}
@@ -67,9 +69,16 @@ public enum ChartStyle {
     (195, 179, 105), (225, 204, 85), (243, 219, 69), (254, 232, 56),
   ]
 
-  /// The colour of a share from 0 to 1, in steps of a hundredth so that neighbours can be merged.
-  static func mapColour(_ share: Double) -> String {
-    let share = share.isFinite ? (max(0, min(1, share)) * 100).rounded() / 100 : 0
+  /// How many colours a heat map tells apart.
+  static let mapSteps = 32
+
+  /// The step of a share from 0 to 1; neighbours of one step are merged.
+  static func mapStep(_ share: Double) -> Int {
+    share.isFinite ? Int((max(0, min(1, share)) * Double(mapSteps - 1)).rounded()) : 0
+  }
+
+  static func mapColour(step: Int) -> String {
+    let share = Double(step) / Double(mapSteps - 1)
     let position = share * Double(map.count - 1)
     let lower = min(Int(position), map.count - 2)
     let weight = position - Double(lower)

@@ -76,40 +76,50 @@ public struct HeatMap: Sendable, Hashable {
       panel.label, note, isEmphasised: panel.isEmphasised, x: origin.x, y: origin.y - 8, width: grid.width,
       into: &writer)
     writer.box(x: origin.x, y: origin.y, width: grid.width, height: height, class: "ch-track")
-    let rowHeight = height / Double(max(1, rows.count))
-    for (index, row) in rows.enumerated() where !row.isEmpty {
-      let column = grid.width / Double(row.count)
-      var start = 0
-      while start < row.count {
-        let colour = row[start].isFinite ? ChartStyle.mapColour(row[start]) : ""
-        var end = start + 1
-        while end < row.count, (row[end].isFinite ? ChartStyle.mapColour(row[end]) : "") == colour { end += 1 }
-        if !colour.isEmpty {
-          writer.element(
-            "rect",
-            [
-              "x": SVGWriter.number(origin.x + column * Double(start)),
-              "y": SVGWriter.number(origin.y + rowHeight * Double(index)),
-              "width": SVGWriter.number(column * Double(end - start)), "height": SVGWriter.number(rowHeight),
-              "fill": colour, "shape-rendering": "crispEdges",
-            ])
-        }
-        start = end
-      }
+    for (step, path) in Self.paths(rows, at: origin, width: grid.width, height: height).enumerated() where !path.isEmpty
+    {
+      writer.element("path", ["fill": ChartStyle.mapColour(step: step), "shape-rendering": "crispEdges", "d": path])
     }
     let across = Scale(range: x.range ?? 0...1, start: origin.x, end: origin.x + grid.width)
     AxisLines.vertical(x, across, top: origin.y, bottom: origin.y + height, title: false, grid: false, into: &writer)
   }
 
+  /// One path for each colour; a stretch of one colour in a row is one box.
+  private static func paths(
+    _ rows: [[Double]], at origin: (x: Double, y: Double), width: Double, height: Double
+  ) -> [String] {
+    var paths = [String](repeating: "", count: ChartStyle.mapSteps)
+    let rowHeight = height / Double(max(1, rows.count))
+    for (index, row) in rows.enumerated() where !row.isEmpty {
+      let column = width / Double(row.count)
+      let steps = row.map { $0.isFinite ? ChartStyle.mapStep($0) : -1 }
+      var start = 0
+      while start < steps.count {
+        var end = start + 1
+        while end < steps.count, steps[end] == steps[start] { end += 1 }
+        if steps[start] >= 0 {
+          let (x, y) = (origin.x + column * Double(start), origin.y + rowHeight * Double(index))
+          let (right, bottom) = (SVGWriter.number(origin.x + column * Double(end)), SVGWriter.number(y + rowHeight))
+          paths[steps[start]] +=
+            "M\(SVGWriter.number(x)) \(SVGWriter.number(y))H\(right)V\(bottom)H\(SVGWriter.number(x))z"
+        }
+        start = end
+      }
+    }
+    return paths
+  }
+
   private func legend(y: Double, into writer: inout SVGWriter) {
     writer.label(low, x: 24, y: y + 10, class: "ch-small")
     let start = 24 + TextWidth.estimate(low, size: 11) + 8
-    for step in 0..<50 {
+    let width = 150 / Double(ChartStyle.mapSteps)
+    for step in 0..<ChartStyle.mapSteps {
       writer.element(
         "rect",
         [
-          "x": SVGWriter.number(start + Double(step) * 3), "y": SVGWriter.number(y), "width": "3", "height": "12",
-          "fill": ChartStyle.mapColour(Double(step) / 49), "shape-rendering": "crispEdges",
+          "x": SVGWriter.number(start + Double(step) * width), "y": SVGWriter.number(y),
+          "width": SVGWriter.number(width), "height": "12", "fill": ChartStyle.mapColour(step: step),
+          "shape-rendering": "crispEdges",
         ])
     }
     writer.label(high, x: start + 158, y: y + 10, class: "ch-small")

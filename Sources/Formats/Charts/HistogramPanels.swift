@@ -85,7 +85,7 @@ public struct HistogramPanels: Sendable, Hashable {
       let isNearEnd = position + TextWidth.estimate(reference.label, size: 11) + 8 > origin.x + grid.width
       writer.label(
         reference.label, x: position + (isNearEnd ? -5 : 5), y: origin.y + 10, anchor: isNearEnd ? "end" : "start",
-        class: "ch-small")
+        class: "ch-small ch-halo")
     }
   }
 }

@@ -76,15 +76,16 @@ public struct LineChart: Sendable, Hashable {
     if hasYTitle { writer.label(y.title, x: 24, y: top - 12, class: "ch-muted") }
     AxisLines.level(y, up, left: left, right: right, into: &writer)
     AxisLines.vertical(x, across, top: top, bottom: bottom, grid: false, into: &writer)
-    for reference in references where reference.value.isFinite {
-      let level = up(reference.value)
-      writer.line(left, level, right, level, class: "ch-reference")
-      writer.label(reference.label, x: left + 6, y: level - 5, class: "ch-small")
-    }
     let styles = Self.styles(series)
     // The emphasised ones last, so that they lie above.
     for index in series.indices.sorted(by: { !series[$0].isEmphasised && series[$1].isEmphasised }) {
       draw(series[index], shown[index], "ch-s\(styles[index])", across, up, into: &writer)
+    }
+    // Above the lines, so that they can be read.
+    for reference in references where reference.value.isFinite {
+      let level = up(reference.value)
+      writer.line(left, level, right, level, class: "ch-reference")
+      writer.label(reference.label, x: left + 6, y: level - 5, class: "ch-small ch-halo")
     }
     labels(shown, styles, across, up, right: right, top: top, bottom: bottom, into: &writer)
     return SVGImage(name: name, title: title, width: width, height: bottom + 52, content: writer.text)

@@ -7,7 +7,9 @@ public enum SimulationInput: Sendable {
 
   /// Looks at the files and picks the reader.
   /// - Throws: `TraceError`.
-  public static func open(_ paths: [String], _ options: TraceFile.Options = .init()) throws(TraceError) -> SimulationInput {
+  public static func open(_ paths: [String], _ options: TraceFile.Options = .init()) throws(TraceError)
+    -> SimulationInput
+  {
     if paths.count == 1, let path = paths.first, try isWorkload(path) { return .workload(try WorkloadFile(path: path)) }
     return .history(try TraceFile.open(paths, options))
   }

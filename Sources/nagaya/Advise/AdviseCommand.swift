@@ -25,7 +25,7 @@ struct Advise: AsyncParsableCommand {
       """)
 
   @Argument(help: ArgumentHelp("Snapshots of claims, or a CSV file.", valueName: "history"), completion: .file())
-  var history: [String]
+  var history: [String] = []
 
   @OptionGroup(title: "Cluster") var nodes: NodeOptions
 
@@ -52,7 +52,9 @@ struct Advise: AsyncParsableCommand {
   @Option(name: [.short, .long], help: "table or json.") var output: TableOrJSON = .table
 
   func validate() throws {
-    guard !history.isEmpty else { throw ValidationError("name a history: nagaya advise claims-*.json --nodes 20 --node-size 2Ti") }
+    guard !history.isEmpty else {
+      throw ValidationError("name a history: nagaya advise claims-*.json --nodes 20 --node-size 2Ti")
+    }
     guard (0...1).contains(target) else { throw ValidationError("--target must be 0 to 1") }
     guard (0...100).contains(moves) else { throw ValidationError("--moves must be 0 to 100") }
   }

@@ -10,7 +10,8 @@ enum PoolsFile {
     let remedy = "make it with: kubectl get volumepools -o json > pools.json"
     let document: JSONValue
     do {
-      document = try JSONValue(parsing: Data(contentsOf: URL(fileURLWithPath: path)), limits: JSONLimits(bytes: 64 << 20))
+      document = try JSONValue(
+        parsing: Data(contentsOf: URL(fileURLWithPath: path)), limits: JSONLimits(bytes: 64 << 20))
     } catch let error as JSONError {
       throw CommandFailure("\(path): \(error)", remedy: remedy)
     } catch {
@@ -18,7 +19,8 @@ enum PoolsFile {
     }
     var sizes: [String: Int64] = [:]
     for (index, item) in document["items"].elements.enumerated() {
-      guard let node = item["spec"]["nodeName"].string, let bytes = item["status"]["capacityBytes"].int, bytes > 0 else {
+      guard let node = item["spec"]["nodeName"].string, let bytes = item["status"]["capacityBytes"].int, bytes > 0
+      else {
         throw CommandFailure(
           "\(path), items[\(index)]: a pool without spec.nodeName or status.capacityBytes", remedy: remedy)
       }

@@ -18,7 +18,9 @@ struct NodeOptions: ParsableArguments {
   var nodeMemory: QuantityArgument?
 
   func validate() throws {
-    guard count.map({ (1...100_000).contains($0) }) ?? true else { throw ValidationError("--nodes must be 1 to 100,000") }
+    guard count.map({ (1...100_000).contains($0) }) ?? true else {
+      throw ValidationError("--nodes must be 1 to 100,000")
+    }
     guard nodeSize.flatMap({ Quantity($0.text)?.value }).map({ $0 <= 1 << 50 }) ?? true else {
       throw ValidationError("--node-size must be at most 1 Pi")
     }

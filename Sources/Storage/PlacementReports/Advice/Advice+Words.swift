@@ -10,8 +10,10 @@ extension Advice {
     let difference = nodes - needed
     let verdict =
       difference == 0
-      ? "you have just as many" : difference > 0 ? "you have \(nodes), \(difference) more" : "you have \(nodes), \(-difference) too few"
-    return "\(needed) such nodes keep Pending at or below \(limit) (\(Percent.text(spare)) spare at the peak); \(verdict)."
+      ? "you have just as many"
+      : difference > 0 ? "you have \(nodes), \(difference) more" : "you have \(nodes), \(-difference) too few"
+    return
+      "\(needed) such nodes keep Pending at or below \(limit) (\(Percent.text(spare)) spare at the peak); \(verdict)."
   }
 
   /// Rows by size: what can still be placed.
@@ -50,23 +52,25 @@ extension Advice {
       "nodes": .integer(Int64(nodes)), "peakBytes": .integer(peakBytes), "capacityBytes": .integer(capacityBytes),
       "usedBytes": .integer(usedBytes), "pendingLimit": .number(pendingLimit), "leadTimeSeconds": .number(leadTime),
       "notes": .array(notes.map { .string($0) }),
-      "sizes": .array(risks.map { risk in
-        var entry: JSONValue = [
-          "bytes": .integer(risk.bytes), "class": .string(deviceClasses[risk.deviceClass]),
-          "slots": .integer(Int64(risk.slots)),
-        ]
-        entry.set("requestsPer30Days", ifPresent: risk.requestsPerMonth.map { .number($0) })
-        entry.set("riskInLeadTime", ifPresent: risk.probability.map { .number($0) })
-        return entry
-      }),
-      "moves": .array(moves.map { move in
-        var entry: JSONValue = [
-          "bytes": .integer(move.bytes), "from": .string(move.from), "to": .string(move.to),
-          "slotsGained": .integer(Int64(move.slotsGained)),
-        ]
-        entry.set("volume", ifPresent: move.volume.map { .string($0) })
-        return entry
-      }),
+      "sizes": .array(
+        risks.map { risk in
+          var entry: JSONValue = [
+            "bytes": .integer(risk.bytes), "class": .string(deviceClasses[risk.deviceClass]),
+            "slots": .integer(Int64(risk.slots)),
+          ]
+          entry.set("requestsPer30Days", ifPresent: risk.requestsPerMonth.map { .number($0) })
+          entry.set("riskInLeadTime", ifPresent: risk.probability.map { .number($0) })
+          return entry
+        }),
+      "moves": .array(
+        moves.map { move in
+          var entry: JSONValue = [
+            "bytes": .integer(move.bytes), "from": .string(move.from), "to": .string(move.to),
+            "slotsGained": .integer(Int64(move.slotsGained)),
+          ]
+          entry.set("volume", ifPresent: move.volume.map { .string($0) })
+          return entry
+        }),
     ]
     object.set("nodesNeeded", ifPresent: nodesNeeded.map { .integer(Int64($0)) })
     object.set("spareNeeded", ifPresent: spareNeeded.map { .number($0) })

@@ -75,7 +75,8 @@ public struct Advisor: Sendable {
     }
     return Advice(
       nodes: cluster.nodes.count, nodesNeeded: try nodesNeeded(trace, progress), peakBytes: summary.peakBytes,
-      capacityBytes: cluster.capacityBytes, usedBytes: used, pendingLimit: pendingLimit, leadTime: leadTime, risks: risks,
+      capacityBytes: cluster.capacityBytes, usedBytes: used, pendingLimit: pendingLimit, leadTime: leadTime,
+      risks: risks,
       deviceClasses: cluster.deviceClasses, movesFor: pressing, moves: moves ?? [], notes: notes(trace, today))
   }
 

@@ -15,7 +15,7 @@ public struct ClusterToday: Sendable {
   /// Volumes go where their claims say, if all those nodes are in the cluster; else the history is replayed under `policy`.
   public init(_ trace: TraceFile, on cluster: SimulatedCluster, policy: StandardPolicy) throws {
     engine = PlacementEngine(
-      nodes: cluster.nodes, classCount: cluster.deviceClasses.count, 
+      nodes: cluster.nodes, classCount: cluster.deviceClasses.count,
       policy: policy.make(classCount: cluster.deviceClasses.count))
     if case .claims(let history) = trace, let latest = history.latest, try place(latest, on: cluster) { return }
     try replay(trace.workload)

@@ -11,6 +11,12 @@ public enum StudyCharts {
 
   private static func summary(_ result: StudyResult, _ more: String) -> String { "\(result.study.summary). \(more)" }
 
+  /// From the start to the last sample.
+  private static func time(_ result: StudyResult) -> Axis {
+    let end = result.outcomes.compactMap { $0.runs.first?.samples.last?.time }.max() ?? 0
+    return Axis("time since the start", .seconds, range: end > 0 ? 0...end : nil)
+  }
+
   /// What each policy needs (or, without a search, what it leaves Pending), with 95 % intervals.
   static func needed(_ result: StudyResult) -> SVGImage? {
     let criterion = result.criterion
@@ -60,7 +66,7 @@ public enum StudyCharts {
     return LineChart(
       name: "\(result.study.name)-pending", title: "Requests left Pending so far",
       subtitle: summary(result, "One seed; the same requests for every policy."),
-      x: Axis("time since the start", .seconds), y: Axis("requests, summed up", .count), series: series
+      x: time(result), y: Axis("requests, summed up", .count), series: series
     ).image()
   }
 
@@ -73,9 +79,10 @@ public enum StudyCharts {
     }
     guard series.contains(where: { $0.points.count > 1 }) else { return nil }
     return LineChart(
-      name: "\(result.study.name)-slots", title: "Volumes of \(Bytes.text(result.largeBytes)) that could still be placed",
+      name: "\(result.study.name)-slots",
+      title: "Volumes of \(Bytes.text(result.largeBytes)) that could still be placed",
       subtitle: summary(result, "One seed. When a line is at zero, the next large request stays Pending."),
-      x: Axis("time since the start", .seconds), y: Axis("large volumes that still fit", .count), series: series
+      x: time(result), y: Axis("large volumes that still fit", .count), series: series
     ).image()
   }
 

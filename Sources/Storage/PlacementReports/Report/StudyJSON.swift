@@ -47,7 +47,9 @@ extension StudyResult {
           "movedBytes": .integer(run.counts.movedBytes), "lostRequests": .integer(Int64(run.counts.lostRequests)),
         ]
         if index < outcome.spares.count { entry["spareNeeded"] = outcome.spares[index].map { .number($0) } ?? .null }
-        if index < outcome.nodes.count { entry["nodesNeeded"] = outcome.nodes[index].map { .integer(Int64($0)) } ?? .null }
+        if index < outcome.nodes.count {
+          entry["nodesNeeded"] = outcome.nodes[index].map { .integer(Int64($0)) } ?? .null
+        }
         return entry
       })
     return object

@@ -36,12 +36,14 @@ public struct StudyTable: Sendable, Hashable {
   /// `15.8 % ± 0.4`
   private static func share(_ estimate: Estimate?) -> String? {
     guard let estimate else { return nil }
-    return Percent.text(estimate.mean) + (estimate.count > 1 ? " ± \(Percent.text(estimate.halfWidth).dropLast(2))" : "")
+    return Percent.text(estimate.mean)
+      + (estimate.count > 1 ? " ± \(Percent.text(estimate.halfWidth).dropLast(2))" : "")
   }
 
   private static func count(_ estimate: Estimate?) -> String? {
     guard let estimate else { return nil }
-    return Rounded.text(estimate.mean) + (estimate.count > 1 && estimate.halfWidth > 0 ? " ± \(Rounded.text(estimate.halfWidth))" : "")
+    return Rounded.text(estimate.mean)
+      + (estimate.count > 1 && estimate.halfWidth > 0 ? " ± \(Rounded.text(estimate.halfWidth))" : "")
   }
 
   private static func partly(_ spares: [Double?]) -> String {
@@ -52,6 +54,7 @@ public struct StudyTable: Sendable, Hashable {
 /// Numbers of things, of which the mean may have a decimal.
 enum Rounded {
   static func text(_ number: Double) -> String {
-    number >= 100 || number == number.rounded() ? Whole.text(Int(number.rounded())) : String((number * 10).rounded() / 10)
+    number >= 100 || number == number.rounded()
+      ? Whole.text(Int(number.rounded())) : String((number * 10).rounded() / 10)
   }
 }

@@ -16,7 +16,8 @@ public struct StudyRunner: Sendable {
   private let report: @Sendable (Progress) -> Void
 
   public init(
-    width: Int = ProcessInfo.processInfo.activeProcessorCount, progress: @escaping @Sendable (Progress) -> Void = { _ in }
+    width: Int = ProcessInfo.processInfo.activeProcessorCount,
+    progress: @escaping @Sendable (Progress) -> Void = { _ in }
   ) {
     self.width = max(1, width)
     report = progress
