@@ -65,7 +65,7 @@ struct EtcdPeer: Sendable {
   }
 
   /// Puts a key that must not exist yet, as kube-apiserver does: a transaction on `mod_revision = 0`.
-  /// - Returns: whether it was put.
+  /// - Returns: whether it was put; also `true` if the connection was lost on the way and the key is there.
   func create(_ key: [UInt8], _ value: [UInt8]) async throws -> Bool {
     var put = ProtobufFields()
     put.bytes(1, key)
@@ -79,17 +79,18 @@ struct EtcdPeer: Sendable {
     var transaction = ProtobufFields()
     transaction.bytes(1, compare.encoded)
     transaction.bytes(2, operation.encoded)
-    return Self.succeeded(try await send(transaction.encoded))
+    return try await send(transaction.encoded)
   }
 
-  /// Waits and sends again while the connection is being made anew: then nothing was sent.
-  private func send(_ transaction: [UInt8], tries: Int = 100) async throws -> [UInt8] {
+  /// Sends again if the connection was lost; what was sent before may have been taken then.
+  private func send(_ transaction: [UInt8], tries: Int = 100) async throws -> Bool {
     do {
-      return try await client.unary(
+      let answer = try await client.unary(
         request: ClientRequest(message: transaction),
         descriptor: MethodDescriptor(fullyQualifiedService: "etcdserverpb.KV", method: "Txn"),
         serializer: Raw(), deserializer: Raw(), options: .defaults
       ) { try $0.message }
+      return Self.succeeded(answer) || tries < 100
     } catch {
       guard tries > 0, (error as? RPCError)?.code == .unavailable else { throw error }
     }
