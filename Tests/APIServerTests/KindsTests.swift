@@ -132,6 +132,31 @@ struct KindsTests {
         ["spec.volumes[0].secret: Forbidden"]
       ),
       (
+        "{containers: [{name: a, image: i, volumeDevices: [{name: v, devicePath: /dev/x}]}], volumes: [{name: v, hostPath: {path: /dev/vda}}]}",
+        [
+          "spec.containers[0].volumeDevices[0].name: Invalid value: \"v\": can only use volume source type of PersistentVolumeClaim"
+        ]
+      ),
+      (
+        "{containers: [{name: a, image: i, volumeDevices: [{name: v, devicePath: /dev/x}]}], volumes: [{name: v, persistentVolumeClaim: {claimName: c}}]}",
+        []
+      ),
+      (
+        "{containers: [{name: a, image: i, volumeMounts: [{name: v, mountPath: /dev/x}], volumeDevices: [{name: v, devicePath: /dev/x}, {name: w, devicePath: /../x}, {}]}], volumes: [{name: v, persistentVolumeClaim: {claimName: c}}]}",
+        [
+          "spec.containers[0].volumeDevices[0].name: Invalid value: \"v\": must not already exist in volumeMounts",
+          "spec.containers[0].volumeDevices[0].devicePath: Invalid value: \"/dev/x\": must be unique",
+          "spec.containers[0].volumeDevices[1].name: Not found",
+          "spec.containers[0].volumeDevices[1].devicePath: Invalid value",
+          "spec.containers[0].volumeDevices[2].name: Required value",
+          "spec.containers[0].volumeDevices[2].devicePath: Required value",
+        ]
+      ),
+      (
+        "{containers: [{name: a, image: i}], ephemeralContainers: [{name: e, image: i}]}",
+        ["spec.ephemeralContainers: Forbidden: cannot be set on create"]
+      ),
+      (
         "{containers: [{name: a, image: i}], tolerations: [{operator: Equal}]}",
         ["spec.tolerations[0].operator: Invalid value"]
       ),
@@ -148,6 +173,7 @@ struct KindsTests {
       ("{containers: [{name: a, image: j}]}", true), ("{containers: [{name: a, image: i, command: [x]}]}", false),
       ("{containers: [{name: a, image: i}], tolerations: [{operator: Exists}]}", true),
       ("{containers: [{name: a, image: i}], hostname: h}", false),
+      ("{containers: [{name: a, image: i}], ephemeralContainers: [{name: e, image: i}]}", false),
       ("{containers: [{name: a, image: i}], nodeName: n}", true),
       ("{containers: [{name: a, image: i}], activeDeadlineSeconds: 5}", true),
       ("{containers: [{name: a, image: i}], terminationGracePeriodSeconds: 1}", false),
@@ -174,6 +200,11 @@ struct KindsTests {
         .deployments,
         "spec: {selector: {matchLabels: {a: b}}, replicas: -1, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: a, image: i}]}}}",
         "spec.replicas"
+      ),
+      (
+        .deployments,
+        "spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {a: b}}, spec: {containers: [{name: a, image: i}], ephemeralContainers: [{name: e, image: i}]}}}",
+        "spec.template.spec.ephemeralContainers"
       ),
       (.services, "spec: {ports: [{port: 80}, {port: 81}]}", "spec.ports[0].name"),
       (.configMaps, "data: {a/b: x}", "data[a/b]"),

@@ -8,12 +8,13 @@ extension APIServer {
   /// or use `withInMemory`.
   public static func inMemory(
     registry: ResourceRegistry = .standard, authorizer: (any ObjectReading) -> any Authorizing = { _ in AllowAll() },
+    admission: (any ObjectReading) -> [any WriteAdmitting] = { _ in [] },
     logs: (any PodLogSource)? = nil, configuration: APIServerConfiguration = APIServerConfiguration(),
     logger: Logger = Logger(label: "nagaya.apiserver")
   ) async throws -> APIServer {
     try await APIServer(
-      store: MemoryObjectStore(), registry: registry, authorizer: authorizer, logs: logs, configuration: configuration,
-      logger: logger)
+      store: MemoryObjectStore(), registry: registry, authorizer: authorizer, admission: admission, logs: logs,
+      configuration: configuration, logger: logger)
   }
 
   /// Runs `body` with a server in memory and its background services, and ends both.

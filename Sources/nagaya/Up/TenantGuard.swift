@@ -3,16 +3,25 @@ import KubernetesAPI
 import KubernetesClient
 import Tenancy
 
-/// Lets the API server ask room Tenancy about writes of namespaces.
+/// Lets the API server ask room Tenancy about writes of namespaces, and of pods in the namespaces of tenants.
 struct TenantGuard: WriteAdmitting {
   let objects: any ObjectReading
-  private let rule = TenantAdmission(controllerUser: UserInfo.component("tenancy").name)
+  private let namespaces = TenantAdmission(controllerUser: UserInfo.component("tenancy").name)
+  private let pods = PodSecurityAdmission()
 
   init(objects: any ObjectReading) { self.objects = objects }
 
   func refusal(of write: WriteReview) -> APIStatus? {
-    guard write.resource == .namespaces else { return nil }
-    let tenants = objects.objects(of: .tenants, namespace: nil).map(\.name)
-    return rule.refusal(old: write.old, new: write.new, by: write.user, tenants: tenants)
+    if write.resource == .namespaces {
+      let tenants = objects.objects(of: .tenants, namespace: nil).map(\.name)
+      return namespaces.refusal(old: write.old, new: write.new, by: write.user, tenants: tenants)
+    }
+    // The namespace is read last: most writes of pods change nothing that is judged.
+    guard PodSecurityAdmission.concerns(write.resource),
+      let refusal = pods.refusal(old: write.old, new: write.new, of: write.resource, by: write.user),
+      let namespace = write.new?.namespace,
+      objects.object(of: .namespaces, namespace: "", name: namespace)?.labels[Tenant.label] != nil
+    else { return nil }
+    return refusal
   }
 }

@@ -20,6 +20,11 @@ struct ObjectReader: ObjectReading {
     }
     return objects
   }
+
+  func object(of resource: Resource, namespace: String, name: String) -> KubernetesObject? {
+    guard let kind = kinds.find(resource) else { return nil }
+    return try? cache.record(kind, ObjectKey(namespace: namespace, name: name))?.object()
+  }
 }
 
 extension APIServer: ObjectReading {
@@ -29,5 +34,9 @@ extension APIServer: ObjectReading {
 
   public func objects(of resource: Resource, namespace: String?) -> [KubernetesObject] {
     reader.objects(of: resource, namespace: namespace)
+  }
+
+  public func object(of resource: Resource, namespace: String, name: String) -> KubernetesObject? {
+    reader.object(of: resource, namespace: namespace, name: name)
   }
 }

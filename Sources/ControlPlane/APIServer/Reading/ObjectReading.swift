@@ -6,4 +6,12 @@ public protocol ObjectReading: Sendable {
   func revision(of resource: Resource) -> UInt64
   /// All objects of the kind, in the order of their keys; in one namespace if it is given.
   func objects(of resource: Resource, namespace: String?) -> [KubernetesObject]
+  /// One object; `nil` if there is none. `namespace` is empty for kinds of the cluster.
+  func object(of resource: Resource, namespace: String, name: String) -> KubernetesObject?
+}
+
+extension ObjectReading {
+  public func object(of resource: Resource, namespace: String, name: String) -> KubernetesObject? {
+    objects(of: resource, namespace: namespace).first { $0.name == name }
+  }
 }

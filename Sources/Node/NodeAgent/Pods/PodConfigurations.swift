@@ -174,6 +174,12 @@ struct PodConfigurations: Sendable {
       guard let hostPath = hostPaths[name] else {
         throw PodProblem("CreateContainerConfigError", "there is no volume \"\(name)\"")
       }
+      // The path of any other volume could be a disk of the node.
+      let volume = pod.spec["volumes"].elements.first { $0["name"].string == name }
+      guard let volume, !volume["persistentVolumeClaim"].isNull else {
+        throw PodProblem(
+          "CreateContainerConfigError", "volume \"\(name)\" is no claim: volumeDevices are for claims only")
+      }
       guard !FileStatus.isDirectory(hostPath) else {
         throw PodProblem(
           "CreateContainerConfigError",

@@ -59,6 +59,9 @@ extension FieldFaults {
     if let policy = template["spec"]["restartPolicy"].string, policy != "Always" {
       notSupported("\(field).spec.restartPolicy", policy, supported: ["Always"])
     }
+    if !template["spec"]["ephemeralContainers"].elements.isEmpty {
+      forbidden("\(field).spec.ephemeralContainers", "ephemeral containers not allowed in pod template")
+    }
     if !template["spec"]["activeDeadlineSeconds"].isNull {
       forbidden("\(field).spec.activeDeadlineSeconds", "activeDeadlineSeconds in ReplicaSet is not Supported")
     }

@@ -2,7 +2,7 @@ import JSONDocument
 import KubernetesAPI
 
 extension FieldFaults {
-  mutating func checkContainer(_ field: String, _ container: JSONValue, volumes: Set<String>) {
+  mutating func checkContainer(_ field: String, _ container: JSONValue, volumes: [String: JSONValue]) {
     checkDNSLabel("\(field).name", container["name"])
     let image = container["image"].string ?? ""
     if image.isEmpty {
@@ -20,7 +20,7 @@ extension FieldFaults {
     for (index, mount) in container["volumeMounts"].elements.enumerated() {
       let place = "\(field).volumeMounts[\(index)]"
       let name = mount["name"].string ?? ""
-      if name.isEmpty { required("\(place).name") } else if !volumes.contains(name) { notFound("\(place).name", name) }
+      if name.isEmpty { required("\(place).name") } else if volumes[name] == nil { notFound("\(place).name", name) }
       let path = mount["mountPath"].string ?? ""
       if path.isEmpty {
         required("\(place).mountPath")
@@ -29,12 +29,49 @@ extension FieldFaults {
       }
       if let sub = mount["subPath"].string, !sub.isEmpty { checkRelativePath("\(place).subPath", .string(sub)) }
     }
+    checkDevices(field, container, volumes: volumes, mountPaths: paths)
     for probe in ["livenessProbe", "readinessProbe", "startupProbe"] where !container[probe].isNull {
       checkProbe("\(field).\(probe)", container[probe], succeedsOnce: probe != "readinessProbe")
     }
     for hook in ["postStart", "preStop"] where !container["lifecycle"][hook].isNull {
       checkHandler(
         "\(field).lifecycle.\(hook)", container["lifecycle"][hook], ["exec", "httpGet", "sleep", "tcpSocket"])
+    }
+  }
+
+  /// Raw devices are those of claims: the path of any other volume would be a device of the node.
+  private mutating func checkDevices(
+    _ field: String, _ container: JSONValue, volumes: [String: JSONValue], mountPaths: Set<String>
+  ) {
+    let mounted = Set(container["volumeMounts"].elements.compactMap(\.["name"].string))
+    var names: Set<String> = []
+    var paths = mountPaths
+    for (index, device) in container["volumeDevices"].elements.enumerated() {
+      let place = "\(field).volumeDevices[\(index)]"
+      let name = device["name"].string ?? ""
+      if name.isEmpty {
+        required("\(place).name")
+      } else if let volume = volumes[name] {
+        if volume["persistentVolumeClaim"].isNull, volume["ephemeral"].isNull {
+          invalid(
+            "\(place).name", .string(name),
+            "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode")
+        }
+        if !names.insert(name).inserted { invalid("\(place).name", .string(name), "must be unique") }
+        if mounted.contains(name) {
+          invalid("\(place).name", .string(name), "must not already exist in volumeMounts")
+        }
+      } else {
+        notFound("\(place).name", name)
+      }
+      let path = device["devicePath"].string ?? ""
+      if path.isEmpty {
+        required("\(place).devicePath")
+      } else if path.split(separator: "/").contains("..") {
+        invalid("\(place).devicePath", .string(path), "must not contain '..'")
+      } else if !paths.insert(path).inserted {
+        invalid("\(place).devicePath", .string(path), "must be unique, also among volumeMounts")
+      }
     }
   }
 

@@ -41,18 +41,20 @@ extension FieldFaults {
     checkTopologySpread("\(field).topologySpreadConstraints", spec["topologySpreadConstraints"].elements)
   }
 
-  /// - Returns: the names of the volumes.
-  private mutating func checkVolumes(_ field: String, _ volumes: [JSONValue]) -> Set<String> {
-    var names: Set<String> = []
+  /// - Returns: the volumes by name.
+  private mutating func checkVolumes(_ field: String, _ volumes: [JSONValue]) -> [String: JSONValue] {
+    var byName: [String: JSONValue] = [:]
     for (index, volume) in volumes.enumerated() {
       let place = "\(field)[\(index)]"
       checkDNSLabel("\(place).name", volume["name"])
-      if let name = volume["name"].string, !names.insert(name).inserted { duplicate("\(place).name", .string(name)) }
+      if let name = volume["name"].string, byName.updateValue(volume, forKey: name) != nil {
+        duplicate("\(place).name", .string(name))
+      }
       let sources = volume.members.keys.filter { $0 != "name" }.sorted()
       for extra in sources.dropFirst() { forbidden("\(place).\(extra)", "may not specify more than 1 volume type") }
       checkVolumeSource(place, volume)
     }
-    return names
+    return byName
   }
 
   private mutating func checkVolumeSource(_ field: String, _ volume: JSONValue) {
@@ -127,14 +129,13 @@ extension FieldFaults {
   }
 
   /// What may change of a pod once it exists: images, activeDeadlineSeconds, further tolerations, a shorter grace
-  /// period of a pod that was forced (-1 → 1), gates being lifted; ephemeral containers have their own door.
+  /// period of a pod that was forced (-1 → 1), gates being lifted. Ephemeral containers have a door of their own in
+  /// Kubernetes, which this server does not have.
   mutating func checkPodUpdate(_ pod: KubernetesObject, _ old: KubernetesObject) {
     func frozen(_ spec: JSONValue) -> JSONValue {
       var spec = spec
       for key in ["containers", "initContainers"] { spec.updateElements(key) { $0.remove("image") } }
-      for key in ["activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds", "ephemeralContainers"] {
-        spec.remove(key)
-      }
+      for key in ["activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"] { spec.remove(key) }
       // The scheduler's binding gives an unbound pod its node, and gates only ever go.
       if (old.spec["nodeName"].string ?? "").isEmpty { spec.remove("nodeName") }
       if spec["schedulingGates"].elements.count <= old.spec["schedulingGates"].elements.count {

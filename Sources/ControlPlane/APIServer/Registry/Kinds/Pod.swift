@@ -56,7 +56,11 @@ extension ResourceDefinition {
         return faults.causes
       }
       faults.checkPodSpec("spec", pod.spec)
-      if let old { faults.checkPodUpdate(pod, old) }
+      if let old {
+        faults.checkPodUpdate(pod, old)
+      } else if !pod.spec["ephemeralContainers"].elements.isEmpty {
+        faults.forbidden("spec.ephemeralContainers", "cannot be set on create")
+      }
       return faults.causes
     })
 }
