@@ -103,6 +103,7 @@ let package = Package(
     // Protocols: wire only.
     wire("CSI"),
     wire("CRI"),
+    room("GRPCSockets", on: "Protocols", [.grpc, .grpcTransport, .nioCore]),
 
     // System: the kernel and the machine.
     .target(name: "CLinux", path: "Sources/System/CLinux", exclude: ["README.md"]),
@@ -138,7 +139,7 @@ let package = Package(
     room(
       "NodeAgent", on: "Node",
       [
-        "KubernetesAPI", "KubernetesClient", "JSONDocument", "OCI", "CRI", "CSI", "LinuxSystem", .grpc,
+        "KubernetesAPI", "KubernetesClient", "JSONDocument", "OCI", "CRI", "CSI", "GRPCSockets", "LinuxSystem", .grpc,
         .grpcTransport, .asyncHTTPClient, .nioCore, .nioPosix, .subprocess, .logging,
         .serviceLifecycle,
       ]),
@@ -155,7 +156,7 @@ let package = Package(
     room(
       "StorageControllers", on: "Storage",
       [
-        "KubernetesAPI", "KubernetesClient", "JSONDocument", "CSI", "Placement", "PodScheduler",
+        "KubernetesAPI", "KubernetesClient", "JSONDocument", "CSI", "GRPCSockets", "Placement", "PodScheduler",
         .grpc, .grpcTransport, .logging, .serviceLifecycle,
       ]),
 
@@ -216,6 +217,7 @@ let package = Package(
       "PodScheduler",
       ["PodScheduler", "APIServer", "KubernetesClient", "KubernetesAPI", "JSONDocument"]),
     tests("LinuxSystem", ["LinuxSystem"]),
+    tests("GRPCSockets", ["GRPCSockets", "TestSupport", .nioCore]),
     tests(
       "NodeAgent",
       [

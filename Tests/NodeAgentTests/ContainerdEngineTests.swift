@@ -2,6 +2,7 @@ import CRI
 import Foundation
 import LinuxSystem
 import Logging
+import Synchronization
 import Testing
 
 @testable import NodeAgent
@@ -65,6 +66,34 @@ import Testing
           }
         }
         group.cancelAll()
+      }
+    }
+  }
+
+  /// containerd sends a PING for almost every answer; an HTTP/2 handler that counts them closes the connection.
+  @Test func aThousandCallsInAShortTimeAreAllAnsweredOnOneConnection() async throws {
+    try await TestEngine.with { test in
+      let client = try RuntimeClient(socket: test.layout.socket)
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await client.run() }
+        // An open stream tells whether the connection is still the first: it would end with it, and is not retried.
+        let isStreamOpen = Atomic(true)
+        group.addTask {
+          defer { isStreamOpen.store(false, ordering: .relaxed) }
+          try await client.runtime.getContainerEvents(Runtime_V1_GetEventsRequest()) { response in
+            for try await _ in response.messages {}
+          }
+        }
+        let began = ContinuousClock.now
+        for _ in 0..<1000 {
+          let answer = try await client.runtime.version(.init(), options: RuntimeClient.within(.seconds(10)))
+          #expect(answer.runtimeName == "containerd")
+        }
+        #expect(ContinuousClock.now - began < .seconds(28), "the handler's window is 30 seconds: asked too slowly")
+        let isStillOpen = isStreamOpen.load(ordering: .relaxed)
+        #expect(isStillOpen)
+        group.cancelAll()
+        while let result = await group.nextResult() { _ = result }
       }
     }
   }

@@ -1,6 +1,7 @@
 import CSI
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
+import GRPCSockets
 import KubernetesAPI
 import ServiceLifecycle
 
@@ -56,15 +57,7 @@ public struct VolumeDriver: Service {
   private let node: Csi_V1_Node.Client<Transport>
 
   public init(socket: String) throws {
-    connection = GRPCClient(
-      transport: try .http2NIOPosix(
-        target: .unixDomainSocket(path: socket, authority: "localhost"), transportSecurity: .plaintext,
-        config: .defaults {
-          $0.backoff.initial = .milliseconds(50)
-          $0.backoff.max = .seconds(2)
-          // Collecting writes pays for throughput; calls to a local socket want an early answer.
-          $0.connection.flushCoalescing = nil
-        }))
+    connection = GRPCClient(transport: try LocalTransport.client(socket: socket))
     controller = Csi_V1_Controller.Client(wrapping: connection)
     node = Csi_V1_Node.Client(wrapping: connection)
   }

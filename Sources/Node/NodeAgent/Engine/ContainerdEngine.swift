@@ -1,5 +1,6 @@
 import CRI
 import GRPCCore
+import GRPCSockets
 import LinuxSystem
 import Logging
 public import ServiceLifecycle
@@ -230,7 +231,7 @@ public actor ContainerdEngine: Service {
   /// Whether the CRI answers on the socket.
   private nonisolated func answers(within limit: Duration) async -> Bool {
     do {
-      return try await withGRPCClient(transport: try RuntimeClient.transport(socket: layout.socket)) { client in
+      return try await withGRPCClient(transport: try LocalTransport.client(socket: layout.socket)) { client in
         let runtime = Runtime_V1_RuntimeService.Client(wrapping: client)
         var options = CallOptions.defaults
         options.timeout = limit

@@ -1,7 +1,7 @@
 public import CRI
 public import GRPCCore
 public import GRPCNIOTransportHTTP2Posix
-import NIOPosix
+import GRPCSockets
 
 /// A connection to a container runtime's CRI socket. It reconnects by itself; calls wait for the connection.
 public struct RuntimeClient: Sendable {
@@ -14,21 +14,24 @@ public struct RuntimeClient: Sendable {
   public let images: Runtime_V1_ImageService.Client<Transport>
 
   public init(socket: String) throws {
-    connection = GRPCClient(transport: try Self.transport(socket: socket))
+    connection = GRPCClient(transport: try LocalTransport.client(socket: socket, idempotent: Self.idempotent))
     runtime = Runtime_V1_RuntimeService.Client(wrapping: connection)
     images = Runtime_V1_ImageService.Client(wrapping: connection)
   }
 
-  static func transport(socket: String) throws -> Transport {
-    try .http2NIOPosix(
-      target: .unixDomainSocket(path: socket, authority: "localhost"), transportSecurity: .plaintext,
-      config: .defaults {
-        $0.backoff.initial = .milliseconds(50)
-        $0.backoff.max = .seconds(2)
-        // Collecting writes for 100 µs pays for throughput; calls to a local socket want an early answer.
-        $0.connection.flushCoalescing = nil
-      })
-  }
+  private typealias RuntimeMethod = Runtime_V1_RuntimeService.Method
+  private typealias ImageMethod = Runtime_V1_ImageService.Method
+
+  /// What may be asked twice when the connection broke before the answer. Sandboxes and containers are made and
+  /// started once: whoever does looks at what is there before trying again.
+  private static let idempotent: [MethodDescriptor] = [
+    RuntimeMethod.Version.descriptor, RuntimeMethod.Status.descriptor, RuntimeMethod.ListPodSandbox.descriptor,
+    RuntimeMethod.PodSandboxStatus.descriptor, RuntimeMethod.StopPodSandbox.descriptor,
+    RuntimeMethod.RemovePodSandbox.descriptor, RuntimeMethod.ListContainers.descriptor,
+    RuntimeMethod.ContainerStatus.descriptor, RuntimeMethod.StopContainer.descriptor,
+    RuntimeMethod.RemoveContainer.descriptor, RuntimeMethod.ReopenContainerLog.descriptor,
+    ImageMethod.ListImages.descriptor, ImageMethod.ImageStatus.descriptor, ImageMethod.PullImage.descriptor,
+  ]
 
   /// Keeps the connection until cancelled. Calls need it to run.
   public func run() async throws { try await connection.runConnections() }

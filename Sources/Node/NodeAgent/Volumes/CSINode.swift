@@ -1,6 +1,7 @@
 import CSI
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
+import GRPCSockets
 import JSONDocument
 
 /// A CSI volume as a pod uses it: enough to publish it and, after a crash, to take it back (CSI 1.x, "Node Service").
@@ -68,7 +69,7 @@ struct CSINode: Sendable {
   private func call<Answer: Sendable>(
     _ body: @Sendable @escaping (Csi_V1_Node.Client<HTTP2ClientTransport.Posix>, CallOptions) async throws -> Answer
   ) async throws -> Answer {
-    try await withGRPCClient(transport: try RuntimeClient.transport(socket: socket)) { client in
+    try await withGRPCClient(transport: try LocalTransport.client(socket: socket)) { client in
       try await body(Csi_V1_Node.Client(wrapping: client), RuntimeClient.within(Self.limit))
     }
   }
