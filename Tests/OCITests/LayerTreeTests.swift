@@ -65,6 +65,18 @@ import Testing
     #expect(try node(found, "f").linkCount == 4)
   }
 
+  @Test func `a long chain of links against their order is refused soon`() throws {
+    var builder = LayerTreeBuilder()
+    for index in 0..<20_000 {
+      try builder.add(entry("l\(index)", .hardLink(target: Array("l\(index + 1)".utf8))))
+    }
+    try builder.add(entry("l20000", .fifo))
+    do {
+      _ = try builder.finish()
+      Issue.record("accepted")
+    } catch { #expect(error.reason == .missingLinkTarget) }
+  }
+
   @Test func `directories count their subdirectories`() throws {
     let found = try tree([entry("a", .directory), entry("b", .directory), entry("c")])
     #expect(found.nodes[0].linkCount == 4)

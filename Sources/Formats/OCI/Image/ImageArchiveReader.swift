@@ -13,6 +13,8 @@ public struct ArchivedImage: Sendable, Hashable {
 /// Why an archive is no image.
 public struct ImageArchiveError: Error, Hashable, CustomStringConvertible {
   public let description: String
+
+  public init(description: String) { self.description = description }
 }
 
 /// Checks an image archive from end to end before a container runtime gets it: every blob against its digest, every

@@ -4,10 +4,18 @@ public enum MediaType {
   public static let manifest = "application/vnd.oci.image.manifest.v1+json"
   public static let config = "application/vnd.oci.image.config.v1+json"
   public static let layerGzip = "application/vnd.oci.image.layer.v1.tar+gzip"
+  public static let layerZstd = "application/vnd.oci.image.layer.v1.tar+zstd"
+  public static let layerTar = "application/vnd.oci.image.layer.v1.tar"
+  public static let dockerLayerGzip = "application/vnd.docker.image.rootfs.diff.tar.gzip"
   public static let dockerManifestList = "application/vnd.docker.distribution.manifest.list.v2+json"
   public static let dockerManifest = "application/vnd.docker.distribution.manifest.v2+json"
 
   public static func isIndex(_ type: String) -> Bool { type == index || type == dockerManifestList }
+
+  /// A tar archive, compressed or not, that becomes part of a root file system.
+  public static func isLayer(_ type: String) -> Bool {
+    [layerTar, layerGzip, layerZstd, dockerLayerGzip, "application/vnd.docker.image.rootfs.diff.tar"].contains(type)
+  }
 }
 
 /// Annotation keys of image indexes and manifests.

@@ -15,6 +15,8 @@ public struct LayerTreeBuilder: Sendable {
   /// Archives list a directory's members together: the last parent is most often the next one, too.
   private var lastParent: (path: ArraySlice<UInt8>, node: Int32) = ([], 0)
 
+  /// As deep as Linux follows links of the other kind.
+  private static let linkDepthLimit = 40
   private static let whiteoutPrefix = Array(".wh.".utf8)
   private static let opaqueName = Array(".wh..wh..opq".utf8)
   private static let impliedAttributes = FileAttributes(mode: 0o755)
@@ -61,8 +63,10 @@ public struct LayerTreeBuilder: Sendable {
   /// The tree of all members added.
   /// - Throws: if a hard link leads nowhere.
   public mutating func finish() throws(LayerError) -> LayerTree {
-    // A link may lead to another link that comes later: as long as one finds its target, the others may, too.
-    while !openLinks.isEmpty {
+    // A link may lead to another link that comes later: as long as one finds its target, the others may, too. A hostile
+    // chain could make that a pass for every link.
+    var passes = 0
+    while let first = openLinks.first {
       let links = openLinks
       openLinks = []
       for link in links {
@@ -70,7 +74,10 @@ public struct LayerTreeBuilder: Sendable {
         let name = Array(link.path[(slash.map { $0 + 1 } ?? 0)...])
         try addLink(name, in: try directory(link.path[..<(slash ?? 0)]), link.path, to: link.target)
       }
-      if openLinks.count == links.count { throw LayerError(.missingLinkTarget, path: links[0].path) }
+      passes += 1
+      guard openLinks.count < links.count, passes < Self.linkDepthLimit else {
+        throw LayerError(.missingLinkTarget, path: (openLinks.first ?? first).path)
+      }
     }
     return compacted()
   }

@@ -53,11 +53,11 @@ public struct TarWriter<Sink: ByteSink> {
 }
 
 /// The bytes of headers.
-enum TarHeader {
+package enum TarHeader {
   static let block = 512
 
   /// The member's header, preceded by a pax extended header if it needs one.
-  static func encode(_ entry: TarEntry) throws(TarError) -> [UInt8] {
+  package static func encode(_ entry: TarEntry) throws(TarError) -> [UInt8] {
     var records: [(key: String, value: [UInt8])] = []
     let isDirectory = entry.kind == .directory
     let path = isDirectory ? entry.path + "/" : entry.path
