@@ -10,7 +10,7 @@ import TestSupport
 struct FuzzCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "fuzz",
-    abstract: "Fuzz the parsers: JSON, YAML, protobuf, selectors, quantities, patches, tar, mountinfo.")
+    abstract: "Fuzz the parsers: JSON, YAML, protobuf, selectors, quantities, patches, mountinfo, tar, layers.")
 
   @Option(help: "Seconds for each parser.")
   var seconds = 10
@@ -69,7 +69,7 @@ struct FuzzCommand: ParsableCommand {
 }
 
 /// A parser, what it is fed with at first, and what must hold of what it accepts.
-private struct FuzzTarget: Sendable {
+struct FuzzTarget: Sendable {
   let name: String
   let corpus: [[UInt8]]
   /// - Returns: whether the input was accepted. Throws only if a promise is broken.
@@ -85,7 +85,9 @@ private struct FuzzTarget: Sendable {
     "image":"x:1","env":[{"name":"E","value":"\\u00e9\\n"}],"resources":{"limits":{"cpu":"1.5","memory":"1Gi"}}}]}}}}
     """
 
-  static let all: [FuzzTarget] = [
+  static var all: [FuzzTarget] { general + layers }
+
+  private static let general: [FuzzTarget] = [
     FuzzTarget(name: "JSON", corpus: [Array(manifest.utf8), Array("[1,-2.5e3,null,true,\"\\ud83d\\ude00\"]".utf8)]) {
       input in
       guard let value = try? JSONValue(parsing: input) else { return false }
