@@ -182,7 +182,7 @@ let package = Package(
       name: "nagaya",
       dependencies: [
         "APIServer", "Applications", "CertificateAuthority", "CLinux", "Controllers", "CRI", "CSI", "CSIDriver", "Edge",
-        "JSONDocument", "KubernetesAPI", "KubernetesClient", "LinuxSystem", "NodeAgent",
+        "EStargz", "JSONDocument", "KubernetesAPI", "KubernetesClient", "LinuxSystem", "NodeAgent",
         "ObjectStore", "OCI", "Placement", "PlacementReports", "PlacementSimulator", "PlacementTraces", "PodScheduler",
         "StorageControllers", "Tenancy",
         "VolumePools", .argumentParser, .logging, .serviceLifecycle, .subprocess,
@@ -191,9 +191,9 @@ let package = Package(
     .executableTarget(
       name: "benchmarks",
       dependencies: [
-        "APIServer", "CertificateAuthority", "JSONDocument", "KubernetesAPI", "KubernetesClient", "LinuxSystem", "OCI",
-        "ObjectStore", "PlatformHarness", "TestSupport", .argumentParser, .asyncHTTPClient, .grpc, .grpcTransport,
-        .logging, .nioSSL,
+        "APIServer", "CertificateAuthority", "EROFS", "EStargz", "JSONDocument", "KubernetesAPI", "KubernetesClient",
+        "LinuxSystem", "OCI", "ObjectStore", "PlatformHarness", "TestSupport", .argumentParser, .asyncHTTPClient, .grpc,
+        .grpcTransport, .logging, .nioSSL,
       ], path: "Benchmarks", exclude: ["README.md"], swiftSettings: strict),
 
     tests("JSONDocument", ["JSONDocument", "TestSupport"]),
