@@ -194,7 +194,10 @@ let package = Package(
         "APIServer", "CertificateAuthority", "EROFS", "EStargz", "JSONDocument", "KubernetesAPI", "KubernetesClient",
         "LinuxSystem", "OCI", "ObjectStore", "PlatformHarness", "TestSupport", .argumentParser, .asyncHTTPClient, .grpc,
         .grpcTransport, .logging, .nioSSL,
-      ], path: "Benchmarks", exclude: ["README.md"], swiftSettings: strict),
+      ], path: "Benchmarks", exclude: ["README.md", "Placement"], swiftSettings: strict),
+    .executableTarget(
+      name: "placement-benchmark", dependencies: ["Placement", "PlacementSimulator", "PlacementTraces"],
+      path: "Benchmarks/Placement", swiftSettings: strict),
 
     tests("JSONDocument", ["JSONDocument", "TestSupport"]),
     tests("Charts", ["Charts"]),

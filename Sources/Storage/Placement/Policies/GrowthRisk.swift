@@ -14,6 +14,13 @@ struct GrowthRisk: Sendable {
   private var mean: [Double] = []
   private var spread: [Double] = []
   private var risk: [Double] = []
+  /// The largest growth that any volume of the pool may still make; far below the free space, nothing is at risk.
+  private var largestGrowth: [Double] = []
+
+  /// Growth less likely than this is not counted.
+  private static let negligible = 1e-3
+  /// Beyond so many standard deviations nothing is expected.
+  private static let reach = 4.0
 
   init(_ settings: ExpectedLossSettings) { self.settings = settings }
 
@@ -26,18 +33,21 @@ struct GrowthRisk: Sendable {
     mean = Array(repeating: 0, count: poolCount)
     spread = mean
     risk = mean
+    largestGrowth = mean
   }
 
   /// Sums a pool up anew.
   mutating func update(pool: Int, in state: PlacementState, _ table: [Float]) {
     guard pool < risk.count else { return }
-    (mean[pool], spread[pool]) = (0, 0)
+    (mean[pool], spread[pool], largestGrowth[pool]) = (0, 0, 0)
     for step in 0..<PlacementState.growthSteps {
       let base = (pool * PlacementState.growthSteps + step) * PlacementState.sizeBins
       for bin in base..<base + PlacementState.sizeBins where state.binCount[bin] > 0 {
         let bytes = Double(state.binBytes[bin])
         mean[pool] += meanRatio[step] * bytes
-        spread[pool] += variance[step] * bytes * bytes / Double(state.binCount[bin])
+        let size = bytes / Double(state.binCount[bin])
+        spread[pool] += variance[step] * bytes * size
+        if probability[step] > Self.negligible { largestGrowth[pool] = max(largestGrowth[pool], ratio[step] * size) }
       }
     }
     risk[pool] = risk(pool, free: Double(state.free[pool]), mean: mean[pool], variance: spread[pool], state, table)
@@ -63,14 +73,15 @@ struct GrowthRisk: Sendable {
   ) -> Double {
     var sum = 0.0
     let sigma = variance.squareRoot()
-    if settings.growthWeight > 0 {
-      let wander = settings.wander * sigma
-      for step in 0..<PlacementState.growthSteps where probability[step] > 1e-3 {
+    let wander = settings.wander * sigma
+    if settings.growthWeight > 0, largestGrowth[pool] > free - Self.reach * wander {
+      for step in 0..<PlacementState.growthSteps where probability[step] > Self.negligible {
         let base = (pool * PlacementState.growthSteps + step) * PlacementState.sizeBins
-        for bin in base..<base + PlacementState.sizeBins where state.binCount[bin] > 0 {
+        for bin in (base..<base + PlacementState.sizeBins).reversed() where state.binCount[bin] > 0 {
           let count = Double(state.binCount[bin])
           let beyond = ratio[step] * Double(state.binBytes[bin]) / count - free
-          if beyond < -4 * wander { continue }
+          // The bins below hold smaller volumes.
+          if beyond < -Self.reach * wander { break }
           sum += settings.growthWeight * count * probability[step] * NormalOverflow.of(beyond, sigma: wander, table)
         }
       }
