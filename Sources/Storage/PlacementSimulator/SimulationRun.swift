@@ -77,7 +77,7 @@ struct SimulationRun {
   /// Makes room by moves, where that is allowed and possible; returns the node that then has it.
   private mutating func repair(_ need: RepairNeed) throws -> Int? {
     guard case .moves(let limit) = options.repair, limit > 0 else { return nil }
-    guard let plan = planner.oneMove(for: need, in: &engine) else { return nil }
+    guard let plan = planner.plan(for: need, maximumMoves: limit, in: &engine) else { return nil }
     for move in plan.moves {
       try engine.move(move.id, to: move.to)
       if counts {

@@ -113,6 +113,13 @@ public struct PlacementEngine: Sendable {
     return true
   }
 
+  /// Puts back what was released a moment ago, as it was, reservation and growth included.
+  mutating func restore(_ allocation: Allocation) {
+    state.take(allocation.demand, on: allocation.node, steps: allocation.steps)
+    table.insert(allocation)
+    policy.update(node: allocation.node, in: state)
+  }
+
   /// Tells the policy of something that happened.
   public mutating func learn(_ observation: PlacementObservation) { policy.learn(observation) }
 
