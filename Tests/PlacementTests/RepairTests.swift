@@ -61,9 +61,10 @@ struct RepairTests {
   @Test("what is reserved is never moved, and its room never given away")
   func reservations() throws {
     var engine = try engine(100, [[60], [62]])
-    #expect(try engine.reserve(PlacementDemand(bytes: 35 * gib), id: 10, until: 100) == 0)
-    // Were the reserved 35 to move to node 1, 40 would fit on node 0.
-    let need = RepairNeed.place(PlacementDemand(bytes: 40 * gib))
+    #expect(try engine.reserve(PlacementDemand(bytes: 35 * gib), id: 10, until: 100) == 1)
+    try engine.place(PlacementDemand(bytes: 4 * gib), id: 11, on: 0)
+    // Only if the reserved 35 moved to node 0 would 38 fit, on node 1.
+    let need = RepairNeed.place(PlacementDemand(bytes: 38 * gib))
     #expect(planner.plan(for: need, maximumMoves: 3, in: &engine) == nil)
     try engine.confirm(10)
     #expect(planner.plan(for: need, maximumMoves: 1, in: &engine)?.moves.map(\.id) == [10])

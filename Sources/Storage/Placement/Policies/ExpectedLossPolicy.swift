@@ -38,7 +38,9 @@ public struct ExpectedLossPolicy: PlacementPolicy {
 
   public mutating func rebuild(from state: PlacementState) {
     isStale = false
-    let live = Double(state.volumes.reduce(0) { $0 + Int($1) })
+    // A state that is a snapshot of free space knows no volumes; what was asked for lately stands for them.
+    let placed = Double(state.volumes.reduce(0) { $0 + Int($1) })
+    let live = placed > 0 ? placed : min(1000, Double(statistics.observations))
     models = statistics.sizes.map { histogram in
       SlotModel(
         histogram.sizes(limit: settings.sizes), live: live, nodeCount: state.nodeCount, settings: settings)

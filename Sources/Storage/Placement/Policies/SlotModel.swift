@@ -20,7 +20,7 @@ struct SlotModel: Sendable {
   private var slots: [Double] = []
   private var price: [Double] = []
   /// By `node * count + k`.
-  private var slotsOfNode: [Float] = []
+  private var slotsOfNode: [Double] = []
   /// The sizes whose price matters for the demand at hand.
   private var active: [Int] = []
   private var computes = false
@@ -51,11 +51,11 @@ struct SlotModel: Sendable {
     let base = node * count
     guard base + count <= slotsOfNode.count else { return }
     for k in 0..<count {
-      let new = free.map { Float(slots(k, free: $0, milliCPU: 0, memory: 0, node, state)) } ?? 0
+      let new = free.map { slots(k, free: $0, milliCPU: 0, memory: 0, node, state) } ?? 0
       let old = slotsOfNode[base + k]
       guard new != old else { continue }
       slotsOfNode[base + k] = new
-      slots[k] += Double(new) - Double(old)
+      slots[k] += new - old
     }
   }
 
@@ -76,7 +76,7 @@ struct SlotModel: Sendable {
     var sum = 0.0
     let base = node * count
     for k in active {
-      let lost = Double(slotsOfNode[base + k]) - slots(k, free: free, milliCPU: milliCPU, memory: memory, node, state)
+      let lost = slotsOfNode[base + k] - slots(k, free: free, milliCPU: milliCPU, memory: memory, node, state)
       sum += price[k] * lost * (1 + lost / (2 * tau[k]))
     }
     return sum

@@ -3,13 +3,18 @@ public struct RequestStatistics: Sendable, Hashable {
   /// By device class.
   public private(set) var sizes: [SizeHistogram]
   public private(set) var growth: GrowthStatistics
+  private let memory: Double
   /// How many observations were made in all.
   public private(set) var observations = 0
 
   public init(classCount: Int, memory: Double = 20_000) {
-    sizes = Array(repeating: SizeHistogram(memory: memory), count: max(1, classCount))
+    sizes = Array(repeating: SizeHistogram(memory: memory), count: classCount)
     growth = GrowthStatistics(memory: memory)
+    self.memory = memory
   }
+
+  /// Makes room for one more device class.
+  public mutating func addClass() { sizes.append(SizeHistogram(memory: memory)) }
 
   public mutating func learn(_ observation: PlacementObservation) {
     observations += 1
