@@ -13,7 +13,9 @@ public actor FilePool: VolumeBackend {
     public var limitBytes: Int64?
     /// Space of the file system that volumes never get.
     public var reservedBytes: Int64
-    /// Promised bytes per real byte. 1: a full pool is full, no volume ever meets ENOSPC below its own size.
+    /// Promised bytes per real byte. With 1 the volumes together never outgrow the pool; but their files are sparse, so
+    /// what else fills the file system (images, logs, scratch space) can still make a volume meet ENOSPC below its own
+    /// size. `preallocates` rules that out.
     public var overprovisionRatio: Double
     /// Reserve all blocks at creation instead of on first write.
     public var preallocates: Bool

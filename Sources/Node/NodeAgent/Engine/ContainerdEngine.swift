@@ -52,6 +52,7 @@ public actor ContainerdEngine: Service {
       try await Task.sleep(for: .milliseconds(500))
       if ContinuousClock.now - sweptAt > .seconds(3) {
         sweptAt = .now
+        rotateLog()
         waiting = try await endStrandedContainers(seenBefore: waiting)
       }
       if let process, process.isRunning { continue }
@@ -220,11 +221,17 @@ public actor ContainerdEngine: Service {
     }
   }
 
-  /// Keeps one old log of at most 10 MiB; containerd itself only appends.
+  static let logBytes: Int64 = 10 << 20
+
+  /// Keeps one old log. containerd holds its log open and appends to it, so it is copied and emptied; a line that is
+  /// written between the two is lost.
   private func rotateLog() {
-    var status = stat()
-    if stat(layout.logFile, &status) == 0, status.st_size > 10 << 20 {
-      rename(layout.logFile, layout.logFile + ".1")
+    do throws(SystemError) {
+      guard let status = try FileStatus(of: layout.logFile), status.size > Self.logBytes else { return }
+      try SmallFile.write(try SmallFile.read(layout.logFile), to: layout.logFile + ".1", permissions: 0o600)
+      try SmallFile.write([], to: layout.logFile, permissions: 0o600)
+    } catch {
+      logger.warning("containerd's log can't be rotated", metadata: ["error": "\(error)"])
     }
   }
 

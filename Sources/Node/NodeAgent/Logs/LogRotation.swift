@@ -20,16 +20,25 @@ enum LogRotation {
     }.sorted().map { "\(place)/\(prefix)\($0)" }
   }
 
-  /// Rotates the log of a running container if it is due.
+  /// Rotates the log of a running container if it is due. A rotation that a crash cut off after the renaming is
+  /// finished: the runtime writes to the renamed file until it is told.
   static func rotate(place: String, attempt: Int, containerID: String, runtime: RuntimeClient) async throws {
     let current = "\(place)/\(attempt).log"
     var status = stat()
-    guard stat(current, &status) == 0, Int(status.st_size) > fileBytes else { return }
+    guard stat(current, &status) == 0 else {
+      if errno == ENOENT { try await reopen(containerID, runtime) }
+      return
+    }
+    guard Int(status.st_size) > fileBytes else { return }
     let rotated = rotatedFiles(place: place, attempt: attempt)
     let last = rotated.last.flatMap { $0.split(separator: ".").last.flatMap { Int($0) } } ?? 0
     guard rename(current, "\(current).\(last + 1)") == 0 else { throw SystemError.last("rename", current) }
+    try await reopen(containerID, runtime)
+    for old in (rotated + ["\(current).\(last + 1)"]).dropLast(files - 1) { unlink(old) }
+  }
+
+  private static func reopen(_ containerID: String, _ runtime: RuntimeClient) async throws {
     _ = try await runtime.runtime.reopenContainerLog(
       .with { $0.containerID = containerID }, options: RuntimeClient.within(.seconds(10)))
-    for old in (rotated + ["\(current).\(last + 1)"]).dropLast(files - 1) { unlink(old) }
   }
 }

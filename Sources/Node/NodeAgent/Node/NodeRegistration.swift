@@ -22,6 +22,7 @@ struct NodeRegistration: Sendable {
     var isRegistered = false
     var lastStatus: ContinuousClock.Instant?
     var lastConditions: [Bool] = []
+    var (pressure, lastPressure) = (NodePressure(), NodePressure())
     while !Task.isCancelled {
       do {
         if !isRegistered {
@@ -30,9 +31,13 @@ struct NodeRegistration: Sendable {
         }
         let conditions = await runtimeConditions()
         let isDue = lastStatus.map { ContinuousClock.now - $0 > Self.statusPeriod } ?? true
-        if isDue || conditions.map(\.isReady) != lastConditions {
-          try await writeStatus(conditions)
+        if let reading = NodePressure.read(directory: configuration.directory) {
+          pressure = pressure.following(reading)
+        }
+        if isDue || conditions.map(\.isReady) != lastConditions || pressure != lastPressure {
+          try await writeStatus(conditions, pressure)
           lastStatus = .now
+          lastPressure = pressure
           lastConditions = conditions.map(\.isReady)
         }
         try await renewLease()
@@ -96,7 +101,7 @@ struct NodeRegistration: Sendable {
     }
   }
 
-  private func writeStatus(_ runtimeConditions: [Condition]) async throws {
+  private func writeStatus(_ runtimeConditions: [Condition], _ pressure: NodePressure) async throws {
     let node = try await client.get(.nodes, name: configuration.name)
     let now = Timestamp.now.description
     let version = try? await runtime.runtime.version(
@@ -111,6 +116,13 @@ struct NodeRegistration: Sendable {
           ? (old?["lastTransitionTime"] ?? .string(now)) : .string(now),
       ]
     }
+    let memory = condition(
+      "MemoryPressure", pressure.memory != nil,
+      pressure.memory == nil ? "KubeletHasSufficientMemory" : "KubeletHasInsufficientMemory",
+      pressure.memory ?? "the node has sufficient memory available")
+    let disk = condition(
+      "DiskPressure", pressure.disk != nil, pressure.disk == nil ? "KubeletHasNoDiskPressure" : "KubeletHasDiskPressure",
+      pressure.disk ?? "the node has no disk pressure")
     let bad = runtimeConditions.filter { !$0.isReady }
     let capacity: JSONValue = [
       "cpu": .string("\(facts.cores)"), "memory": .string("\(facts.memoryBytes >> 10)Ki"),
@@ -123,8 +135,7 @@ struct NodeRegistration: Sendable {
         ["type": "Hostname", "address": .string(configuration.name)],
       ],
       "conditions": [
-        condition("MemoryPressure", false, "KubeletHasSufficientMemory", "the node has sufficient memory available"),
-        condition("DiskPressure", false, "KubeletHasNoDiskPressure", "the node has no disk pressure"),
+        memory, disk,
         condition("PIDPressure", false, "KubeletHasSufficientPID", "the node has sufficient PID available"),
         bad.isEmpty
           ? condition("Ready", true, "KubeletReady", "nagaya node agent is ready")

@@ -11,6 +11,11 @@ struct FileVolumeContents {
     ["configMap", "secret", "downwardAPI", "projected"].contains { !volume[$0].isNull }
   }
 
+  /// Whether the files may be secret: they are kept in memory then.
+  static func isSecret(_ volume: JSONValue) -> Bool {
+    ["secret", "downwardAPI", "projected"].contains { !volume[$0].isNull }
+  }
+
   /// The files of a volume of the pod's specification.
   func files(of volume: JSONValue) async throws -> [String: PublishedFiles.File] {
     if !volume["projected"].isNull {

@@ -65,8 +65,13 @@ enum PublishedFiles {
     return count == files.count
       && files.allSatisfy { path, file in
         guard let bytes = try? SmallFile.read("\(version)/\(path)") else { return false }
-        return bytes == file.bytes
+        return bytes == file.bytes && permissions(of: "\(version)/\(path)") == file.mode & 0o7777
       }
+  }
+
+  private static func permissions(of path: String) -> UInt32? {
+    var status = stat()
+    return stat(path, &status) == 0 ? UInt32(status.st_mode) & 0o7777 : nil
   }
 
   private static func linkTarget(_ path: String) -> String? {

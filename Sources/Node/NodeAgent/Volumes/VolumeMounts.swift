@@ -62,6 +62,7 @@ actor VolumeMounts {
     let volumes = "\(podDirectory(pod.uid))/volumes"
     if FileVolumeContents.isFiles(volume) {
       let path = "\(volumes)/files/\(name)"
+      if FileVolumeContents.isSecret(volume) { try Self.keepInMemory(path) }
       try PublishedFiles.publish(try await contents.files(of: volume), in: path)
       return path
     }
@@ -91,6 +92,18 @@ actor VolumeMounts {
       return path
     }
     throw PodProblem("ContainerCreating", "volumes of kind \(kinds) are not supported")
+  }
+
+  /// Makes a directory whose files are never written to the disk, nor to swap where the kernel can be told so (6.4).
+  private static func keepInMemory(_ path: String) throws {
+    try Directory.make(path)
+    guard !isMounted(path) else { return }
+    do throws(SystemError) {
+      try Mounts.mount("tmpfs", at: path, type: "tmpfs", options: ["mode=0755", "noswap"])
+    } catch {
+      guard error.errno == EINVAL else { throw error }
+      try Mounts.mount("tmpfs", at: path, type: "tmpfs", options: ["mode=0755"])
+    }
   }
 
   /// core/v1 `HostPathType`.
@@ -167,10 +180,16 @@ actor VolumeMounts {
     for name in Directory.namesIfReadable(in: "\(volumes)/csi") where name.hasSuffix(".json") {
       try await unpublish(record: "\(volumes)/csi/\(name)", target: "\(volumes)/csi/\(name.dropLast(5))/mount")
     }
-    for name in Directory.namesIfReadable(in: "\(volumes)/empty") where Self.isMounted("\(volumes)/empty/\(name)") {
-      try Mounts.unmount("\(volumes)/empty/\(name)")
+    for kind in ["empty", "files"] {
+      for name in Directory.namesIfReadable(in: "\(volumes)/\(kind)") {
+        let path = "\(volumes)/\(kind)/\(name)"
+        if Self.isMounted(path) { try Mounts.unmount(path) }
+      }
     }
   }
+
+  /// Removes the contents of a pod's `emptyDir` volumes, after `unmount`.
+  func removeScratch(podUID: String) throws { try Directory.removeTree("\(podDirectory(podUID))/volumes/empty") }
 
   /// Removes what is left of a pod, after `unmount`.
   func removeDirectory(podUID: String) throws { try Directory.removeTree(podDirectory(podUID)) }
