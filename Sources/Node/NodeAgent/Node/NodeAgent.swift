@@ -70,6 +70,7 @@ public actor NodeAgent: Service {
         group.addTask { await registration.run() }
         group.addTask { await self.followRuntime() }
         group.addTask { await self.rotateLogs() }
+        group.addTask { await self.checkScratchLimits() }
         group.addTask { await self.recover() }
         for await change in changes { await self.apply(change) }
         group.cancelAll()
@@ -165,6 +166,13 @@ public actor NodeAgent: Service {
     while !Task.isCancelled {
       do { try await Task.sleep(for: .seconds(10)) } catch { return }
       for (worker, _) in workers.values { await worker.rotateLogs() }
+    }
+  }
+
+  private func checkScratchLimits() async {
+    while !Task.isCancelled {
+      do { try await Task.sleep(for: .seconds(10)) } catch { return }
+      for (worker, _) in workers.values { await worker.checkScratchLimits() }
     }
   }
 

@@ -123,7 +123,7 @@ struct PodConfigurations: Sendable {
     let name = container["name"].string ?? ""
     let mounts = try self.mounts(container, environment, hostPaths)
     let devices = try self.devices(container, hostPaths)
-    let security = try securityContext(container)
+    let security = securityContext(container)
     return .with {
       $0.metadata = .with {
         $0.name = name
@@ -253,15 +253,10 @@ struct PodConfigurations: Sendable {
     return text
   }
 
-  private func securityContext(_ container: JSONValue) throws(PodProblem) -> Runtime_V1_LinuxContainerSecurityContext {
+  private func securityContext(_ container: JSONValue) -> Runtime_V1_LinuxContainerSecurityContext {
     let (own, pods) = (container["securityContext"], pod.spec["securityContext"])
     func setting(_ key: String) -> JSONValue { own[key].isNull ? pods[key] : own[key] }
     let isPrivileged = own["privileged"].bool ?? false
-    if setting("runAsNonRoot").bool == true, setting("runAsUser").int == 0 {
-      throw PodProblem(
-        "CreateContainerConfigError",
-        "container has runAsNonRoot and its user is root (container: \(container["name"].string ?? ""))")
-    }
     func profile(_ value: JSONValue, default standard: Runtime_V1_SecurityProfile.ProfileType)
       -> Runtime_V1_SecurityProfile
     {

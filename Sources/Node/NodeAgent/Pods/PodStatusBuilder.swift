@@ -17,6 +17,8 @@ struct PodStatusBuilder {
   var started: Set<String> = []
   /// The pod will not run again (deleted while running, evicted).
   var isEnding = false
+  /// Why the node ended the pod for good.
+  var eviction: String?
   let now: Timestamp
 
   /// The runs of a container, newest first.
@@ -31,6 +33,10 @@ struct PodStatusBuilder {
     let statuses = pod.containers.map { containerStatus($0, old["containerStatuses"], isInit: false) }
     let phase = self.phase
     status["phase"] = .string(phase)
+    if let eviction {
+      status["reason"] = "Evicted"
+      status["message"] = .string(eviction)
+    }
     status["hostIP"] = .string(hostIP)
     status["hostIPs"] = [["ip": .string(hostIP)]]
     if !podIP.isEmpty {
@@ -47,6 +53,7 @@ struct PodStatusBuilder {
 
   /// `Pending`, `Running`, `Succeeded` or `Failed` ("Pod Lifecycle").
   var phase: String {
+    if eviction != nil { return "Failed" }
     let policy = pod.restartPolicy
     for container in pod.initContainers where container["restartPolicy"].string != "Always" {
       guard let latest = latest(container), let exit = latest.exit else {

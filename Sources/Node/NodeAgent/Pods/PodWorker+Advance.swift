@@ -187,11 +187,15 @@ extension PodWorker {
       noteStatusChange()
       return delay.left
     }
+    if let failed = failedStarts[name], failed.container == container, failed.until > .now {
+      return failed.until - .now
+    }
     do {
       let imageID = try await image(of: container)
       try await start(
         container, sandbox, attempt: latest.map { $0.attempt + 1 } ?? firstAttempt(name), imageID: imageID)
       waiting[name] = nil
+      failedStarts[name] = nil
       noteStatusChange()
       return nil
     } catch let wait as PullWait {
@@ -205,15 +209,35 @@ extension PodWorker {
       }
       waiting[name] = problem
       noteStatusChange()
-      return Self.patience(problem)
+      return delayStart(of: container, name, after: problem)
     } catch {
       if Task.isCancelled { return .zero }
       let message = (error as? RPCError)?.message ?? "\(error)"
-      waiting[name] = PodProblem("CreateContainerError", message)
-      context.events.record(.warning, about: pod, reason: "Failed", message: "Error: \(message)")
+      let problem = PodProblem("CreateContainerError", message)
+      if waiting[name] != problem {
+        context.events.record(.warning, about: pod, reason: "Failed", message: "Error: \(message)")
+      }
+      waiting[name] = problem
       noteStatusChange()
-      return .seconds(5)
+      return delayStart(of: container, name, after: problem)
     }
+  }
+
+  /// Remembers that a start failed.
+  /// - Returns: how long the next one waits. A runtime that refuses is asked ever less often; what only waits for an
+  ///   object or an image is looked at again soon.
+  private func delayStart(of container: JSONValue, _ name: String, after problem: PodProblem) -> Duration {
+    let delay: Duration
+    var backOff = BackOff(
+      initial: min(.seconds(1), context.crashBackOff.initial), maximum: context.crashBackOff.maximum)
+    if ["RunContainerError", "CreateContainerError"].contains(problem.reason) {
+      if let failed = failedStarts[name], failed.container == container { backOff = failed.backOff }
+      delay = backOff.next()
+    } else {
+      delay = Self.patience(problem)
+    }
+    failedStarts[name] = FailedStart(backOff: backOff, until: .now + delay, container: container)
+    return delay
   }
 
   /// The next number of a container whose runs the runtime does not know (any more).
@@ -256,6 +280,7 @@ extension PodWorker {
 
   private func start(_ container: JSONValue, _ sandbox: Sandbox, attempt: Int, imageID: String) async throws {
     let name = container["name"].string ?? ""
+    try await checkUser(of: container, imageID: imageID)
     let environment = try await ContainerEnvironment(
       container: container, fields: fields(sandbox.address), lookup: lookup)
     var configuration = try configurations.container(
@@ -292,7 +317,7 @@ extension PodWorker {
       }
     } catch let error as RPCError {
       _ = try? await runtime.removeContainer(.with { $0.containerID = containerID }, options: options)
-      throw PodProblem("RunContainerError", error.message)
+      throw PodProblem("RunContainerError", StartRefusal.readable(error.message))
     }
     context.events.record(.normal, about: pod, reason: "Started", message: "Started container \(name)")
     let record = ContainerRecord(
@@ -310,6 +335,15 @@ extension PodWorker {
       }
     }
     startProbes(record)
+  }
+
+  /// Refuses a container that must not run as root and would, or whose image does not say by number who it runs as.
+  private func checkUser(of container: JSONValue, imageID: String) async throws {
+    guard let demand = NonRootDemand(container: container, pod: pod) else { return }
+    let answer = try await context.runtime.images.imageStatus(
+      .with { $0.image.image = imageID }, options: RuntimeClient.within(.seconds(30)))
+    try demand.check(
+      imageUser: answer.image.hasUid ? answer.image.uid.value : nil, imageUserName: answer.image.username)
   }
 
   /// Keeps the latest run of a container for its last state and `logs --previous`, removes those before.

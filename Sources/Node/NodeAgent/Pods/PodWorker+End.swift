@@ -55,6 +55,8 @@ extension PodWorker {
         .with { $0.podSandboxID = sandbox.id }, options: RuntimeClient.within(.seconds(120)))
     }
     try await context.volumes.unmount(podUID: pod.uid)
+    // What was evicted for its scratch space must not go on taking it.
+    if eviction != nil { try await context.volumes.removeScratch(podUID: pod.uid) }
     stage = .finished
     hostPaths = nil
     noteStatusChange()

@@ -53,10 +53,14 @@ actor PodWorker {
   var hostPaths: [String: String]?
   /// Failed runs in a row of each container, and until when its next run waits.
   var crashes: [String: CrashCount] = [:]
+  /// Containers whose last start failed, and until when the next one waits.
+  var failedStarts: [String: FailedStart] = [:]
   var pulls: [String: (backOff: BackOff, until: ContinuousClock.Instant, message: String)] = [:]
   /// Containers that a liveness or startup probe condemned: id and reason.
   var condemned: [String: String] = [:]
   var failures = BackOff(initial: .milliseconds(250), maximum: .seconds(30))
+  /// Why this node ended the pod for good; it never runs again.
+  var eviction: String?
   private var publishedStatus: JSONValue?
   private var volumesCheckedAt = ContinuousClock.now
   /// Ended containers whose end has been told as an event.
@@ -237,7 +241,7 @@ actor PodWorker {
     PodStatusBuilder(
       pod: pod, hostIP: context.node.address, podIP: sandbox?.address ?? pod.status["podIP"].string ?? "",
       records: records, waiting: waiting, ready: ready, started: started, isEnding: shouldEnd || stage == .finished,
-      now: .now
+      eviction: eviction, now: .now
     ).status
   }
 
@@ -299,6 +303,15 @@ struct CrashCount: Hashable, Sendable {
   var until: ContinuousClock.Instant
   /// The run that was counted last.
   var countedID: String
+}
+
+/// A start that failed: what raises `wake` meanwhile must not bring the next one forward.
+struct FailedStart: Hashable, Sendable {
+  var backOff: BackOff
+  /// The next start waits until then.
+  var until: ContinuousClock.Instant
+  /// The specification that was tried; another one is tried at once.
+  var container: JSONValue
 }
 
 extension PodWorker {
