@@ -60,4 +60,25 @@ struct BoundsTests {
     let tight = try TraceBounds(RecordedWorkload(Array(events.prefix(2))), capacityBytes: 110, every: 1)
     #expect(tight.l1 == 2)
   }
+
+  @Test("free moves place what fragments keep out, and nothing beyond the capacity")
+  func repack() throws {
+    var events = [50, 50, 50, 50].enumerated().map { id, bytes in
+      SimulationEvent(time: Double(id), id: id, change: .arrive(PlacementDemand(bytes: Int64(bytes))))
+    }
+    events += [
+      SimulationEvent(time: 5, id: 0, change: .delete), SimulationEvent(time: 6, id: 2, change: .delete),
+      SimulationEvent(time: 7, id: 4, change: .arrive(PlacementDemand(bytes: 100))),
+      SimulationEvent(time: 8, id: 5, change: .arrive(PlacementDemand(bytes: 10))),
+      SimulationEvent(time: 9, id: 1, change: .grow(volume: 0, toBytes: 60)),
+      SimulationEvent(time: 10, id: 4, change: .delete),
+      SimulationEvent(time: 11, id: 1, change: .grow(volume: 0, toBytes: 60)),
+    ]
+    let cluster = SimulatedCluster(nodeCount: 2, poolBytes: 100)
+    let bound = try RepackBound(RecordedWorkload(events), cluster: cluster)
+    #expect((bound.requests, bound.pending) == (6, 1))
+    #expect((bound.expansions, bound.failedExpansions) == (2, 1))
+    let run = try Simulator.run(policy: BestFitPolicy(), workload: RecordedWorkload(events), cluster: cluster)
+    #expect(run.counts.pending == 1, "the 100 finds no hole, and the 10 then does")
+  }
 }

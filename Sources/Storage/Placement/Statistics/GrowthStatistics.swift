@@ -2,8 +2,8 @@
 ///
 /// A volume at a step leaves it by growing or by ending; the share that grows is the probability. A cold start begins
 /// from a prior worth `priorObservations`: a tenth of the volumes grow by half.
-public struct GrowthStatistics: Sendable, Hashable {
-  struct Step: Sendable, Hashable {
+public struct GrowthStatistics: Sendable, Hashable, Codable {
+  struct Step: Sendable, Hashable, Codable {
     var grew: Double
     var ended: Double
     /// Sums over growths of (new size / old size - 1), and of its square.

@@ -1,5 +1,5 @@
-/// What was learned about requests: sizes by device class, and growth.
-public struct RequestStatistics: Sendable, Hashable {
+/// What was learned about requests: sizes by device class, and growth. `Codable`, to be kept across restarts.
+public struct RequestStatistics: Sendable, Hashable, Codable {
   /// By device class.
   public private(set) var sizes: [SizeHistogram]
   public private(set) var growth: GrowthStatistics

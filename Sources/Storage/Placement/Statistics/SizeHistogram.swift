@@ -3,7 +3,7 @@
 /// Old observations fade: each weighs `1 - 1/memory` of the next. Every bin also keeps the one exact size that makes up
 /// most of it (the majority vote of Boyer and Moore, weighted), because slots are counted in exact sizes: 1000 GB and
 /// 1 TiB are not the same number of volumes per node.
-public struct SizeHistogram: Sendable, Hashable {
+public struct SizeHistogram: Sendable, Hashable, Codable {
   /// A size and how much of the requests it stands for.
   public struct SizeShare: Sendable, Hashable {
     /// Bytes.
@@ -15,7 +15,7 @@ public struct SizeHistogram: Sendable, Hashable {
     public var memoryBytes: Double
   }
 
-  struct Bin: Sendable, Hashable {
+  struct Bin: Sendable, Hashable, Codable {
     var weight = 0.0
     var candidate: Int64 = 0
     var lead = 0.0
