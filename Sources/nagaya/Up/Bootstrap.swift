@@ -7,14 +7,22 @@ import KubernetesClient
 struct Bootstrap: Sendable {
   let client: KubernetesClient
 
-  func run() async throws {
-    for name in ["default", "kube-system", "kube-public", "kube-node-lease"] {
+  /// - Returns: whether this was the first start, the one that makes the tenant of the tour: users may delete it.
+  @discardableResult
+  func run() async throws -> Bool {
+    // Made last: where it is, an earlier start came to the end of this function.
+    let last = KubernetesObject(.namespaces, name: "default")
+    let isFirst = try await client.getIfPresent(.namespaces, name: last.name) == nil
+    for name in ["kube-system", "kube-public", "kube-node-lease"] {
       try await make(KubernetesObject(.namespaces, name: name), .namespaces)
     }
     for role in DefaultRoles.objects {
       try await make(role, role.kind == "ClusterRole" ? .clusterRoles : .clusterRoleBindings)
     }
     try await make(Self.storageClass, .storageClasses)
+    if isFirst { try await make(Self.demoTenant, .tenants) }
+    try await make(last, .namespaces)
+    return isFirst
   }
 
   private func make(_ object: KubernetesObject, _ resource: Resource) async throws {
@@ -40,6 +48,4 @@ struct Bootstrap: Sendable {
     object.spec = ["environments": ["dev"], "members": []]
     return object
   }
-
-  func makeDemoTenant() async throws { try await make(Self.demoTenant, .tenants) }
 }

@@ -22,45 +22,45 @@ struct Down: AsyncParsableCommand {
 
   func run() async throws {
     let layout = directories.layout
-    if !InstanceLock.isHeld(layout) {
+    if try InstanceLock.holder(layout) == nil {
       guard try Self.hasContainers(layout) else {
-        print("Nagaya does not run here (state: \(layout.state)).")
+        Console.print("Nagaya does not run here (state: \(layout.state)).")
         return
       }
-      print("Nagaya was killed; starting it once more to take its containers down.")
+      Console.print("Nagaya was killed; starting it once more to take its containers down.")
       try await revive(layout)
     }
-    guard let instance = Instance(reading: layout) else {
-      throw CommandFailure("the record \(layout.instance) cannot be read", remedy: "end the nagaya process by hand")
+    guard let pid = try InstanceLock.holder(layout) else {
+      throw CommandFailure("Nagaya ended by itself a moment ago", remedy: "run `nagaya down` again; see \(layout.log)")
     }
     try DrainRequest(layout).make()
-    kill(instance.pid, SIGTERM)
+    kill(pid, SIGTERM)
     let began = ContinuousClock.now
-    while InstanceLock.isHeld(layout) {
+    while try InstanceLock.holder(layout) == pid {
       guard ContinuousClock.now - began < .seconds(timeout) else {
         throw CommandFailure(
-          "Nagaya (process \(instance.pid)) did not end within \(timeout) s",
+          "Nagaya (process \(pid)) did not end within \(timeout) s",
           remedy: "see \(layout.log); a larger --timeout gives pods more time")
       }
       try await Task.sleep(for: .milliseconds(50))
     }
-    print("Nagaya has stopped. Data is kept in \(layout.state); `nagaya up --detach` starts it again.")
+    Console.print("Nagaya has stopped. Data is kept in \(layout.state); `nagaya up --detach` starts it again.")
   }
 
   /// Whether a containerd of this instance still runs.
-  private static func hasContainers(_ layout: Layout) throws -> Bool {
-    guard let options = SavedArguments(layout).read() else { return false }
-    let engines = try PlatformOptions.parse(options.filter { $0 != "up" }).engines
+  static func hasContainers(_ layout: Layout) throws -> Bool {
+    guard let options = try SavedArguments(layout).read() else { return false }
     let engine = ContainerdEngine(
       layout: ContainerdLayout(
-        stateDirectory: layout.state, runDirectory: layout.run, enginesDirectory: try Installation.engines(engines)),
+        stateDirectory: layout.state, runDirectory: layout.run,
+        enginesDirectory: try Installation.engines(options.engines)),
       logger: Logger(label: "nagaya.down", factory: { _ in SwiftLogNoOpLogHandler() }))
     return engine.isRunning
   }
 
   private func revive(_ layout: Layout) async throws {
-    guard let arguments = SavedArguments(layout).read() else { return }
-    let process = try BackgroundProcess.start(arguments: arguments, log: layout.log)
+    guard let options = try SavedArguments(layout).read() else { return }
+    let process = try BackgroundProcess.start(arguments: ["up"] + options.arguments, log: layout.log)
     let deadline = ContinuousClock.now + .seconds(timeout)
     while ContinuousClock.now < deadline {
       if let instance = Instance(reading: layout), instance.pid == process.id {
@@ -73,33 +73,5 @@ struct Down: AsyncParsableCommand {
       try await Task.sleep(for: .milliseconds(25))
     }
     throw CommandFailure("Nagaya could not be started to take its containers down", remedy: "see \(layout.log)")
-  }
-}
-
-/// A mark beside the lock: the next graceful stop takes the containers down, too.
-struct DrainRequest: Sendable {
-  private let path: String
-
-  init(_ layout: Layout) { path = "\(layout.run)/drain" }
-
-  var isMade: Bool { FileManager.default.fileExists(atPath: path) }
-  func make() throws { try Data().write(to: URL(fileURLWithPath: path)) }
-  func clear() { try? FileManager.default.removeItem(atPath: path) }
-}
-
-/// The arguments of the last `nagaya up`, so that the instance can be started the same way again.
-struct SavedArguments: Sendable {
-  private let path: String
-
-  init(_ layout: Layout) { path = "\(layout.state)/arguments" }
-
-  func write(_ arguments: [String]) throws {
-    try Data(arguments.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
-  }
-
-  func read() -> [String]? {
-    FileManager.default.contents(atPath: path).map {
-      String(decoding: $0, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-    }
   }
 }

@@ -24,21 +24,23 @@ struct House {
   let layout: Layout
   let logger: Logger
 
+  /// What runs, and what must be known of it when it ends.
+  private struct Household {
+    let services: [any Service]
+    let startup: Startup
+  }
+
   func run() async throws {
     var instance = Instance(pid: getpid(), phase: .starting)
     instance.nodeName = options.resolvedNodeName
-    instance.engines = try Installation.engines(options.engines)
+    DrainRequest(layout).clear()
     try instance.write(to: layout)
     do {
-      let services = try await build(instance)
-      var configuration = ServiceGroupConfiguration(
-        services: services.map {
-          .init(
-            service: $0, successTerminationBehavior: .gracefullyShutdownGroup,
-            failureTerminationBehavior: .gracefullyShutdownGroup)
-        }, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
-      configuration.maximumGracefulShutdownDuration = .seconds(120)
-      try await ServiceGroup(configuration: configuration).run()
+      // Everything that can stand in the way is asked first, so that nothing has to be taken down again.
+      try PortCheck.run("127.0.0.1", port: options.apiPort, what: "the API", option: "--api-port")
+      try PortCheck.run(options.edgeAddress, port: options.edgePort, what: "the edge", option: "--edge-port")
+      instance.engines = try Installation.engines(options.engines)
+      try await run(instance)
     } catch {
       instance.phase = .failed
       instance.failure = "\(error)"
@@ -48,6 +50,40 @@ struct House {
     try? FileManager.default.removeItem(atPath: layout.instance)
   }
 
+  private func run(_ instance: Instance) async throws {
+    guard let addresses = IPv4Block(options.podCIDR) else {
+      throw CommandFailure(
+        "--pod-cidr \(options.podCIDR) is no block of addresses", remedy: "give one as 10.244.0.0/16")
+    }
+    try await NetworkReservations().reserve(
+      NetworkReservations.Reservation(
+        bridge: options.bridge, addresses: addresses, state: layout.state, run: layout.run))
+    let engine = ContainerdEngine(
+      layout: ContainerdLayout(
+        stateDirectory: layout.state, runDirectory: layout.run, enginesDirectory: instance.engines),
+      network: PodNetwork(bridge: options.bridge, subnet: options.podCIDR), logger: log("containerd"))
+    let takedown = EngineTakedown(
+      engine: engine, bridge: Bridge(name: options.bridge), layout: layout, logger: log("containerd"))
+    let wasThere = takedown.isNeeded
+    var startup: Startup?
+    do {
+      let household = try await build(instance, engine, takedown)
+      startup = household.startup
+      var configuration = ServiceGroupConfiguration(
+        services: household.services.map {
+          .init(
+            service: $0, successTerminationBehavior: .gracefullyShutdownGroup,
+            failureTerminationBehavior: .gracefullyShutdownGroup)
+        }, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+      configuration.maximumGracefulShutdownDuration = .seconds(120)
+      try await ServiceGroup(configuration: configuration).run()
+    } catch {
+      // A start that failed leaves nothing running that it began.
+      if !wasThere, startup?.wasReady != true { await takedown.run() }
+      throw error
+    }
+  }
+
   private func log(_ label: String) -> Logger {
     var logger = self.logger
     logger[metadataKey: "part"] = "\(label)"
@@ -55,13 +91,15 @@ struct House {
   }
 
   /// In the order in which they start; they stop in the opposite one.
-  private func build(_ instance: Instance) async throws -> [any Service] {
+  private func build(_ instance: Instance, _ engine: ContainerdEngine, _ takedown: EngineTakedown) async throws
+    -> Household
+  {
     let node = instance.nodeName
     for directory in [layout.state, layout.pki, "\(layout.state)/api", layout.pool, layout.node] {
       try FileManager.default.createDirectory(
         atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     }
-    try SavedArguments(layout).write(Array(CommandLine.arguments.dropFirst()))
+    try SavedArguments(layout).write(options)
     let authority = try CertificateAuthority.loadOrCreate(directory: layout.pki)
 
     // The control plane.
@@ -74,7 +112,7 @@ struct House {
       logs: logs, logger: log("api"))
     @Sendable func client(_ name: String) -> KubernetesClient { server.client(as: .component(name)) }
     let bootstrap = Bootstrap(client: client("bootstrap"))
-    try await bootstrap.run()
+    let isFirstStart = try await bootstrap.run()
     let front = try HTTPSFront(
       port: options.apiPort,
       certificate: try authority.loadOrIssue(
@@ -96,10 +134,6 @@ struct House {
       mountPath: { publishedPath(of: $0) }, logger: log("storage"))
 
     // The node.
-    let engine = ContainerdEngine(
-      layout: ContainerdLayout(
-        stateDirectory: layout.state, runDirectory: layout.run, enginesDirectory: instance.engines),
-      network: PodNetwork(bridge: options.bridge, subnet: options.podCIDR), logger: log("containerd"))
     let images = NodeImages(
       engine: engine, directory: try Installation.images(options.images), stateDirectory: layout.state)
     let agent = try NodeAgent(
@@ -126,13 +160,16 @@ struct House {
       client: client("edge"), certificates: LeafCache(authority: authority, domain: options.domain),
       logger: log("edge"))
 
+    let demoTenant = Startup.Part("tenant demo") {
+      try await Self.wait { try await client("startup").getIfPresent(.namespaces, name: SampleApp.namespace) != nil }
+      return SampleApp.namespace
+    }
     let startup = Startup(
       layout: layout, instance: instance,
       parts: [
         .init("API server") {
           let port = try await front.port
           try writeKubeconfig(authority: authority, port: port)
-          try await bootstrap.makeDemoTenant()
           return "https://127.0.0.1:\(port)"
         },
         .init("containerd") {
@@ -153,23 +190,18 @@ struct House {
           _ = try await edge.waitUntilListening()
           return "https://<app>.<namespace>.\(options.domain):\(options.edgePort)"
         },
-        .init("tenant demo") {
-          try await Self.wait {
-            try await client("startup").getIfPresent(.namespaces, name: SampleApp.namespace) != nil
-          }
-          return SampleApp.namespace
-        },
-      ],
+      ] + (isFirstStart ? [demoTenant] : []),
       finish: { instance in
         instance.api = "https://127.0.0.1:\(try await front.port)"
         instance.edge = "\(options.edgeAddress):\(options.edgePort)"
       })
     let drain = DrainRequest(layout)
-    drain.clear()
-    return [
-      server, front, driver, engineShutdown(engine, bridge: options.bridge, drain, logger: log("containerd")), engine,
-      storage, agent, podShutdown(agent, drain), controllers, scheduler, applications, tenants, edge, startup,
-    ]
+    return Household(
+      services: [
+        LogRotation(log: LogFile(path: layout.log), logger: log("log")), server, front, driver,
+        engineShutdown(takedown, drain),
+        engine, storage, agent, podShutdown(agent, drain), controllers, scheduler, applications, tenants, edge, startup,
+      ], startup: startup)
   }
 
   /// Where a pod of this node has a volume mounted.

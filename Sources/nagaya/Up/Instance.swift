@@ -1,8 +1,7 @@
 import Foundation
-import Glibc
 import JSONDocument
 
-/// The record of a running instance, in `<run>/nagaya.json`, and the lock that there is only one.
+/// The record of a running instance, in `<run>/nagaya.json`.
 struct Instance: Sendable, Equatable {
   enum Phase: String, Sendable {
     case starting, ready, stopping, failed
@@ -62,42 +61,5 @@ struct Instance: Sendable, Equatable {
 
   func write(to layout: Layout) throws {
     try Data(json.encodedForReading()).write(to: URL(fileURLWithPath: layout.instance), options: .atomic)
-  }
-}
-
-/// Held by the process that runs an instance, as long as it lives; the kernel lets go of it when the process dies.
-final class InstanceLock: Sendable {
-  private let descriptor: Int32
-
-  /// - Throws: `CommandFailure` if another process runs this instance.
-  init(_ layout: Layout) throws {
-    try FileManager.default.createDirectory(
-      atPath: layout.run, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
-    let descriptor = open(layout.lock, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else {
-      throw CommandFailure(
-        "cannot open \(layout.lock): \(String(cString: strerror(errno)))", remedy: "run nagaya up as root")
-    }
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-      close(descriptor)
-      let pid = Instance(reading: layout).map { " (process \($0.pid))" } ?? ""
-      throw CommandFailure(
-        "Nagaya is already running\(pid) with its state in \(layout.state)",
-        remedy:
-          "see `nagaya status`; stop it with `nagaya down`, or choose other directories with --state-dir and --run-dir")
-    }
-    self.descriptor = descriptor
-  }
-
-  deinit { close(descriptor) }
-
-  /// Whether some process holds the lock.
-  static func isHeld(_ layout: Layout) -> Bool {
-    let descriptor = open(layout.lock, O_RDWR | O_CLOEXEC)
-    guard descriptor >= 0 else { return false }
-    defer { close(descriptor) }
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { return true }
-    flock(descriptor, LOCK_UN)
-    return false
   }
 }

@@ -9,7 +9,7 @@ struct DirectoryOptions: ParsableArguments {
   @Option(help: "Where sockets and the lock are.")
   var runDir = "/run/nagaya"
 
-  var layout: Layout { Layout(state: stateDir, run: runDir) }
+  var layout: Layout { Layout(state: Installation.absolute(stateDir), run: Installation.absolute(runDir)) }
 }
 
 /// What else can be chosen when an instance starts.
@@ -55,6 +55,21 @@ struct PlatformOptions: ParsableArguments {
   @Option(help: "How much is logged: trace, debug, info, notice, warning or error.")
   var logLevel = "info"
 
+  /// The options of `nagaya up` that start the same instance again, from any working directory.
+  var arguments: [String] {
+    let layout = directories.layout
+    var arguments = [
+      "--state-dir", layout.state, "--run-dir", layout.run, "--api-port", String(apiPort), "--edge-address",
+      edgeAddress,
+      "--edge-port", String(edgePort), "--domain", domain, "--node-name", resolvedNodeName, "--pod-cidr", podCIDR,
+      "--bridge", bridge, "--log-level", logLevel,
+    ]
+    if let engines = try? Installation.engines(engines) { arguments += ["--engines", engines] }
+    if let images = try? Installation.images(images) { arguments += ["--images", images] }
+    if let poolSize { arguments += ["--pool-size", poolSize] }
+    return arguments
+  }
+
   var resolvedNodeName: String {
     nodeName ?? ProcessInfo.processInfo.hostName.split(separator: ".").first.map { $0.lowercased() } ?? "node"
   }
@@ -74,6 +89,8 @@ struct Layout: Sendable {
   var containerdRun: String { "\(run)/containerd" }
   var csiSocket: String { "\(run)/csi/local.nagaya.dev.sock" }
   var log: String { "\(state)/nagaya.log" }
+  var arguments: String { "\(state)/arguments.json" }
+  var drain: String { "\(run)/drain" }
   var lock: String { "\(run)/nagaya.lock" }
   var instance: String { "\(run)/nagaya.json" }
 }
@@ -81,8 +98,10 @@ struct Layout: Sendable {
 /// Finds what lies beside the binary: a build tree has `.engines` and `.build/images` above it.
 enum Installation {
   static func engines(_ option: String?) throws -> String {
-    if let option { return option }
-    if let variable = ProcessInfo.processInfo.environment["NAGAYA_ENGINES"], !variable.isEmpty { return variable }
+    if let option { return absolute(option) }
+    if let variable = ProcessInfo.processInfo.environment["NAGAYA_ENGINES"], !variable.isEmpty {
+      return absolute(variable)
+    }
     if let found = nearest(".engines", holding: "bin/containerd") { return found }
     throw CommandFailure(
       "containerd, runc and the CNI plugins were not found",
@@ -90,7 +109,7 @@ enum Installation {
   }
 
   static func images(_ option: String?) throws -> String {
-    if let option { return option }
+    if let option { return absolute(option) }
     if let found = nearest(".build/images", holding: "pause.tar") { return found }
     throw CommandFailure(
       "the image archives pause.tar and hello.tar were not found",
@@ -100,6 +119,11 @@ enum Installation {
   /// This binary's own path.
   static var executable: String {
     (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+  }
+
+  /// A path that means the same in every working directory.
+  static func absolute(_ path: String) -> String {
+    path.hasPrefix("/") ? path : "\(FileManager.default.currentDirectoryPath)/\(path)"
   }
 
   private static func nearest(_ name: String, holding file: String) -> String? {

@@ -8,21 +8,13 @@ enum SampleApp {
   static let namespace = "demo-dev"
 
   /// Creates the app if it is not there, and waits until it is ready.
-  static func start(layout: Layout, edge: String) async throws {
+  static func start(_ client: KubernetesClient) async throws {
     let began = ContinuousClock.now
-    let transport = try HTTPSTransport(Kubeconfig.load(explicit: layout.kubeconfig).connection())
-    let client = KubernetesClient(transport, userAgent: "nagaya")
-    do {
-      try await create(client)
-      let ready = try await waitUntilReady(client)
-      let milliseconds = Int((ContinuousClock.now - began) / .milliseconds(1))
-      StartupProgress.show(
-        Instance.Step(name: "sample app", detail: ready.status["endpoint"].string ?? "", milliseconds: milliseconds))
-    } catch {
-      await transport.shutdown()
-      throw error
-    }
-    await transport.shutdown()
+    try await create(client)
+    let ready = try await waitUntilReady(client)
+    let milliseconds = Int((ContinuousClock.now - began) / .milliseconds(1))
+    StartupProgress.show(
+      Instance.Step(name: "sample app", detail: ready.status["endpoint"].string ?? "", milliseconds: milliseconds))
   }
 
   private static func create(_ client: KubernetesClient) async throws {

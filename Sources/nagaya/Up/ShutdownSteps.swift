@@ -1,5 +1,4 @@
 import Foundation
-import LinuxSystem
 import Logging
 import NodeAgent
 import ServiceLifecycle
@@ -22,14 +21,34 @@ func podShutdown(_ agent: NodeAgent, _ request: DrainRequest) -> AtShutdown {
   AtShutdown { if request.isMade { await agent.drainForShutdown() } }
 }
 
-/// Ends containerd and removes the pods' bridge when `nagaya down` asked for it, after everything that uses them.
-func engineShutdown(_ engine: ContainerdEngine, bridge: String, _ request: DrainRequest, logger: Logger) -> AtShutdown {
+/// Ends containerd and gives the pods' network back when `nagaya down` asked for it, after everything that uses them.
+func engineShutdown(_ engine: EngineTakedown, _ request: DrainRequest) -> AtShutdown {
   AtShutdown {
     guard request.isMade else { return }
-    await engine.stop()
-    do { try await Command.run("ip", ["link", "delete", bridge]) } catch {
-      logger.debug("the bridge is not there", metadata: ["bridge": "\(bridge)", "error": "\(error)"])
-    }
+    await engine.run()
     request.clear()
+  }
+}
+
+/// Ends containerd, removes the pods' bridge and gives the reservation back.
+struct EngineTakedown: Sendable {
+  let engine: ContainerdEngine
+  let bridge: Bridge
+  let layout: Layout
+  let logger: Logger
+
+  func run() async {
+    await engine.stop()
+    await bridge.removeIfUnused(logger: logger)
+    guard bridge.ports.isEmpty else { return }
+    do { try await NetworkReservations().release(state: layout.state) } catch {
+      logger.warning("the pods' network stays reserved", metadata: ["error": "\(error)"])
+    }
+  }
+
+  /// Whether containers, or what holds them, are there from an earlier start.
+  var isNeeded: Bool {
+    let tasks = "\(layout.containerdRun)/io.containerd.runtime.v2.task/k8s.io"
+    return engine.isRunning || (try? FileManager.default.contentsOfDirectory(atPath: tasks))?.isEmpty == false
   }
 }

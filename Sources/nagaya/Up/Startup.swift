@@ -20,7 +20,11 @@ final class Startup: Service, Sendable {
   private let parts: [Part]
   private let began = ContinuousClock.now
   private let instance: Mutex<Instance>
+  private let ready = Mutex(false)
   private let finish: @Sendable (inout Instance) async throws -> Void
+
+  /// Whether all parts have come up.
+  var wasReady: Bool { ready.withLock { $0 } }
 
   /// - Parameter finish: completes the record once all parts are up.
   init(
@@ -59,6 +63,7 @@ final class Startup: Service, Sendable {
     var complete = instance.withLock { $0 }
     try await finish(&complete)
     complete.phase = .ready
+    ready.withLock { $0 = true }
     let record = complete
     change { $0 = record }
     try await Task.sleep(for: .seconds(Int64.max / 4))

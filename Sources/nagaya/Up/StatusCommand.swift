@@ -15,18 +15,18 @@ struct Status: AsyncParsableCommand {
 
   func run() async throws {
     let layout = directories.layout
-    guard InstanceLock.isHeld(layout), let instance = Instance(reading: layout) else {
-      if output == "json" {
-        print(#"{"phase":"stopped"}"#)
-      } else {
-        print("Nagaya does not run here (state: \(layout.state)). Start it with `nagaya up --detach`.")
-      }
+    guard let pid = try InstanceLock.holder(layout) else {
+      // A record that cannot be read says nothing about containers; `nagaya down` tells of it.
+      showStopped(layout, hasContainers: (try? Down.hasContainers(layout)) ?? false)
       throw ExitCode(3)
     }
+    // What another process left behind does not count: this one has only just begun.
+    let record = Instance(reading: layout).flatMap { $0.pid == pid ? $0 : nil }
+    let instance = record ?? Instance(pid: pid, phase: .starting)
     if output == "json" {
-      print(String(decoding: instance.json.encodedForReading(), as: UTF8.self), terminator: "")
+      Console.current.write(String(decoding: instance.json.encodedForReading(), as: UTF8.self))
     } else {
-      print(
+      Console.print(
         """
         Nagaya is \(instance.phase.rawValue) (process \(instance.pid), \(memory(of: instance.pid)))
           API         \(instance.api)
@@ -37,9 +37,23 @@ struct Status: AsyncParsableCommand {
           Log         \(layout.log)
         """)
       for step in instance.steps { StartupProgress.show(step) }
-      if let failure = instance.failure { print(failure) }
+      if let failure = instance.failure { Console.print(failure) }
     }
     guard instance.phase == .ready else { throw ExitCode(1) }
+  }
+
+  private func showStopped(_ layout: Layout, hasContainers: Bool) {
+    if output == "json" {
+      Console.print(hasContainers ? #"{"phase":"stopped","containers":true}"# : #"{"phase":"stopped"}"#)
+    } else if hasContainers {
+      Console.print(
+        """
+        Nagaya does not run here, but its containers do (state: \(layout.state)).
+        Take them up again with `nagaya up --detach`, or stop them with `nagaya down`.
+        """)
+    } else {
+      Console.print("Nagaya does not run here (state: \(layout.state)). Start it with `nagaya up --detach`.")
+    }
   }
 
   private func memory(of pid: Int32) -> String {

@@ -1,5 +1,7 @@
 import ArgumentParser
 import Foundation
+import KubernetesAPI
+import KubernetesClient
 import Logging
 import NodeAgent
 
@@ -37,6 +39,15 @@ struct Up: AsyncParsableCommand {
     guard (0...65_535).contains(options.apiPort), (0...65_535).contains(options.edgePort) else {
       throw ValidationError("a port is a number from 0 to 65535")
     }
+    guard options.apiPort != options.edgePort || options.apiPort == 0 else {
+      throw ValidationError("--api-port and --edge-port must differ")
+    }
+    guard IPv4Block(options.podCIDR) != nil else {
+      throw ValidationError("--pod-cidr must be a block of IPv4 addresses such as 10.244.0.0/16")
+    }
+    guard (1...15).contains(options.bridge.utf8.count), !options.bridge.contains("/") else {
+      throw ValidationError("--bridge must be the name of an interface, at most 15 characters")
+    }
   }
 
   func run() async throws {
@@ -58,20 +69,39 @@ struct Up: AsyncParsableCommand {
 
   private func runInBackground() async throws {
     let layout = options.directories.layout
-    if InstanceLock.isHeld(layout) {
-      let pid = Instance(reading: layout).map { " (process \($0.pid))" } ?? ""
-      throw CommandFailure(
-        "Nagaya is already running\(pid) with its state in \(layout.state)",
-        remedy: "see `nagaya status`; stop it with `nagaya down`")
-    }
+    if let pid = try InstanceLock.holder(layout) { throw InstanceLock.alreadyRuns(layout, pid: pid) }
     try FileManager.default.createDirectory(
       atPath: layout.state, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     try? FileManager.default.removeItem(atPath: layout.instance)
-    let arguments = CommandLine.arguments.dropFirst().filter { !["--detach", "-d", "--sample"].contains($0) }
-    let process = try BackgroundProcess.start(arguments: Array(arguments), log: layout.log)
+    let process = try BackgroundProcess.start(arguments: ["up"] + options.arguments, log: layout.log)
     let instance = try await waitUntilReady(process, layout: layout)
-    if sample { try await SampleApp.start(layout: layout, edge: instance.edge) }
-    NextSteps(layout: layout, instance: instance, withSample: sample).show()
+    try await showNextSteps(layout, instance)
+  }
+
+  private func showNextSteps(_ layout: Layout, _ instance: Instance) async throws {
+    let transport = try HTTPSTransport(Kubeconfig.load(explicit: layout.kubeconfig).connection())
+    let client = KubernetesClient(transport, userAgent: Session.userAgent)
+    do {
+      let hasTenant = try await client.getIfPresent(.namespaces, name: SampleApp.namespace) != nil
+      if sample, hasTenant { try await SampleApp.start(client) }
+      let tour: NextSteps.Tour =
+        if !hasTenant {
+          .tenantDeleted
+        } else if try await client.getIfPresent(
+          .applications, namespace: SampleApp.namespace, name: NextSteps.app) != nil
+        {
+          .appExists
+        } else {
+          .fresh
+        }
+      NextSteps(
+        layout: layout, instance: instance, domain: options.domain, withSample: sample && hasTenant, tour: tour
+      ).show()
+    } catch {
+      await transport.shutdown()
+      throw error
+    }
+    await transport.shutdown()
   }
 
   /// Shows each part as it comes up.
@@ -84,7 +114,8 @@ struct Up: AsyncParsableCommand {
         shown = instance.steps.count
         switch instance.phase {
         case .ready: return instance
-        case .failed: throw failure(instance.failure ?? "Nagaya did not start", layout: layout)
+        case .failed:
+          throw CommandFailure(instance.failure ?? "Nagaya did not start", remedy: "the whole log is \(layout.log)")
         case .starting, .stopping: break
         }
       }

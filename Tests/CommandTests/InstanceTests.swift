@@ -1,0 +1,180 @@
+import ArgumentParser
+import Foundation
+import Synchronization
+import Testing
+
+@testable import nagaya
+
+/// What `up`, `down` and `status` keep about an instance; a whole one runs in the integration tests.
+@Suite struct InstanceTests {
+  // MARK: How it was started
+
+  static let everyOption = [
+    "--state-dir", "state", "--run-dir", "/run/x", "--engines", "engines", "--images", "images", "--api-port", "7443",
+    "--edge-address", "0.0.0.0", "--edge-port", "9443", "--domain", "apps.test", "--node-name", "n1", "--pod-cidr",
+    "10.9.0.0/16", "--bridge", "br9", "--pool-size", "3Gi", "--log-level", "debug",
+  ]
+
+  @Test func `an instance is started again with what it was started with, from any directory`() async throws {
+    try await withTemporaryDirectory { directory in
+      let up = try Up.parse(Self.everyOption + ["--timeout", "7", "--detach", "--sample"])
+      let layout = Layout(state: directory, run: directory)
+      try SavedArguments(layout).write(up.options)
+      let again = try #require(try SavedArguments(layout).read())
+      let here = FileManager.default.currentDirectoryPath
+      #expect(again.directories.stateDir == "\(here)/state")
+      #expect(again.engines == "\(here)/engines" && again.images == "\(here)/images")
+      #expect(
+        again.apiPort == 7443 && again.edgePort == 9443 && again.poolSize == "3Gi" && again.podCIDR == "10.9.0.0/16")
+      #expect(again.arguments == up.options.arguments)
+      // What is saved must be what `up` takes.
+      #expect(try Up.parse(again.arguments).options.arguments == again.arguments)
+    }
+  }
+
+  @Test func `every option of an instance is saved`() throws {
+    let saved = try Up.parse(Self.everyOption).options.arguments.filter { $0.hasPrefix("--") }
+    let help = PlatformOptions.helpMessage(columns: 200)
+    let known = help.split(separator: "\n").compactMap { line in
+      line.split(separator: " ").first.map(String.init).flatMap { $0.hasPrefix("--") ? $0 : nil }
+    }
+    #expect(known.count == 13)
+    #expect(Set(saved) == Set(known))
+  }
+
+  @Test func `nothing saved is no fault, and what cannot be read says where it lies`() async throws {
+    try await withTemporaryDirectory { directory in
+      let layout = Layout(state: directory, run: directory)
+      #expect(try SavedArguments(layout).read() == nil)
+      try Data(#"["--timeout","3"]"#.utf8).write(to: URL(fileURLWithPath: layout.arguments))
+      #expect(performing: { try SavedArguments(layout).read() }, throws: { "\($0)".contains(layout.arguments) })
+    }
+  }
+
+  @Test(arguments: [
+    ["--api-port", "7000", "--edge-port", "7000"], ["--pod-cidr", "10.0.0.0"], ["--pod-cidr", "10.0.0/8"],
+    ["--bridge", "a-name-that-is-too-long"], ["--api-port", "70000"],
+  ]) func `what no instance can have is refused`(_ arguments: [String]) async {
+    let result = await CommandRunner().run(["up"] + arguments)
+    #expect(result.code == 2, "\(result.error)")
+  }
+
+  // MARK: What is shared with other instances
+
+  @Test(arguments: [
+    ("10.244.0.0/16", "10.244.7.0/24", true), ("10.244.0.0/16", "10.245.0.0/16", false),
+    ("10.0.0.0/8", "10.255.0.0/16", true), ("192.168.1.0/25", "192.168.1.128/25", false),
+    ("10.1.2.3/16", "10.1.0.0/16", true), ("0.0.0.0/1", "127.0.0.0/8", true),
+  ]) func `blocks of addresses overlap or not`(_ one: String, _ other: String, _ overlap: Bool) throws {
+    let (one, other) = (try #require(IPv4Block(one)), try #require(IPv4Block(other)))
+    #expect(one.overlaps(other) == overlap && other.overlaps(one) == overlap)
+  }
+
+  @Test(arguments: [
+    "", "10.0.0.0", "10.0.0.0/33", "10.0.0.0/0", "10.0.0/8", "10.0.0.0.0/8", "10.0.0.256/8", "a/8", "10..0.0/8",
+  ])
+  func `what is no block of addresses is refused`(_ text: String) { #expect(IPv4Block(text) == nil) }
+
+  private func reservation(_ name: String, bridge: String, _ block: String) throws -> NetworkReservations.Reservation {
+    .init(
+      bridge: bridge, addresses: try #require(IPv4Block(block)), state: "/nowhere/\(name)/state",
+      run: "/nowhere/\(name)/run")
+  }
+
+  @Test func `two instances share neither bridge nor addresses`() async throws {
+    try await withTemporaryDirectory { directory in
+      let live = Mutex(true)
+      let reservations = NetworkReservations(directory: directory) { _ in live.withLock { $0 } }
+      try await reservations.reserve(reservation("a", bridge: "br0", "10.1.0.0/16"))
+      let sameBridge = try reservation("b", bridge: "br0", "10.2.0.0/16")
+      await #expect(
+        performing: { try await reservations.reserve(sameBridge) },
+        throws: {
+          "\($0)".contains("/nowhere/a/state") && "\($0)".contains("--bridge")
+        })
+      let overlapping = try reservation("b", bridge: "br1", "10.1.9.0/24")
+      await #expect(
+        performing: { try await reservations.reserve(overlapping) }, throws: { "\($0)".contains("10.1.0.0/16") })
+      try await reservations.reserve(reservation("b", bridge: "br1", "10.2.0.0/16"))
+      // The same one may come back, even with other addresses; its old ones are free then.
+      try await reservations.reserve(reservation("a", bridge: "br2", "10.3.0.0/16"))
+      try await reservations.reserve(reservation("c", bridge: "br0", "10.1.0.0/16"))
+      try await reservations.release(state: "/nowhere/b/state")
+      try await reservations.reserve(reservation("d", bridge: "br1", "10.2.0.0/16"))
+      // An instance that is gone without a word does not hold what it had.
+      live.withLock { $0 = false }
+      try await reservations.reserve(reservation("e", bridge: "br1", "10.1.0.0/16"))
+    }
+  }
+
+  @Test func `a port that is taken is told before anything starts`() throws {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(listener) }
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let isBound = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(listener, $0, length) == 0 && listen(listener, 1) == 0 && getsockname(listener, $0, &length) == 0
+      }
+    }
+    try #require(isBound)
+    let port = Int(UInt16(bigEndian: address.sin_port))
+    for host in ["127.0.0.1", "0.0.0.0"] {
+      #expect(
+        performing: { try PortCheck.run(host, port: port, what: "the API", option: "--api-port") },
+        throws: {
+          "\($0)".contains("port \(port) of \(host) (the API) is in use") && "\($0)".contains("--api-port")
+        })
+    }
+    #expect(
+      performing: { try PortCheck.run("192.0.2.7", port: 0, what: "the edge", option: "--edge-port") },
+      throws: {
+        "\($0)".contains("no address 192.0.2.7")
+      })
+    try PortCheck.run("127.0.0.1", port: 0, what: "the API", option: "--api-port")
+  }
+
+  // MARK: The log
+
+  @Test func `a log that has grown goes on in a new file, and nothing is lost`() async throws {
+    try await withTemporaryDirectory { directory in
+      let path = "\(directory)/nagaya.log"
+      let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+      let other = open("\(directory)/other", O_WRONLY | O_CREAT | O_APPEND, 0o600)
+      defer {
+        close(descriptor)
+        close(other)
+      }
+      func say(_ text: String) { _ = write(descriptor, text, text.utf8.count) }
+      let log = LogFile(path: path, limit: 10, descriptors: [descriptor, other])
+      say("short\n")
+      let isEarly = try log.rotateIfLarge()
+      #expect(!isEarly)
+      say("and long enough\n")
+      #expect(try log.rotateIfLarge())
+      say("new\n")
+      #expect(try String(contentsOfFile: log.oldPath, encoding: .utf8) == "short\nand long enough\n")
+      #expect(try String(contentsOfFile: path, encoding: .utf8) == "new\n")
+      // What does not write this log is left alone.
+      _ = write(other, "x", 1)
+      #expect(try String(contentsOfFile: "\(directory)/other", encoding: .utf8) == "x")
+      #expect(try !LogFile(path: log.oldPath, limit: 1, descriptors: [descriptor, other]).rotateIfLarge())
+    }
+  }
+
+  // MARK: What is said at the end of a start
+
+  @Test(arguments: NextSteps.Tour.allCases) func `the next steps fit what is there`(_ tour: NextSteps.Tour) {
+    var instance = Instance(pid: 1, phase: .ready)
+    instance.edge = "127.0.0.1:9443"
+    let text = NextSteps(
+      layout: Layout(state: "/s", run: "/r"), instance: instance, domain: "apps.test", withSample: false, tour: tour
+    ).text
+    #expect(text.contains("nagaya create app hello") == (tour == .fresh))
+    #expect(text.contains("nagaya describe app hello") == (tour == .appExists))
+    #expect(text.contains("https://hello.demo-dev.apps.test:9443/") == (tour != .tenantDeleted))
+    #expect(text.contains("KUBECONFIG=/s/kubeconfig"))
+  }
+}
