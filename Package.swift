@@ -254,8 +254,8 @@ let package = Package(
     tests(
       "Command",
       [
-        "nagaya", "APIServer", "JSONDocument", "KubernetesAPI", "KubernetesClient", "OCI", "PlatformHarness",
-        .argumentParser,
+        "nagaya", "APIServer", "CertificateAuthority", "JSONDocument", "KubernetesAPI", "KubernetesClient", "OCI",
+        "PlatformHarness", .argumentParser,
       ]),
     .target(
       name: "TestSupport", path: "Tests/TestSupport", exclude: ["README.md"], swiftSettings: strict),

@@ -1,0 +1,62 @@
+import CertificateAuthority
+import Foundation
+import KubernetesClient
+import PlatformHarness
+import Testing
+
+@testable import nagaya
+
+@Suite struct CreateUserTests {
+  @Test func `a user gets a kubeconfig with a certificate of the platform's authority`() async throws {
+    try await withTemporaryDirectory { directory in
+      let layout = Layout(state: directory, run: directory)
+      let authority = try CertificateAuthority.loadOrCreate(directory: layout.pki)
+      try Kubeconfig(
+        name: "nagaya", cluster: .init(server: "https://127.0.0.1:7443"), user: .init(token: .inline([65]))
+      )
+      .write(to: layout.kubeconfig)
+      let file = "\(directory)/alice.kubeconfig"
+      let made = await CommandRunner()(
+        "create", "user", "alice", "--group", "auditors", "--group", "ops", "-n", "shop-dev", "--days", "7",
+        "--state-dir", directory, "--output", file)
+      #expect(made.code == 0, "\(made.error)")
+      #expect(try FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int == 0o600)
+      let config = try Kubeconfig.load(explicit: file)
+      #expect(try config.connection().namespace == "shop-dev")
+      #expect(config.clusters["nagaya"]?.server == "https://127.0.0.1:7443")
+      #expect(config.clusters["nagaya"]?.authority == .inline(Array(authority.certificatePEM.utf8)))
+      guard case .inline(let pem) = config.users["nagaya"]?.clientCertificate else {
+        Issue.record("no certificate")
+        return
+      }
+      try Data(pem).write(to: URL(fileURLWithPath: "\(directory)/alice.crt"))
+      // The real openssl reads it as every server would.
+      let shell = Shell()
+      try await shell.succeed("openssl verify -purpose sslclient -CAfile \(layout.pki)/ca.crt \(directory)/alice.crt")
+      let subject = try await shell.succeed(
+        "openssl x509 -in \(directory)/alice.crt -noout -subject -nameopt multiline")
+      #expect(subject.contains("= alice") && subject.contains("= auditors") && subject.contains("= ops"), "\(subject)")
+      try await shell.succeed("openssl x509 -in \(directory)/alice.crt -noout -checkend \(6 * 86_400)")
+      try await shell.fail("openssl x509 -in \(directory)/alice.crt -noout -checkend \(8 * 86_400)")
+    }
+  }
+
+  @Test func `without a platform there is no user, and no authority is made`() async throws {
+    try await withTemporaryDirectory { directory in
+      let result = await CommandRunner()("create", "user", "alice", "--state-dir", directory)
+      #expect(result.code == 1)
+      #expect(result.error.contains("--state-dir"))
+      let made = try FileManager.default.contentsOfDirectory(atPath: directory)
+      #expect(made.isEmpty)
+    }
+  }
+
+  @Test(arguments: [
+    ["system:admin"], ["alice", "--group", "system:masters"], [""], ["a b"], ["alice", "--days", "0"],
+    [String(repeating: "x", count: 65)],
+  ]) func `names of the platform and impossible ones are refused`(_ arguments: [String]) async {
+    let result = await CommandRunner().run(["create", "user"] + arguments)
+    #expect(result.code == 2, "\(result.error)")
+    #expect(result.out.isEmpty)
+  }
+}
