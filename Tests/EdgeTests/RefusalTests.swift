@@ -19,6 +19,17 @@ struct RefusalTests {
     }
   }
 
+  @Test("plain http: 400 that says https, with and without a body", arguments: [[], ["-d", "a=b"]])
+  func plainHTTP(options: [String]) async throws {
+    try await Stage.run([]) { stage, _ in
+      let answer = try await stage.command(
+        "curl", ["-sS", "-m", "20", "-w", "%{http_code}", "http://127.0.0.1:\(stage.port)/any/path"] + options)
+      #expect(answer.output.contains("https://") && answer.output.hasSuffix("400"), "\(answer.output)\(answer.error)")
+      // TLS goes on as before.
+      #expect(try await stage.curl(["-w", "%{http_code}"]).output.hasSuffix("503"))
+    }
+  }
+
   @Test("no ready pod: 503 with the app's reason, escaped")
   func notReady() async throws {
     try await Stage.run([]) { stage, routes in

@@ -91,6 +91,7 @@ public final class EdgeServer: Sendable {
     let handshake = channel.eventLoop.scheduleTask(in: configuration.limits.handshake) { channel.close(promise: nil) }
     channel.closeFuture.whenComplete { _ in handshake.cancel() }
     do {
+      try channel.pipeline.syncOperations.addHandler(PlainHTTPHandler())
       try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
     } catch { return channel.eventLoop.makeFailedFuture(error) }
     return channel.configureHTTP2SecureUpgrade(
