@@ -25,6 +25,7 @@ import Testing
     ("data:/data:big", "size \"big\" must be a quantity"),
     ("data:/data:0", "must be a quantity"), ("data:/data:-1Gi", "must be a quantity"),
     ("data:/data:", "must be a quantity"),
+    ("data:/data:1Ki", "size \"1Ki\" is too small: at least 1Mi"),
     ("data:/data:10", "is in bytes; say 10Gi or 10Mi"), ("data:/data:1Gi:UPPER", "no name of a storage class"),
     ("data:/data:1Gi:", "no name of a storage class"),
   ]) func `what is no volume says why`(_ text: String, _ why: String) async {

@@ -49,6 +49,15 @@ private final class EchoLogs: PodLogSource {
     }
   }
 
+  @Test func `a container that is not there is told with those that are`() async throws {
+    try await withPods(["web-1"]) { run, logs in
+      let result = await run("logs", "app", "web", "-n", "demo-dev", "--container", "nosuch")
+      #expect(result.code == 1)
+      #expect(result.error.contains("no container nosuch") && result.error.contains("its containers are: app"))
+      #expect(logs.asked.withLock { $0.isEmpty })
+    }
+  }
+
   @Test func `several pods' lines name their pod, and one that is late hides nothing`() async throws {
     try await withPods(["web-1", "web-2", "web-late"]) { run, _ in
       let result = await run("logs", "app", "web", "-n", "demo-dev")

@@ -208,4 +208,129 @@ import Testing
       #expect(result.out.contains("Pods: none"))
     }
   }
+
+  @Test func `delete app waits until its pods have ended`() async throws {
+    try await withServer { run, client in
+      _ = await run("create", "app", "web", "-n", "demo-dev", "--image", "i", "--no-wait")
+      var pod = KubernetesObject(.pods, namespace: "demo-dev", name: "web-1", labels: [AppParts.label: "web"])
+      pod.spec = ["containers": [["name": "app", "image": "i"]]]
+      pod.finalizers = ["test.nagaya.dev/hold"]
+      pod = try await client.create(pod, as: .pods)
+      let late = await run("delete", "app", "web", "-n", "demo-dev", "--timeout", "1s")
+      #expect(late.code == 124)
+      #expect(late.error.contains("app web is gone, but after 1s there is still pod web-1"), "\(late.error)")
+
+      _ = await run("create", "app", "web", "-n", "demo-dev", "--image", "i", "--no-wait")
+      async let deletion = run("delete", "app", "web", "-n", "demo-dev", "--timeout", "20s")
+      try await eventually("the app is gone") {
+        try await client.getIfPresent(.applications, namespace: "demo-dev", name: "web") == nil
+      }
+      pod = try await client.get(.pods, namespace: "demo-dev", name: "web-1")
+      pod.finalizers = []
+      try await client.update(pod, as: .pods)
+      try await client.delete(.pods, namespace: "demo-dev", name: "web-1")
+      #expect(await deletion.code == 0)
+      #expect(try await client.getIfPresent(.pods, namespace: "demo-dev", name: "web-1") == nil)
+    }
+  }
+
+  @Test func `a volume that is kept is not waited for, one that goes is`() async throws {
+    try await withServer { run, client in
+      var claim = KubernetesObject(
+        .persistentVolumeClaims, namespace: "demo-dev", name: "db-data", labels: [AppParts.label: "db"])
+      claim.spec = ["accessModes": ["ReadWriteOnce"], "resources": ["requests": ["storage": "1Gi"]]]
+      try await client.create(claim, as: .persistentVolumeClaims)
+      for flag in ["--keep-volumes", "--wait"] {
+        _ = await run(
+          "create", "app", "db", "-n", "demo-dev", "--image", "i", "--volume", "data:/data:1Gi", "--no-wait")
+        let result = await run("delete", "app", "db", "-n", "demo-dev", flag, "--timeout", "1s")
+        #expect(result.code == (flag == "--wait" ? 124 : 0), "\(flag) \(result.error)")
+        #expect(result.error.contains("still volume claim db-data") == (flag == "--wait"))
+      }
+    }
+  }
+
+  @Test func `a tenant goes with its apps only if that is said, and then confirmed to its controller`() async throws {
+    try await withServer { run, client in
+      var tenant = KubernetesObject(.tenants, name: "demo")
+      tenant.spec = ["environments": ["dev"]]
+      // What the controller does: it holds the tenant and says why.
+      tenant.finalizers = ["nagaya.dev/tenant"]
+      tenant = try await client.create(tenant, as: .tenants)
+      try await client.patch(.namespaces, name: "demo-dev", ["metadata": ["labels": ["nagaya.dev/tenant": "demo"]]])
+      tenant.setCondition(Condition("Ready", .no, reason: "Deleting", message: "waits until demo-dev is gone"))
+      try await client.updateStatus(tenant, as: .tenants)
+      _ = await run("create", "app", "web", "-n", "demo-dev", "--image", "i", "--no-wait")
+
+      let refused = await run("delete", "tenant", "demo")
+      #expect(refused.code == 1)
+      #expect(refused.error.contains("app demo-dev/web") && refused.error.contains("--with-apps"), "\(refused.error)")
+      #expect(try await client.get(.tenants, name: "demo").isBeingDeleted == false)
+
+      let late = await run("delete", "tenant", "demo", "--with-apps", "--timeout", "1s")
+      #expect(late.code == 124)
+      #expect(late.error.contains("waits until demo-dev is gone"), "\(late.error)")
+      let held = try await client.get(.tenants, name: "demo")
+      #expect(held.isBeingDeleted && held.annotations["nagaya.dev/confirm-deletion"] == "demo")
+    }
+  }
+
+  @Test func `a namespace that does not exist is told of beside an empty list`() async throws {
+    try await withServer { run, _ in
+      let nowhere = await run("get", "apps", "-n", "nosuch")
+      #expect(nowhere.code == 0)
+      #expect(nowhere.error.contains("No applications found in namespace nosuch."))
+      #expect(nowhere.error.contains("no such namespace"))
+      #expect(await !run("get", "apps", "-n", "demo-dev").error.contains("no such"))
+    }
+  }
+
+  @Test func `the first start makes the tenant of the tour, later ones leave its deletion alone`() async throws {
+    try await APIServer.withInMemory(registry: .standard, namespaces: []) { server in
+      let client = server.client()
+      let bootstrap = Bootstrap(client: client)
+      #expect(try await bootstrap.run())
+      #expect(try await client.getIfPresent(.tenants, name: "demo") != nil)
+      #expect(try await client.getIfPresent(.namespaces, name: "default") != nil)
+      try await client.delete(.tenants, name: "demo")
+      #expect(try await !bootstrap.run())
+      #expect(try await client.getIfPresent(.tenants, name: "demo") == nil)
+    }
+  }
+}
+
+/// What a user is told to do next.
+@Suite struct RemedyTests {
+  @Test(arguments: [
+    ("Unschedulable", "\"hello-data\" has no storage class that exists", "kubectl get storageclasses", "--cpu"),
+    ("Unschedulable", "0/1 nodes are available: Insufficient cpu", "ask for less --cpu", "storageclasses"),
+    ("Forbidden", "forbidden: failed quota: tenant: must specify requests.cpu", "--cpu 100m", "--memory"),
+    (
+      "Forbidden", "failed quota: tenant: must specify limits.memory,requests.cpu", "--cpu 100m --memory 128Mi", "admin"
+    ),
+    ("Forbidden", "not allowed", "ask an admin", "--cpu"),
+  ]) func `fits the message`(_ reason: String, _ message: String, _ words: String, _ absent: String) {
+    let text = NextStep.text(reason: reason, message: message, app: "hello", namespace: "demo-dev")
+    #expect(text.contains(words), "\(text)")
+    #expect(!text.contains(absent), "\(text)")
+  }
+
+  @Test(arguments: ["Progressing", "NotReady", "CreateContainerConfigError", "Deleting", "", "SomethingNew"])
+  func `describe does not lead to itself`(_ reason: String) {
+    let described = NextStep.text(
+      reason: reason, message: "", app: "hello", namespace: "demo-dev", isDescribed: true)
+    #expect(!described.contains("nagaya describe") && described.contains("hello"))
+    #expect(NextStep.text(reason: reason, message: "", app: "hello", namespace: "n").contains("nagaya describe"))
+  }
+
+  @Test func `of a quota that wants every copy's share names the options`() {
+    let status = APIStatus(.forbidden, "pods \"x\" is forbidden: failed quota: tenant: must specify requests.memory")
+    #expect(CommandFailure(status).remedy.contains("--memory 128Mi"))
+  }
+
+  @Test func `of an archive that is not there is to look for it`() async {
+    let result = await CommandRunner()("image", "load", "/nowhere/nosuch.tar")
+    #expect(result.code == 1)
+    #expect(result.error.contains("there is no file /nowhere/nosuch.tar") && !result.error.contains("anew"))
+  }
 }

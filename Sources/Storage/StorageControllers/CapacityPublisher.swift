@@ -31,6 +31,8 @@ struct CapacityPublisher: Service {
         tick.yield()
         for await _ in ticks {
           do { try await publish() } catch {
+            // The driver stops before these controllers do.
+            if Task.isCancelled { return }
             logger.warning("cannot publish capacity", metadata: ["error": "\(error)"])
           }
         }

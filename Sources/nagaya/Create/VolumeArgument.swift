@@ -28,7 +28,12 @@ struct VolumeArgument: ExpressibleByArgument, Hashable {
       throw Malformed(description: "the volume's size \"\(parts[2])\" must be a quantity such as 512Mi or 10Gi")
     }
     guard quantity.value >= 1 << 20 else {
-      throw Malformed(description: "the volume's size \"\(parts[2])\" is in bytes; say \(parts[2])Gi or \(parts[2])Mi")
+      // A bare number is most likely meant in a larger unit; a number with a small one is just too little.
+      let isBare = parts[2].allSatisfy(\.isNumber)
+      throw Malformed(
+        description: isBare
+          ? "the volume's size \"\(parts[2])\" is in bytes; say \(parts[2])Gi or \(parts[2])Mi"
+          : "the volume's size \"\(parts[2])\" is too small: at least 1Mi, such as 512Mi or 10Gi")
     }
     if parts.count == 4 {
       guard Names.isDNSSubdomain(parts[3]) else {

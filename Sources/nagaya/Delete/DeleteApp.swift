@@ -28,7 +28,7 @@ struct DeleteApp: AsyncParsableCommand {
       var deleted: [KubernetesObject] = []
       for name in names {
         var app = try await session.client.get(.applications, namespace: namespace, name: name)
-        if keepVolumes, app.spec["volumeRetention"].string != "Retain" {
+        if keepVolumes, !Self.keepsVolumes(app) {
           app = try await session.client.patch(
             .applications, namespace: namespace, name: name, ["spec": ["volumeRetention": "Retain"]])
         }
@@ -41,9 +41,13 @@ struct DeleteApp: AsyncParsableCommand {
       for app in deleted {
         try await DeletionWait.run(
           session.client, .applications, namespace: namespace, name: app.name, uid: app.uid, limit: waiting.timeout)
+        try await DeletionWait.runForParts(
+          session.client, of: app, keepsVolumes: Self.keepsVolumes(app), limit: waiting.timeout)
       }
     }
   }
+
+  static func keepsVolumes(_ app: KubernetesObject) -> Bool { app.spec["volumeRetention"].string == "Retain" }
 
   /// What goes with an app, and what stays.
   static func consequences(of app: KubernetesObject) -> [String] {
@@ -51,7 +55,7 @@ struct DeleteApp: AsyncParsableCommand {
     if let endpoint = app.status["endpoint"].string { lines.append("goes: the endpoint \(endpoint)") }
     let replicas = app.spec["replicas"].int ?? 1
     if replicas > 0 { lines.append("goes: \(replicas) \(replicas == 1 ? "pod" : "pods")") }
-    let keeps = app.spec["volumeRetention"].string == "Retain"
+    let keeps = keepsVolumes(app)
     for volume in app.spec["volumes"].elements {
       let name = volume["name"].string ?? ""
       let what = "volume \(name) (\(volume["size"].string ?? "?"))"

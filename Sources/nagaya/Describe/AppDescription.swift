@@ -20,7 +20,9 @@ struct AppDescription {
     text += section("Events", ["AGE", "TYPE", "REASON", "OBJECT", "MESSAGE"], eventRows)
     let state = AppState(app)
     if state.ready != "True" {
-      text += "\nNext step:\n  \(NextStep.text(reason: state.reason, app: app.name, namespace: app.namespace))\n"
+      let step = NextStep.text(
+        reason: state.reason, message: state.message, app: app.name, namespace: app.namespace, isDescribed: true)
+      text += "\nNext step:\n  \(step)\n"
     }
     return text
   }

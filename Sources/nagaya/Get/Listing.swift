@@ -21,7 +21,7 @@ struct Listing: Sendable {
     switch format {
     case .table, .wide:
       let table = try await table(client)
-      guard !table.rows.isEmpty else { return Console.note(nothingFound) }
+      guard !table.rows.isEmpty else { return Console.note(try await nothingFound(client)) }
       Console.current.write(TableText.text(lines(table)))
     case .json, .yaml, .name:
       let objects = try await objects(client)
@@ -64,9 +64,14 @@ struct Listing: Sendable {
 
   private var fields: String? { names.count == 1 ? "metadata.name=\(names[0])" : nil }
 
-  private var nothingFound: String {
-    if let namespace, resource.isNamespaced { return "No \(resource.plural) found in namespace \(namespace)." }
-    return "No \(resource.plural) found."
+  private func nothingFound(_ client: KubernetesClient) async throws -> String {
+    guard let namespace, resource.isNamespaced else { return "No \(resource.plural) found." }
+    let text = "No \(resource.plural) found in namespace \(namespace)."
+    do { _ = try await client.get(.namespaces, name: namespace) } catch let status as APIStatus {
+      // Who may not look at namespaces is not told whether it exists.
+      if status.isNotFound { return "\(text) There is no such namespace; see nagaya get tenants, or look with -A." }
+    }
+    return text
   }
 
   private func lines(_ table: ResourceTable, withHead: Bool = true) -> [[String]] {

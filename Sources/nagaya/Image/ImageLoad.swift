@@ -21,6 +21,9 @@ struct ImageLoad: AsyncParsableCommand {
   @Option(help: "Directory with ctr in bin/. Default: what the running Nagaya uses.") var engines: String?
 
   func run() async throws {
+    guard FileManager.default.fileExists(atPath: file) else {
+      throw CommandFailure("there is no file \(file)", remedy: "check its path; nagaya image pack makes one")
+    }
     let images: [ArchivedImage]
     do { images = try ImageArchiveReader.check(OpenFile(file, O_RDONLY)) } catch {
       throw CommandFailure(

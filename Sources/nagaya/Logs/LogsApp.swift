@@ -46,6 +46,7 @@ struct LogsApp: AsyncParsableCommand {
         throw CommandFailure(
           "app \(name) has no pod \(pod)", remedy: "its pods are: \(all.map(\.name).joined(separator: ", "))")
       }
+      try checkContainer(in: pods)
       let reader = PodLogReader(client: session.client, namespace: namespace, query: query)
       if follow {
         try await reader.follow(pods, app: pod == nil ? name : nil)
@@ -57,6 +58,18 @@ struct LogsApp: AsyncParsableCommand {
         try await reader.show(pods)
       }
     }
+  }
+
+  /// Better here than as the server's refusal of a bad request: the pods are known.
+  private func checkContainer(in pods: [KubernetesObject]) throws {
+    guard let container, !pods.isEmpty else { return }
+    let names = Set(
+      pods.flatMap { $0.spec["initContainers"].elements + $0.spec["containers"].elements }
+        .compactMap { $0["name"].string })
+    guard !names.contains(container) else { return }
+    throw CommandFailure(
+      "app \(name) has no container \(container)",
+      remedy: "its containers are: \(names.sorted().joined(separator: ", ")) (--container)")
   }
 
   /// `PodLogOptions` as parameters.

@@ -7,6 +7,7 @@ extension CommandFailure {
       switch status.reason {
       case .unauthorized:
         "the server does not know you: check the user of your kubeconfig (nagaya config view)"
+      case .forbidden where status.message.contains("must specify"): NextStep.unsaidShare(in: status.message)
       case .forbidden:
         status.message.contains("quota")
           ? "ask for less, or ask the platform's team for a larger quota of the tenant"

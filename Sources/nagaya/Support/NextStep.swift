@@ -1,7 +1,14 @@
 /// What to do about an app that is not ready, by the reason of its Ready condition.
 enum NextStep {
-  static func text(reason: String, app: String, namespace: String) -> String {
-    switch reason {
+  /// - Parameter isDescribed: it is told below `nagaya describe app`, which it therefore need not name.
+  static func text(
+    reason: String, message: String, app: String, namespace: String, isDescribed: Bool = false
+  ) -> String {
+    if message.contains("must specify") { return unsaidShare(in: message) }
+    if message.contains("has no storage class") {
+      return "choose a class that exists: kubectl get storageclasses; without :CLASS a volume gets the default one"
+    }
+    return switch reason {
     case "ImageNotFound", "InvalidImageName":
       "check the image's name and tag; on a machine without a registry: nagaya image load FILE"
     case "ErrImagePull", "ImagePullBackOff":
@@ -11,7 +18,8 @@ enum NextStep {
     case "PortNotOpen":
       "see whether it listens on another port: nagaya logs app \(app) -n \(namespace); then create it with --port"
     case "NotReady", "CreateContainerConfigError":
-      "see why: nagaya logs app \(app) -n \(namespace), nagaya describe app \(app) -n \(namespace)"
+      "see why: nagaya logs app \(app) -n \(namespace)"
+        + (isDescribed ? "" : ", nagaya describe app \(app) -n \(namespace)")
     case "VolumeTooLarge", "VolumePending": "see what space is left: nagaya get pools"
     case "VolumeShrink": "volumes only grow: ask for at least the old size"
     case "Unschedulable": "see which node has room: nagaya get nodes, nagaya get pools; or ask for less --cpu, --memory"
@@ -20,7 +28,22 @@ enum NextStep {
     case "Invalid": "correct what the message names: nagaya delete app \(app) -n \(namespace), then create it anew"
     case "Forbidden": "the tenant's policy refuses it; ask an admin of the tenant"
     case "ScaledToZero": "start it: nagaya scale app \(app) -n \(namespace) --replicas 1"
-    default: "see more with: nagaya describe app \(app) -n \(namespace)"
+    case "Progressing", "":
+      isDescribed ? "wait: nagaya get apps \(app) -n \(namespace) --watch" : more(app, namespace)
+    default: isDescribed ? "see the events above; nagaya logs app \(app) -n \(namespace)" : more(app, namespace)
     }
+  }
+
+  private static func more(_ app: String, _ namespace: String) -> String {
+    "see more with: nagaya describe app \(app) -n \(namespace)"
+  }
+
+  /// A quota counts what each copy asks for, so each must ask.
+  static func unsaidShare(in message: String) -> String {
+    let options = [("cpu", "--cpu 100m"), ("memory", "--memory 128Mi")]
+    let asked = message.split(separator: "must specify").last ?? ""
+    let missing = options.filter { asked.contains($0.0) }.map(\.1)
+    return "the tenant has a quota, so each copy must say what it takes: "
+      + "nagaya create app … \((missing.isEmpty ? options.map(\.1) : missing).joined(separator: " "))"
   }
 }

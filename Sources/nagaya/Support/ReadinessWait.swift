@@ -35,7 +35,8 @@ struct ReadinessWait: Sendable {
       let state = await last.state
       throw CommandFailure(
         "app \(name) is not ready after \(limit): \(state?.text ?? "nothing is known about it")",
-        remedy: NextStep.text(reason: state?.reason ?? "", app: name, namespace: namespace),
+        remedy: NextStep.text(
+          reason: state?.reason ?? "", message: state?.message ?? "", app: name, namespace: namespace),
         exitCode: CommandFailure.timedOut)
     } catch {
       progress.clear()
@@ -87,7 +88,7 @@ struct ReadinessWait: Sendable {
     if isFault && (Self.final.contains(state.reason) || (Self.stubborn.contains(state.reason) && lasted > patience)) {
       throw CommandFailure(
         "app \(name) is not ready: \(state.text)",
-        remedy: NextStep.text(reason: state.reason, app: name, namespace: namespace))
+        remedy: NextStep.text(reason: state.reason, message: state.message, app: name, namespace: namespace))
     }
     return false
   }
