@@ -83,6 +83,8 @@ extension WholePlatform {
       try await eventually("the process is gone") {
         try await shell("nagaya status --state-dir \(nagaya.state) --run-dir \(nagaya.run)").status == 3
       }
+      let said = try await shell("nagaya status --state-dir \(nagaya.state) --run-dir \(nagaya.run)").out
+      #expect(said.contains("does not run here, but its containers do"), "\(said)")
       #expect(try await shell.succeed("pgrep -x hello | sort | tr '\\n' ' '") == processes)
       try await nagaya.up()
       try await eventually("the app answers again") {
