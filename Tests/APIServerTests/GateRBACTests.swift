@@ -198,24 +198,68 @@ import Testing
     #expect(patched?.code == 403)
   }
 
-  @Test func tokensOfServiceAccountsLiveAsLongAsTheirAccounts() async throws {
-    let objects = GateObjects()
-    let tokens = ServiceAccountTokens(objects: objects)
-    var account = KubernetesObject(.serviceAccounts, namespace: "blue", name: "robot")
-    account.metadata["uid"] = "u1"
-    var secret = KubernetesObject(.secrets, namespace: "blue", name: "robot-token")
+  /// A Secret that its controller has filled for an account.
+  private static func tokenSecret(
+    _ signer: ServiceAccountTokenSigner, account: KubernetesObject, uid: String = "s1"
+  ) -> (secret: KubernetesObject, token: String) {
+    var secret = KubernetesObject(.secrets, namespace: account.namespace, name: "robot-token")
+    secret.metadata["uid"] = .string(uid)
     secret["type"] = "kubernetes.io/service-account-token"
-    secret.annotations = ["kubernetes.io/service-account.name": "robot", "kubernetes.io/service-account.uid": "u1"]
-    secret["data"]["token"] = "c2VjcmV0LXRva2Vu"  // secret-token
+    secret.annotations = [
+      "kubernetes.io/service-account.name": account.name, "kubernetes.io/service-account.uid": account.uid,
+    ]
+    let token = signer.token(of: secret, account: account.name, accountUID: account.uid)
+    secret["data"]["token"] = .string(Base64.encode(token.utf8))
+    return (secret, token)
+  }
+
+  private static func account(uid: String) -> KubernetesObject {
+    var account = KubernetesObject(.serviceAccounts, namespace: "blue", name: "robot")
+    account.metadata["uid"] = .string(uid)
+    return account
+  }
+
+  @Test func tokensOfServiceAccountsLiveAsLongAsTheirAccounts() {
+    let signer = ServiceAccountTokenSigner(key: Array(0..<32))
+    let objects = GateObjects()
+    let tokens = ServiceAccountTokens(objects: objects, signer: signer)
+    let (secret, token) = Self.tokenSecret(signer, account: Self.account(uid: "u1"))
     objects.add(.secrets, secret)
-    let hash = GateHash.of("secret-token")
-    #expect(tokens.user(of: hash) == nil)
-    objects.add(.serviceAccounts, account)
-    #expect(tokens.user(of: hash) == UserInfo.serviceAccount(namespace: "blue", name: "robot"))
-    #expect(tokens.user(of: GateHash.of("secret-tokem")) == nil)
+    #expect(tokens.user(of: token) == nil)
+    objects.add(.serviceAccounts, Self.account(uid: "u1"))
+    #expect(tokens.user(of: token) == UserInfo.serviceAccount(namespace: "blue", name: "robot"))
+    for other in ["", "nagaya..", "nagaya.%.x", String(token.dropLast()) + "!", token + "=", "\(token).x"] {
+      #expect(tokens.user(of: other) == nil)
+    }
     objects.removeAll(.serviceAccounts)
-    account.metadata["uid"] = "u2"
-    objects.add(.serviceAccounts, account)
-    #expect(tokens.user(of: hash) == nil)
+    objects.add(.serviceAccounts, Self.account(uid: "u2"))
+    #expect(tokens.user(of: token) == nil)
+  }
+
+  @Test(
+    arguments: [
+      "a token of one's own", "a token of another key", "a token of another Secret", "no uid of the account",
+      "another type", "another account",
+    ])
+  func nobodyChoosesATokenThroughASecret(_ attempt: String) {
+    let signer = ServiceAccountTokenSigner(key: Array(0..<32))
+    let account = Self.account(uid: "u1")
+    var (secret, token) = Self.tokenSecret(signer, account: account)
+    switch attempt {
+    case "a token of one's own": token = "password"
+    case "a token of another key":
+      token = Self.tokenSecret(ServiceAccountTokenSigner(key: Array(1..<33)), account: account).token
+    case "a token of another Secret": token = Self.tokenSecret(signer, account: account, uid: "s2").token
+    case "no uid of the account":
+      secret.annotations = ["kubernetes.io/service-account.name": "robot"]
+    case "another type": secret["type"] = "Opaque"
+    default:
+      secret.annotations["kubernetes.io/service-account.name"] = "king"
+    }
+    secret["data"]["token"] = .string(Base64.encode(token.utf8))
+    var king = account
+    king.metadata["name"] = "king"
+    let objects = GateObjects([(.secrets, secret), (.serviceAccounts, account), (.serviceAccounts, king)])
+    #expect(ServiceAccountTokens(objects: objects, signer: signer).user(of: token) == nil)
   }
 }

@@ -77,6 +77,24 @@ import Testing
     }
   }
 
+  @Test func aJSONPatchThatCannotBeAppliedSaysWhyInItsCauses() async throws {
+    try await withServer { _, client in
+      try await client.create(configMap("kept"), as: .configMaps)
+      let refused = await refusal {
+        try await client.patch(
+          .configMaps, namespace: "default", name: "kept",
+          [["op": "replace", "path": "/data/none/deep", "value": "x"]], type: .json)
+      }
+      #expect(refused?.code == 422)
+      // kubectl prints these and nothing else.
+      #expect(refused?.causes.map(\.field) == ["patch"])
+      #expect(refused?.causes.first?.message.contains("operation 0") == true, "\(String(describing: refused))")
+      let invalid = APIStatus.invalid(.deployments, "d", [])
+      #expect(invalid.json["details"]["kind"] == "Deployment" && invalid.json["details"]["group"] == "apps")
+      #expect(APIStatus.notFound(.deployments, "d").json["details"]["kind"] == "deployments")
+    }
+  }
+
   @Test func namesAreGeneratedAndTakenNamesRefused() async throws {
     try await withServer { _, client in
       var object = configMap("")

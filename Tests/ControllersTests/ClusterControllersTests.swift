@@ -76,10 +76,13 @@ struct ClusterControllersTests {
       var secret = KubernetesObject(.secrets, namespace: "demo", name: "robot-token")
       secret["type"] = .string(ServiceAccountTokenController.secretType)
       secret.annotations = [ServiceAccountTokenController.nameAnnotation: "robot"]
+      // Whoever writes the Secret has no say in the token.
+      secret["stringData"]["token"] = "password"
       try await cluster.client.create(secret, as: .secrets)
       try await eventually("filled") {
         let filled = try await cluster.client.get(.secrets, namespace: "demo", name: "robot-token")
-        return filled["data"]["token"].string?.isEmpty == false
+        let uid = try await cluster.client.get(.serviceAccounts, namespace: "demo", name: "robot").uid
+        return filled["data"]["token"].string == Base64.encode("robot-token of robot \(uid)".utf8)
       }
       let filled = try await cluster.client.get(.secrets, namespace: "demo", name: "robot-token")
       #expect(filled["data"]["ca.crt"].string == Base64.encode("PEM".utf8))

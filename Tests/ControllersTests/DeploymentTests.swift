@@ -64,6 +64,53 @@ struct DeploymentTests {
     }
   }
 
+  @Test func aTemplateThatLostItsEmptyMembersIsTheSame() async throws {
+    try await TestCluster.run { cluster in
+      var deployment = try TestCluster.deployment("web", replicas: 1, image: "a")
+      deployment.spec["template"]["spec"]["volumes"] = []
+      deployment.spec["template"]["spec"]["containers"] = [
+        ["name": "main", "image": "a", "volumeMounts": [], "env": [["name": "EMPTY", "value": ""]]]
+      ]
+      try await cluster.client.create(deployment, as: .deployments)
+      try await eventually("rolled out") { try await cluster.isRolledOut("web") }
+      let first = try #require(try await cluster.replicaSets(app: "web").first)
+      // As a client in Go writes it back, for `kubectl rollout undo`.
+      var read = try await cluster.client.get(.deployments, namespace: "demo", name: "web")
+      read.spec["template"]["spec"].remove("volumes")
+      read.spec["template"]["spec"]["containers"] = [["name": "main", "image": "a", "env": [["name": "EMPTY"]]]]
+      let written = try await cluster.client.update(read, as: .deployments)
+      try await eventually("seen") {
+        try await cluster.client.get(.deployments, namespace: "demo", name: "web").status["observedGeneration"].int
+          == written.generation
+      }
+      #expect(try await cluster.replicaSets(app: "web").map(\.uid) == [first.uid])
+    }
+  }
+
+  @Test func aSetThatMayNotHavePodsSaysSoOnceAndTriesMoreAndMoreRarely() async throws {
+    try await TestCluster.run { cluster in
+      var quota = KubernetesObject(.resourceQuotas, namespace: "demo", name: "none")
+      quota.spec = ["hard": ["pods": "0"]]
+      try await cluster.client.create(quota, as: .resourceQuotas)
+      try await cluster.client.create(TestCluster.deployment("web", replicas: 1, image: "a"), as: .deployments)
+      func told() async throws -> [KubernetesObject] {
+        try await cluster.client.list(.events, namespace: "demo").items.filter { $0["reason"].string == "FailedCreate" }
+      }
+      try await eventually("refused") {
+        try await cluster.replicaSets(app: "web").first?.isConditionTrue("ReplicaFailure") == true
+      }
+      try await settle(cluster)
+      let before = try #require(try await cluster.replicaSets(app: "web").first)
+      let message = try #require(before.condition("ReplicaFailure")?["message"].string)
+      #expect(message.hasPrefix("pods \"\(before.name)-\" is forbidden: exceeded quota"), "\(message)")
+      let tries = try await told().map { $0["count"].int ?? 1 }.reduce(0, +)
+      try await eventually("tried again") { try await told().map { $0["count"].int ?? 1 }.reduce(0, +) > tries }
+      // One refusal, one event that counts, and no write of the set.
+      #expect(try await told().count == 1)
+      #expect(try await cluster.replicaSets(app: "web").first?.resourceVersion == before.resourceVersion)
+    }
+  }
+
   @Test func aRolloutReplacesAllPodsAndARollbackBringsTheOldSetBack() async throws {
     try await TestCluster.run { cluster in
       try await cluster.client.create(TestCluster.deployment("web", replicas: 3, image: "a"), as: .deployments)

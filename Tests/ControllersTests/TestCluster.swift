@@ -30,6 +30,7 @@ struct TestCluster: Sendable {
       let controllers = BuiltInControllers(
         client: client, logger: quiet, caCertificate: caCertificate,
         namespacedResources: ResourceRegistry.standard.definitions.map(\.resource).filter(\.isNamespaced),
+        serviceAccountToken: { secret, account, uid in "\(secret.name) of \(account) \(uid)" },
         nodeGracePeriod: nodeGracePeriod)
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await controllers.run() }

@@ -12,9 +12,11 @@ public struct BuiltInControllers: Service {
   /// - Parameters:
   ///   - caCertificate: PEM of the API server's CA, for `kube-root-ca.crt` and token Secrets.
   ///   - namespacedResources: what a namespace may hold; `nil`: what the server says.
+  ///   - serviceAccountToken: what the gate accepts as the token of a Secret.
   ///   - nodeGracePeriod: silence after which a node is taken for lost.
   public init(
     client: KubernetesClient, logger: Logger, caCertificate: String? = nil, namespacedResources: [Resource]? = nil,
+    serviceAccountToken: @escaping ServiceAccountTokenController.TokenMaking,
     nodeGracePeriod: Duration = .seconds(40)
   ) {
     let informers = SharedInformers(client, logger: logger)
@@ -28,7 +30,8 @@ public struct BuiltInControllers: Service {
       NamespaceController(client, informers: informers, resources: namespacedResources, logger: logger),
       EndpointSliceController(client, informers: informers, logger: logger),
       ServiceAccountController(client, informers: informers, caCertificate: caCertificate, logger: logger),
-      ServiceAccountTokenController(client, informers: informers, caCertificate: caCertificate, logger: logger),
+      ServiceAccountTokenController(
+        client, informers: informers, caCertificate: caCertificate, token: serviceAccountToken, logger: logger),
       PodGarbageController(client, informers: informers, logger: logger),
       NodeLifecycleController(client, informers: informers, gracePeriod: nodeGracePeriod, logger: logger),
       EventExpiry(client, logger: logger),

@@ -132,7 +132,8 @@ extension APIStatus {
       "message": .string(message), "reason": .string(reason.rawValue), "code": JSONValue(code),
     ]
     if let resource {
-      status["details"]["kind"] = .string(resource.plural)
+      // As Kubernetes has it: what is invalid is told by its kind, everything else by the resource.
+      status["details"]["kind"] = .string(reason == .invalid ? resource.kind : resource.plural)
       if !resource.group.isEmpty { status["details"]["group"] = .string(resource.group) }
     }
     if let name { status["details"]["name"] = .string(name) }

@@ -28,6 +28,9 @@ public struct DesiredObjects: Sendable, Hashable {
   private static func service(of application: Application) -> KubernetesObject {
     var service = object(.services, application, name: application.name)
     service.spec = [
+      // Named so that a change of it is undone: the edge and other apps would lose their way.
+      "type": "ClusterIP",
+      "externalName": nil,
       "selector": .strings([Application.nameLabel: application.name]),
       "ports": [["name": "http", "protocol": "TCP", "port": 80, "targetPort": JSONValue(application.port)]],
     ]
@@ -61,13 +64,14 @@ public struct DesiredObjects: Sendable, Hashable {
         "metadata": ["labels": labels],
         "spec": [
           "containers": [container(of: application)],
-          "volumes": .array(
-            volumes.map {
-              [
-                "name": .string($0.name),
-                "persistentVolumeClaim": ["claimName": .string(application.claimName($0.name))],
-              ]
-            }),
+          "volumes": list(
+            .array(
+              volumes.map {
+                [
+                  "name": .string($0.name),
+                  "persistentVolumeClaim": ["claimName": .string(application.claimName($0.name))],
+                ]
+              })),
           // An app has no business with the API, and needs no variable for every service of its namespace.
           "automountServiceAccountToken": false,
           "enableServiceLinks": false,
@@ -97,11 +101,12 @@ public struct DesiredObjects: Sendable, Hashable {
       "ports": [["name": "http", "containerPort": port, "protocol": "TCP"]],
       "resources": resources(spec["resources"]),
       "readinessProbe": probe,
-      "volumeMounts": .array(
-        application.volumes.map { ["name": .string($0.name), "mountPath": .string($0.mountPath)] }),
+      "volumeMounts": list(
+        .array(application.volumes.map { ["name": .string($0.name), "mountPath": .string($0.mountPath)] })),
     ]
   }
 
+  /// An empty list is left out: clients in Go do not write it, and a template must be the same after `rollout undo`.
   private static func list(_ value: JSONValue) -> JSONValue { value.elements.isEmpty ? nil : value }
 
   /// The platform's variables come first, so that the user's may refer to them; their names can't be taken.

@@ -10,6 +10,7 @@ public struct CertificateAuthority: Sendable {
   public let certificatePEM: String
   let certificate: Certificate
   private let privateKey: Certificate.PrivateKey
+  private let keyBytes: [UInt8]
 
   /// How long things hold.
   static let rootLifetime: TimeInterval = 10 * 365 * 86_400
@@ -20,6 +21,7 @@ public struct CertificateAuthority: Sendable {
   private init(certificate: Certificate, privateKey: Certificate.PrivateKey) throws {
     self.certificate = certificate
     self.privateKey = privateKey
+    keyBytes = try privateKey.serializeAsPEM().derBytes
     certificatePEM = try certificate.serializeAsPEM().pemString + "\n"
   }
 
@@ -82,6 +84,13 @@ public struct CertificateAuthority: Sendable {
     let authority = try CertificateAuthority(certificate: certificate, privateKey: key)
     try DurableFile.write(authority.certificatePEM, to: certificatePath, mode: 0o644)
     return authority
+  }
+
+  /// 32 secret bytes that only who has the root's key can make, other ones for each purpose (HKDF, RFC 5869).
+  public func derivedKey(for purpose: String) -> [UInt8] {
+    let secret = HKDF<SHA256>.deriveKey(
+      inputKeyMaterial: SymmetricKey(data: keyBytes), info: Data("nagaya \(purpose)".utf8), outputByteCount: 32)
+    return secret.withUnsafeBytes { Array($0) }
   }
 
   // MARK: Issuing

@@ -144,8 +144,10 @@ struct House {
 
     // Controllers and scheduler.
     let authorityPEM = authority.certificatePEM
+    let tokens = Authenticator.tokenSigner(authority)
     let controllers = BuiltInControllers(
-      client: client("controllers"), logger: log("controllers"), caCertificate: authorityPEM)
+      client: client("controllers"), logger: log("controllers"), caCertificate: authorityPEM,
+      serviceAccountToken: { tokens.token(of: $0, account: $1, accountUID: $2) })
     // Pods and nodes are watched and kept once for controllers and scheduler together.
     let scheduler = PodScheduler(
       client("scheduler"), ranking: PlacementRanking(policy: MostFreePlacement()), pods: controllers.informers.pods,

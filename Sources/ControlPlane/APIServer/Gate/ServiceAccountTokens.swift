@@ -2,45 +2,72 @@ import Crypto
 import Foundation
 import KubernetesAPI
 import KubernetesClient
-import Synchronization
 
-/// Bearer tokens of service accounts: Secrets of type `kubernetes.io/service-account-token`, indexed by hash.
-final class ServiceAccountTokens: Sendable {
-  private struct State {
-    var revisions: [UInt64]?
-    var users: [SHA256Digest: UserInfo] = [:]
+/// Makes the tokens of service accounts, so that no other text is one: whoever may write Secrets cannot choose a token.
+///
+/// `nagaya.<namespace/name of the Secret>.<HMAC-SHA256>`, both parts in base64url. The HMAC is over the Secret and the
+/// account with their uids: the token ends with either of them. To replace it, delete and create its Secret.
+public struct ServiceAccountTokenSigner: Sendable {
+  private let key: SymmetricKey
+
+  /// - Parameter key: 32 secret bytes, the same after every start.
+  public init(key: [UInt8]) { self.key = SymmetricKey(data: key) }
+
+  /// The one token that a Secret of type `kubernetes.io/service-account-token` may hold.
+  public func token(of secret: KubernetesObject, account: String, accountUID: String) -> String {
+    let code = HMAC<SHA256>.authenticationCode(for: Self.claim(secret, account, accountUID), using: key)
+    return "nagaya.\(Base64.encodeForURL(secret.key.description.utf8)).\(Base64.encodeForURL(Array(code)))"
   }
+
+  /// Compares in constant time.
+  func isToken(_ token: String, of secret: KubernetesObject, account: String, accountUID: String) -> Bool {
+    let wanted = self.token(of: secret, account: account, accountUID: accountUID)
+    // Both are hashed under the key, so the time of the comparison tells nothing about the wanted one.
+    return HMAC<SHA256>.isValidAuthenticationCode(
+      HMAC<SHA256>.authenticationCode(for: Data(token.utf8), using: key), authenticating: Data(wanted.utf8), using: key)
+  }
+
+  /// Names have no line breaks, so no two claims are the same text.
+  private static func claim(_ secret: KubernetesObject, _ account: String, _ accountUID: String) -> Data {
+    Data(
+      [
+        "nagaya service account token 1", secret.namespace, secret.name, secret.uid, account, accountUID,
+      ].joined(separator: "\n").utf8)
+  }
+}
+
+/// Who the bearer of a service account's token is. A token names its Secret, so there is nothing to index.
+struct ServiceAccountTokens: Sendable {
   private let objects: any ObjectReading
-  private let state = Mutex(State())
+  private let signer: ServiceAccountTokenSigner
 
-  init(objects: any ObjectReading) { self.objects = objects }
-
-  func user(of hash: SHA256Digest) -> UserInfo? {
-    state.withLock { state in
-      let revisions = [Resource.secrets, .serviceAccounts].map { objects.revision(of: $0) }
-      if state.revisions != revisions {
-        state.users = index()
-        state.revisions = revisions
-      }
-      return state.users[hash]
-    }
+  init(objects: any ObjectReading, signer: ServiceAccountTokenSigner) {
+    self.objects = objects
+    self.signer = signer
   }
 
-  /// A token stands as long as its account does, and for the very account it was made for (by uid).
-  private func index() -> [SHA256Digest: UserInfo] {
-    let accounts = Dictionary(
-      objects.objects(of: .serviceAccounts, namespace: nil).map { ($0.key, $0.uid) }, uniquingKeysWith: { $1 })
-    var users: [SHA256Digest: UserInfo] = [:]
-    for secret in objects.objects(of: .secrets, namespace: nil)
-    where secret["type"].string == "kubernetes.io/service-account-token" && !secret.isBeingDeleted {
-      guard let account = secret.annotations["kubernetes.io/service-account.name"],
-        let uid = accounts[ObjectKey(namespace: secret.namespace, name: account)],
-        secret.annotations["kubernetes.io/service-account.uid"].map({ $0 == uid }) ?? true,
-        let token = secret["data"]["token"].string.flatMap({ Data(base64Encoded: $0) }), token.count >= 8
-      else { continue }
-      users[SHA256.hash(data: token)] = .serviceAccount(namespace: secret.namespace, name: account)
-    }
-    return users
+  /// A token stands as long as its Secret holds it and its account is the very one it was made for.
+  func user(of token: String) -> UserInfo? {
+    let parts = token.split(separator: ".", omittingEmptySubsequences: false)
+    guard parts.count == 3, parts[0] == "nagaya", let place = Self.text(parts[1]) else { return nil }
+    let names = place.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+    guard names.count == 2,
+      let secret = objects.object(of: .secrets, namespace: names[0], name: names[1]), !secret.isBeingDeleted,
+      secret["type"].string == "kubernetes.io/service-account-token",
+      secret["data"]["token"].string == Base64.encode(token.utf8),
+      let name = secret.annotations["kubernetes.io/service-account.name"],
+      let account = objects.object(of: .serviceAccounts, namespace: names[0], name: name), !account.uid.isEmpty,
+      secret.annotations["kubernetes.io/service-account.uid"] == account.uid,
+      signer.isToken(token, of: secret, account: name, accountUID: account.uid)
+    else { return nil }
+    return .serviceAccount(namespace: secret.namespace, name: name)
+  }
+
+  /// Reads base64url without padding.
+  private static func text(_ part: Substring) -> String? {
+    var standard = part.replacing("-", with: "+").replacing("_", with: "/")
+    while standard.utf8.count % 4 != 0 { standard.append("=") }
+    return Base64.decode(String(standard)).flatMap { String(validating: $0, as: UTF8.self) }
   }
 }
 

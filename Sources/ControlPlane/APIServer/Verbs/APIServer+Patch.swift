@@ -64,7 +64,9 @@ extension APIServer {
       do throws(JSONPatch.Failure) { json = try JSONPatch.apply(body.json, to: old.json) } catch {
         throw APIStatus(
           .invalid, "the server rejected our request due to an error in our request: \(error)",
-          resource: context.resource, name: context.name)
+          resource: context.resource, name: context.name,
+          // Clients print the causes of what is invalid, not the message.
+          causes: [.init(.invalid, field: "patch", message: "\(error)")])
       }
     }
     var object = try object(RequestBody(json: json, duplicateFields: body.duplicateFields), &context)

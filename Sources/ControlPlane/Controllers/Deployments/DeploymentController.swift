@@ -109,7 +109,23 @@ struct DeploymentReconciler: Sendable {
     template["metadata"]["labels"].remove(DeploymentAnnotations.podTemplateHash)
     // What the server adds to the metadata of a template says nothing about it.
     template["metadata"].remove("creationTimestamp")
-    return template
+    return canonical(template)
+  }
+
+  /// Without members that say nothing: clients in Go leave them out, so a template that went through one lacks them.
+  private static func canonical(_ value: JSONValue) -> JSONValue {
+    switch value {
+    case .object(let members):
+      var kept: [String: JSONValue] = [:]
+      for (key, member) in members {
+        let member = canonical(member)
+        let isEmptyText = member == "" && key == "value"
+        if member != .null, member != .array([]), !isEmptyText { kept[key] = member }
+      }
+      return .object(kept)
+    case .array(let elements): return .array(elements.map(canonical))
+    default: return value
+    }
   }
 
   /// Creates the set of the present template if there is none, and numbers it as the newest revision.

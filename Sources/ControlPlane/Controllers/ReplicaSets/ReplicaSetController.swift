@@ -120,7 +120,11 @@ struct ReplicaSetReconciler: Sendable {
       events.record(.normal, about: set, reason: "SuccessfulCreate", message: "Created pod: \(name)")
     } catch {
       expectations.created(name, by: set.key)
-      throw error
+      // Without the name, which is another each time: the same refusal must be the same condition and the same event,
+      // or each write of it would lead back here at once.
+      guard var status = error as? APIStatus else { throw error }
+      status.message = status.message.replacing(name, with: "\(set.name)-")
+      throw status
     }
   }
 

@@ -6,8 +6,8 @@ import ServiceLifecycle
 
 /// Fills Secrets that ask for a token of a ServiceAccount (Kubernetes documentation, "ServiceAccount token Secrets").
 ///
-/// The token is 32 random bytes; the gate knows it by its hash through the Secret. It ends with the Secret, and the
-/// Secret ends with its account.
+/// Only the gate knows how tokens are made, and accepts no others; whatever else stands in such a Secret is replaced.
+/// The token ends with the Secret, and the Secret ends with its account.
 public struct ServiceAccountTokenController: Service {
   public static let secretType = "kubernetes.io/service-account-token"
   static let nameAnnotation = "kubernetes.io/service-account.name"
@@ -15,7 +15,13 @@ public struct ServiceAccountTokenController: Service {
 
   private let controller: Controller<ObjectKey>
 
-  public init(_ client: KubernetesClient, informers: SharedInformers, caCertificate: String?, logger: Logger) {
+  /// The token of a Secret, for the account of this name and uid.
+  public typealias TokenMaking = @Sendable (_ secret: KubernetesObject, _ account: String, _ uid: String) -> String
+
+  public init(
+    _ client: KubernetesClient, informers: SharedInformers, caCertificate: String?, token: @escaping TokenMaking,
+    logger: Logger
+  ) {
     controller = Controller(
       name: "serviceaccount-token", of: informers.tokenSecrets, waitingFor: [informers.serviceAccounts], logger: logger
     ) { key in
@@ -35,9 +41,8 @@ public struct ServiceAccountTokenController: Service {
         try await client.delete(.secrets, namespace: key.namespace, name: key.name, uid: secret.uid)
         return .done
       }
-      let filled = Self.filled(secret, for: account, caCertificate: caCertificate) {
-        (0..<32).map { _ in UInt8.random(in: .min ... .max) }  // the system's generator: the kernel's
-      }
+      let filled = Self.filled(
+        secret, for: account, token: token(secret, account.name, account.uid), caCertificate: caCertificate)
       if filled != secret { try await client.update(filled, as: .secrets) }
       return .done
     }
@@ -50,7 +55,7 @@ public struct ServiceAccountTokenController: Service {
   public func run() async throws { try await controller.run() }
 
   static func filled(
-    _ secret: KubernetesObject, for account: KubernetesObject, caCertificate: String?, random: () -> [UInt8]
+    _ secret: KubernetesObject, for account: KubernetesObject, token: String, caCertificate: String?
   ) -> KubernetesObject {
     var filled = secret
     if secret.annotations[uidAnnotation] != account.uid {
@@ -58,10 +63,7 @@ public struct ServiceAccountTokenController: Service {
       annotations[uidAnnotation] = account.uid
       filled.annotations = annotations
     }
-    if (secret["data"]["token"].string ?? "").isEmpty {
-      filled["data"]["token"] = .string(Base64.encode(Base64.encodeForURL(random()).utf8))
-    }
-    let fixed = ["namespace": secret.namespace, "ca.crt": caCertificate]
+    let fixed = ["token": token, "namespace": secret.namespace, "ca.crt": caCertificate]
     for case (let key, let value?) in fixed {
       let text = Base64.encode(value.utf8)
       if filled["data"][key].string != text { filled["data"][key] = .string(text) }
