@@ -60,7 +60,7 @@ import Testing
   }
 
   @Test func `Labels of lines keep their distance and the lines their order`() throws {
-    let series = (0..<9).map { index in
+    let series = (0..<13).map { index in
       LineChart.Series("s\(index)", [.init(0, 0), .init(1, 1 + Double(index) / 1000)], isEmphasised: index == 4)
     }
     let drawing = Drawing(
@@ -69,8 +69,8 @@ import Testing
       try #require(drawing.all("text").first { $0.text == entry.label }.flatMap { Double($0.attributes["y"] ?? "") })
     }
     for (lower, upper) in zip(places.dropFirst(), places) { #expect(upper - lower >= 14.9) }
-    // Nine lines in nine styles.
-    #expect(Set(drawing.all("path", class: "ch-line").compactMap { $0.attributes["class"] }).count == 9)
+    // Thirteen lines in as many styles.
+    #expect(Set(drawing.all("path", class: "ch-line").compactMap { $0.attributes["class"] }).count == 13)
   }
 
   @Test func `A heat map merges equal neighbours and shows the ends of its scale`() {

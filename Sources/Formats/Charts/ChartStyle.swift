@@ -1,7 +1,7 @@
 /// Colours and letters of every chart, as classes, so that one page has them once.
 public enum ChartStyle {
   /// How many line styles differ from each other by colour or dashes.
-  static let seriesCount = 9
+  static let seriesCount = 13
 
   /// Fonts that are on most machines; the converter to pixels has the last two.
   static let fonts = "\"Inter\", \"Helvetica Neue\", Arial, \"Liberation Sans\", \"DejaVu Sans\", sans-serif"
@@ -12,6 +12,8 @@ public enum ChartStyle {
     ("#0072b2", "#56b4e9", "none"), ("#d55e00", "#f08a3c", "none"), ("#009e73", "#2fc79b", "none"),
     ("#b8588f", "#d98cba", "none"), ("#b07d00", "#e6b22e", "none"), ("#56606b", "#9aa5b1", "none"),
     ("#d55e00", "#f08a3c", "6 3"), ("#009e73", "#2fc79b", "6 3"), ("#b8588f", "#d98cba", "6 3"),
+    ("#b07d00", "#e6b22e", "6 3"), ("#56606b", "#9aa5b1", "6 3"), ("#d55e00", "#f08a3c", "1 4"),
+    ("#009e73", "#2fc79b", "1 4"),
   ]
 
   /// The rules of all classes; readers without `prefers-color-scheme` see the light ones.

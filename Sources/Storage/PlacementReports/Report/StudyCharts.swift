@@ -70,8 +70,12 @@ public enum StudyCharts {
     ).image()
   }
 
+  /// Beside the default, the policies that show the two ends of the trade-off; a line for every one would hide it.
   static func slots(_ result: StudyResult) -> SVGImage? {
-    let series = result.outcomes.compactMap { outcome -> LineChart.Series? in
+    let telling: [StandardPolicy] = [.standard, .mostFree, .bestFit]
+    var shown = result.outcomes.filter { telling.contains($0.policy) }
+    if shown.count < 2 { shown = Array(result.outcomes.prefix(3)) }
+    let series = shown.compactMap { outcome -> LineChart.Series? in
       guard let run = outcome.runs.first else { return nil }
       return LineChart.Series(
         outcome.policy.rawValue, run.samples.map { .init($0.time, Double($0.slots)) },
@@ -81,32 +85,46 @@ public enum StudyCharts {
     return LineChart(
       name: "\(result.study.name)-slots",
       title: "Volumes of \(Bytes.text(result.largeBytes)) that could still be placed",
-      subtitle: summary(result, "One seed. When a line is at zero, the next large request stays Pending."),
+      subtitle: summary(result, "One seed. When a line is at zero, the next such request stays Pending."),
       x: time(result), y: Axis("large volumes that still fit", .count), series: series
     ).image()
   }
 
+  /// How many nodes have how much room, on average over the time after the warm-up.
   static func freeSpace(_ result: StudyResult) -> SVGImage? {
     let capacity = result.outcomes.flatMap(\.runs).flatMap(\.nodesAtEnd).map(\.capacityBytes).max() ?? 0
     guard capacity > 0 else { return nil }
-    let bins = 20
-    let panels = result.outcomes.compactMap { outcome -> HistogramPanels.Panel? in
-      guard let run = outcome.runs.first else { return nil }
-      var counts = [Double](repeating: 0, count: bins)
-      for node in run.nodesAtEnd {
-        counts[min(bins - 1, Int(Double(node.freeBytes) / Double(capacity) * Double(bins)))] += 1
-      }
-      let slots = run.samples.last?.slots ?? 0
-      return HistogramPanels.Panel(
-        outcome.policy.rawValue, note: "\(slots) large fit", counts: counts, isEmphasised: outcome.policy == .standard)
-    }
+    let panels = result.outcomes.compactMap { panel($0, result.study, capacity) }
+    guard !panels.isEmpty else { return nil }
     return HistogramPanels(
-      name: "\(result.study.name)-free-space", title: "Free space per node, at the end",
+      name: "\(result.study.name)-free-space", title: "Free space per node, on average over time",
       subtitle: summary(
         result, "One seed. Right of the dashed line a node still holds a volume of \(Bytes.text(result.largeBytes))."),
       x: Axis("free space of a node", .bytes, range: 0...Double(capacity)), y: Axis("nodes", .count), panels: panels,
       reference: .init(Double(result.largeBytes), label: Bytes.text(result.largeBytes))
     ).image()
+  }
+
+  private static func panel(
+    _ outcome: StudyResult.Outcome, _ study: Study, _ capacity: Int64
+  ) -> HistogramPanels.Panel? {
+    guard let run = outcome.runs.first, let last = run.samples.last else { return nil }
+    let settled = run.samples.filter {
+      !$0.nodeUse.isEmpty && Double($0.requests) >= study.warmup * Double(last.requests)
+    }
+    guard !settled.isEmpty else { return nil }
+    let bins = 20
+    var counts = [Double](repeating: 0, count: bins)
+    for sample in settled {
+      for (node, use) in zip(run.nodesAtEnd, sample.nodeUse) {
+        let share = Double(1 - use) * Double(node.capacityBytes) / Double(capacity)
+        counts[max(0, min(bins - 1, Int(share * Double(bins))))] += 1 / Double(settled.count)
+      }
+    }
+    let slots = settled.reduce(0.0) { $0 + Double($1.slots) } / Double(settled.count)
+    return HistogramPanels.Panel(
+      outcome.policy.rawValue, note: "\(Rounded.text(slots)) large fit", counts: counts,
+      isEmphasised: outcome.policy == .standard)
   }
 
   static func nodes(_ result: StudyResult) -> SVGImage? {
