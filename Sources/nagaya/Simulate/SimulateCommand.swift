@@ -50,7 +50,7 @@ struct Simulate: AsyncParsableCommand {
 
   @Option(help: "The offered load, as a share of the capacity.") var load: Double?
 
-  @Option(help: "How many requests arrive in all. Default: 50,000 for the named cases.") var requests: Int?
+  @Option(help: "How many requests arrive in all. Default: 100,000 for the named cases.") var requests: Int?
 
   @Option(help: "Moves that may be made for a request or an expansion that fits nowhere.") var moves = 0
 
@@ -94,7 +94,7 @@ struct Simulate: AsyncParsableCommand {
     var study: Study
     var notes: [String] = []
     if what.count == 1, let named = NamedCase(rawValue: what[0]) {
-      study = try named.study(load: load, requests: requests ?? 50_000, nodes: nodes)
+      study = try named.study(load: load, requests: requests ?? 100_000, nodes: nodes)
     } else {
       switch try SimulationInput.open(what, reading.options) {
       case .workload(let file): study = try described(file)

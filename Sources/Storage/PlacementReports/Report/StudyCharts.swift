@@ -9,7 +9,10 @@ public enum StudyCharts {
     [needed(result), pending(result), slots(result), freeSpace(result), nodes(result)].compactMap { $0 }
   }
 
-  private static func summary(_ result: StudyResult, _ more: String) -> String { "\(result.study.summary). \(more)" }
+  /// What one seed's plot shows.
+  private static func summary(_ result: StudyResult, _ more: String) -> String {
+    "\(result.study.setting(withLoad: true)), seed \(result.study.seeds.first ?? 1). \(more)"
+  }
 
   /// From the start to the last sample.
   private static func time(_ result: StudyResult) -> Axis {
@@ -46,9 +49,10 @@ public enum StudyCharts {
     if result.hasNodes, let bound = result.bounds.nodesL2 ?? result.bounds.nodesL1 {
       references.append(.init(Double(bound), label: "no policy can need less than \(bound)"))
     }
-    let more = result.study.seeds.count > 1 ? "Mean and 95 % interval; less is better." : "Less is better."
+    let seeds = result.study.seeds.count
+    let more = seeds > 1 ? "Mean and 95 % interval of \(seeds) seeds; less is better." : "One seed; less is better."
     return BarChart(
-      name: "\(result.study.name)-needed", title: title, subtitle: summary(result, more),
+      name: "\(result.study.name)-needed", title: title, subtitle: "\(result.study.setting(withLoad: !result.hasSpares)). \(more)",
       axis: Axis(
         result.hasSpares ? "spare share of the capacity" : result.hasNodes ? "nodes" : "share of requests",
         criterion.format == .share ? .share : .count), bars: bars, references: references
@@ -65,7 +69,7 @@ public enum StudyCharts {
     guard series.contains(where: { $0.points.count > 1 }) else { return nil }
     return LineChart(
       name: "\(result.study.name)-pending", title: "Requests left Pending so far",
-      subtitle: summary(result, "One seed; the same requests for every policy."),
+      subtitle: summary(result, "The same requests for every policy."),
       x: time(result), y: Axis("requests, summed up", .count), series: series
     ).image()
   }
@@ -85,7 +89,7 @@ public enum StudyCharts {
     return LineChart(
       name: "\(result.study.name)-slots",
       title: "Volumes of \(Bytes.text(result.largeBytes)) that could still be placed",
-      subtitle: summary(result, "One seed. When a line is at zero, the next such request stays Pending."),
+      subtitle: summary(result, "When a line is at zero, the next such request stays Pending."),
       x: time(result), y: Axis("large volumes that still fit", .count), series: series
     ).image()
   }
@@ -99,7 +103,7 @@ public enum StudyCharts {
     return HistogramPanels(
       name: "\(result.study.name)-free-space", title: "Free space per node, on average over time",
       subtitle: summary(
-        result, "One seed. Right of the dashed line a node still holds a volume of \(Bytes.text(result.largeBytes))."),
+        result, "Right of the dashed line a node still holds a volume of \(Bytes.text(result.largeBytes))."),
       x: Axis("free space of a node", .bytes, range: 0...Double(capacity)), y: Axis("nodes", .count), panels: panels,
       reference: .init(Double(result.largeBytes), label: Bytes.text(result.largeBytes))
     ).image()
@@ -143,7 +147,7 @@ public enum StudyCharts {
     guard !panels.isEmpty, end > 0 else { return nil }
     return HeatMap(
       name: "\(result.study.name)-nodes", title: "How full each node is, over time",
-      subtitle: summary(result, "One seed. One row is a node, on average the fullest on top."),
+      subtitle: summary(result, "One row is a node, on average the fullest on top."),
       x: Axis("time since the start", .seconds, range: 0...end), rowsName: "nodes", low: "empty", high: "full",
       panels: panels
     ).image()

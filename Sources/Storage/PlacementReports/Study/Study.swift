@@ -69,20 +69,23 @@ public struct Study: Sendable {
   }
 
   /// One line that says what runs where: `20 nodes of 2000 GiB, load 0.84, 200,000 requests, 10 seeds`.
-  public var summary: String {
+  public var summary: String { "\(setting(withLoad: true)), \(seeds.count) \(seeds.count == 1 ? "seed" : "seeds")" }
+
+  /// The same without the seeds, and without the load where it was searched for.
+  func setting(withLoad: Bool) -> String {
     let cluster = cluster
     let sizes = Set(cluster.nodes.map { $0.pools.reduce(0) { $0 + $1.capacityBytes } })
     var text = "\(cluster.nodes.count) nodes"
     if sizes.count == 1, let size = sizes.first { text += " of \(Bytes.text(size))" }
     switch scenario {
     case .described(let workload, _, let load):
-      if let load { text += ", load \(Percent.text(load))" }
+      if withLoad, let load { text += ", load \(Percent.text(load))" }
       text += ", \(Whole.text(workload.requests)) requests"
       if let growth = workload.growth {
         text += ", \(Percent.text(growth.probability)) of them grow by \(growth.factor)×"
       }
     case .history: text += ", a recorded history"
     }
-    return text + ", \(seeds.count) \(seeds.count == 1 ? "seed" : "seeds")"
+    return text
   }
 }
