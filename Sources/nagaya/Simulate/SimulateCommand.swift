@@ -37,7 +37,8 @@ struct Simulate: AsyncParsableCommand {
         events: [{at: 10d, lose: node-3}, {at: 11d, return: node-3}, {at: 20d, drain: node-5}]
       """, aliases: ["sim"])
 
-  @Argument(help: ArgumentHelp("A case's name or files.", valueName: "what"), completion: .file()) var what: [String] = []
+  @Argument(help: ArgumentHelp("A case's name or files.", valueName: "what"), completion: .file()) var what: [String] =
+    []
 
   @OptionGroup(title: "Cluster") var nodes: NodeOptions
 

@@ -52,7 +52,8 @@ public enum StudyCharts {
     let seeds = result.study.seeds.count
     let more = seeds > 1 ? "Mean and 95 % interval of \(seeds) seeds; less is better." : "One seed; less is better."
     return BarChart(
-      name: "\(result.study.name)-needed", title: title, subtitle: "\(result.study.setting(withLoad: !result.hasSpares)). \(more)",
+      name: "\(result.study.name)-needed", title: title,
+      subtitle: "\(result.study.setting(withLoad: !result.hasSpares)). \(more)",
       axis: Axis(
         result.hasSpares ? "spare share of the capacity" : result.hasNodes ? "nodes" : "share of requests",
         criterion.format == .share ? .share : .count), bars: bars, references: references
