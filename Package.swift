@@ -229,7 +229,8 @@ let package = Package(
       ]),
     tests("Placement", ["Placement"]),
     tests("PlacementSimulator", ["PlacementSimulator", "Placement"]),
-    tests("PlacementReports", ["PlacementReports", "PlacementTraces", "PlacementSimulator", "Placement", "JSONDocument"]),
+    tests(
+      "PlacementReports", ["PlacementReports", "PlacementTraces", "PlacementSimulator", "Placement", "JSONDocument"]),
     tests("PlacementTraces", ["PlacementTraces", "PlacementSimulator", "Placement"]),
     tests("VolumePools", ["VolumePools", "LinuxSystem", .logging]),
     tests("CSIDriver", ["CSIDriver", "CSI", "VolumePools", "LinuxSystem", .grpc, .grpcTransport, .logging]),

@@ -64,10 +64,11 @@ import Testing
     }
   }
 
-  @Test(arguments: [
-    (JSONValue.null, 0, "", true), (.null, 1234, "", false), (.null, nil, "", true), (.null, nil, "app", true),
-    (JSONValue(7), nil, "app", false), (JSONValue(0), 1234, "", true),
-  ] as [(JSONValue, Int64?, String, Bool)])
+  @Test(
+    arguments: [
+      (JSONValue.null, 0, "", true), (.null, 1234, "", false), (.null, nil, "", true), (.null, nil, "app", true),
+      (JSONValue(7), nil, "app", false), (JSONValue(0), 1234, "", true),
+    ] as [(JSONValue, Int64?, String, Bool)])
   func nobodyIsRootWhoMustNotBe(runAsUser: JSONValue, imageUser: Int64?, name: String, isRefused: Bool) throws {
     var pod = KubernetesObject(.pods, namespace: "n", name: "p")
     pod.spec["securityContext"] = ["runAsNonRoot": true]
@@ -80,11 +81,15 @@ import Testing
   }
 
   @Test(arguments: [
-    (#"failed to create shim task: OCI runtime create failed: exec: "/a b": stat /a b: no such file or directory"#,
-      "the program /a b is not in the image"),
+    (
+      #"failed to create shim task: OCI runtime create failed: exec: "/a b": stat /a b: no such file or directory"#,
+      "the program /a b is not in the image"
+    ),
     (#"runc: exec: "x": executable file not found in $PATH: unknown"#, "the program x is not in the image"),
-    (#"exec: "/etc": is a directory"#,
-      "the program /etc may not be run: the image has no executable file of this name"),
+    (
+      #"exec: "/etc": is a directory"#,
+      "the program /etc may not be run: the image has no executable file of this name"
+    ),
     ("no space left on device", "no space left on device"), (#"exec: "cut"#, #"exec: "cut"#),
   ])
   func whatTheRuntimeSaysIsMadeReadable(message: String, text: String) {

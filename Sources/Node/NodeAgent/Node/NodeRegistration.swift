@@ -121,7 +121,8 @@ struct NodeRegistration: Sendable {
       pressure.memory == nil ? "KubeletHasSufficientMemory" : "KubeletHasInsufficientMemory",
       pressure.memory ?? "the node has sufficient memory available")
     let disk = condition(
-      "DiskPressure", pressure.disk != nil, pressure.disk == nil ? "KubeletHasNoDiskPressure" : "KubeletHasDiskPressure",
+      "DiskPressure", pressure.disk != nil,
+      pressure.disk == nil ? "KubeletHasNoDiskPressure" : "KubeletHasDiskPressure",
       pressure.disk ?? "the node has no disk pressure")
     let bad = runtimeConditions.filter { !$0.isReady }
     let capacity: JSONValue = [
