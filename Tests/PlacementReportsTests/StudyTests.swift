@@ -78,6 +78,24 @@ func smallStudy(_ policies: [StandardPolicy] = [.standard, .mostFree, .random], 
     #expect(found == nil)
   }
 
+  @Test func `A history has the bound beside what the policies need`() async throws {
+    let events = (0..<10).map { index in
+      SimulationEvent(time: Double(index), id: index, change: .arrive(PlacementDemand(bytes: 60)))
+    }
+    let node = NodeDescription(name: "n", pools: [PoolDescription(capacityBytes: 100)])
+    var study = Study(
+      name: "h", title: "h",
+      scenario: .history(RecordedWorkload(events), node: node, deviceClasses: ["default"], count: 4),
+      policies: [.mostFree, .bestFit], seeds: [1], warmup: 0, search: .spare)
+    study.pendingLimit = 0
+    let result = try await StudyRunner().run(study)
+    #expect(result.outcomes.map(\.nodes) == [[10], [10]])
+    // By bytes six nodes would do; volumes above half a node need one each.
+    #expect(result.bounds.nodesL1 == 6)
+    #expect(result.bounds.nodesL2 == 10)
+    #expect(StudyTable(result).rows.last?.prefix(2) == ["bound", "10"])
+  }
+
   private func result(_ spares: [StandardPolicy: [Double]]) -> StudyResult {
     let study = smallStudy(spares.keys.sorted { $0.rawValue < $1.rawValue })
     return StudyResult(

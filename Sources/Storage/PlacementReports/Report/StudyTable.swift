@@ -25,6 +25,10 @@ public struct StudyTable: Sendable, Hashable {
     columns.append(("SLOTS", { Self.count($0.estimate { $0.mean { Double($0.slots) } }) ?? "–" }))
     head = columns.map(\.0)
     rows = result.outcomes.map { outcome in columns.map { $0.1(outcome) } }
+    if result.hasNodes, let bound = result.bounds.nodesL2 {
+      // Martello and Toth's L2: no policy, and no amount of moving, needs fewer.
+      rows.append(columns.map { $0.0 == "POLICY" ? "bound" : $0.0 == "NODES NEEDED" ? Whole.text(bound) : "" })
+    }
   }
 
   private static func large(_ result: StudyResult) -> String { "≥ \(Bytes.text(result.largeBytes))" }

@@ -54,7 +54,12 @@ public struct StudyRunner: Sendable {
       }
       return answers
     }
-    return StudyResult(study: study, outcomes: outcomes(study, answers))
+    let bounds = try bounds(study)
+    var outcomes = outcomes(study, answers)
+    for outcome in outcomes.indices {
+      for run in outcomes[outcome].runs.indices { outcomes[outcome].runs[run].bounds = bounds }
+    }
+    return StudyResult(study: study, outcomes: outcomes)
   }
 
   private func outcomes(_ study: Study, _ answers: [Answer]) -> [StudyResult.Outcome] {
@@ -65,6 +70,19 @@ public struct StudyRunner: Sendable {
       outcome.nodes = mine.compactMap(\.nodes)
       return outcome
     }
+  }
+
+  /// What no policy can beat on the history; nothing for described workloads, whose load is what is searched for.
+  private func bounds(_ study: Study) throws -> SimulationResult.Bounds {
+    var bounds = SimulationResult.Bounds()
+    guard case .history(let workload, let node, let classes, _) = study.scenario, classes.count < 2,
+      let capacity = node.pools.first?.capacityBytes
+    else { return bounds }
+    // L2 is a bound at each moment that is looked at; a short history can be looked at often.
+    let requests = try WorkloadProfile(workload, seed: 1).requests
+    let found = try TraceBounds(workload, capacityBytes: capacity, every: min(200, requests / 500))
+    (bounds.nodesL1, bounds.nodesL2) = (found.l1, found.l2)
+    return bounds
   }
 
   private func largeBytes(_ study: Study) throws -> Int64 {
