@@ -100,8 +100,8 @@ public struct LoopDevice: Sendable, Hashable {
     try check(device.withDescriptor { nagaya_loop_set_capacity($0) }, "ioctl(LOOP_SET_CAPACITY)", path)
   }
 
-  /// Lets the file go; fine if that has been done. A device that is still mounted or open goes with its last user:
-  /// a moment is given to programs that this process is starting, which hold its open files until they are executed.
+  /// Lets the file go; fine if that has been done. A device that is still mounted or open goes with its last user;
+  /// one that a starting program holds (`StartingPrograms`) is waited for.
   public func detach() throws(SystemError) {
     let file = backingFile
     let answer: Int32
@@ -110,7 +110,7 @@ public struct LoopDevice: Sendable, Hashable {
       throw error
     }
     guard answer >= 0 || answer == -ENXIO else { throw SystemError("ioctl(LOOP_CLR_FD)", path, errno: -answer) }
-    for _ in 0..<30 where file != nil && backingFile == file { usleep(10_000) }
+    StartingPrograms.outwait { file != nil && backingFile == file }
   }
 
   /// Where nobody keeps /dev up to date (containers) the node of a fresh number is made here.

@@ -34,20 +34,19 @@ public enum Mounts {
 
   /// Takes the topmost mount at `target` away; fine if nothing is mounted there or `target` is missing.
   ///
-  /// A program that this process is starting holds its open files until it is executed, and with them the file system:
-  /// `EBUSY` counts only when it lasts.
+  /// `EBUSY` counts only when it lasts (`StartingPrograms`).
   /// - Parameter lazily: also when in use; it goes when its last user does.
   public static func unmount(_ target: String, lazily: Bool = false) throws(SystemError) {
     let flags = Int32(UMOUNT_NOFOLLOW) | (lazily ? Int32(MNT_DETACH) : 0)
-    for attempt in 1...busyAttempts {
-      guard umount2(target, flags) != 0, errno != EINVAL, errno != ENOENT else { return }
-      guard errno == EBUSY, attempt < busyAttempts else { throw SystemError.last("umount", target) }
-      usleep(10_000)
+    var failure: Int32 = 0
+    StartingPrograms.outwait {
+      failure = umount2(target, flags) == 0 ? 0 : errno
+      return failure == EBUSY
+    }
+    guard failure == 0 || failure == EINVAL || failure == ENOENT else {
+      throw SystemError("umount", target, errno: failure)
     }
   }
-
-  /// Tries of an unmount, 10 ms apart.
-  private static let busyAttempts = 30
 
   /// The mounts of this process's namespace.
   /// - Throws: `SystemError`, or `MountTableError` for a table that cannot be understood.
