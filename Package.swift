@@ -102,6 +102,7 @@ let package = Package(
 
     // Protocols: wire only.
     wire("CSI"),
+    wire("ContainerdAPI"),
     wire("CRI"),
     room("GRPCSockets", on: "Protocols", [.grpc, .grpcTransport, .nioCore]),
 
@@ -144,6 +145,19 @@ let package = Package(
         .serviceLifecycle,
       ]),
 
+    room(
+      "RegistryClient", on: "Node",
+      ["JSONDocument", "OCI", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioSSL, .subprocess, .logging]),
+    room(
+      "LayerStore", on: "Node",
+      ["CLinux", "EROFS", "EStargz", "JSONDocument", "LinuxSystem", "OCI", .collections, .logging, .serviceLifecycle]),
+    room(
+      "LazyImages", on: "Node",
+      [
+        "ContainerdAPI", "EROFS", "EStargz", "GRPCSockets", "JSONDocument", "LayerStore", "LinuxSystem", "OCI",
+        "RegistryClient", .grdb, .grpc, .grpcTransport, .nioCore, .logging, .serviceLifecycle,
+      ]),
+
     // Storage: volumes and their places.
     room("Placement", on: "Storage"),
     room("PlacementSimulator", on: "Storage", ["Placement"]),
@@ -182,8 +196,9 @@ let package = Package(
       name: "nagaya",
       dependencies: [
         "APIServer", "Applications", "CertificateAuthority", "CLinux", "Controllers", "CRI", "CSI", "CSIDriver", "Edge",
-        "EStargz", "JSONDocument", "KubernetesAPI", "KubernetesClient", "LinuxSystem", "NodeAgent",
-        "ObjectStore", "OCI", "Placement", "PlacementReports", "PlacementSimulator", "PlacementTraces", "PodScheduler",
+        "EStargz", "JSONDocument", "KubernetesAPI", "KubernetesClient", "LayerStore", "LazyImages", "LinuxSystem",
+        "NodeAgent", "ObjectStore", "OCI", "RegistryClient", "Placement", "PlacementReports", "PlacementSimulator",
+        "PlacementTraces", "PodScheduler",
         "StorageControllers", "Tenancy",
         "VolumePools", .argumentParser, .logging, .serviceLifecycle, .subprocess,
       ], path: "Sources/nagaya", exclude: ["README.md"], swiftSettings: strict),
@@ -226,6 +241,19 @@ let package = Package(
       [
         "NodeAgent", "APIServer", "KubernetesAPI", "KubernetesClient", "JSONDocument", "OCI", "CRI", "CSI",
         .hummingbird, .grpc, .grpcTransport,
+      ]),
+    tests(
+      "RegistryClient",
+      ["RegistryClient", "OCI", "JSONDocument", "PlatformHarness", "TestSupport", .hummingbird, .nioCore, .logging]),
+    tests(
+      "LayerStore",
+      ["LayerStore", "EROFS", "EStargz", "OCI", "LinuxSystem", "PlatformHarness", "TestSupport", .subprocess, .logging]),
+    tests(
+      "LazyImages",
+      [
+        "LazyImages", "ContainerdAPI", "LayerStore", "RegistryClient", "EROFS", "EStargz", "OCI", "JSONDocument",
+        "LinuxSystem", "PlatformHarness", "TestSupport", .grpc, .grpcTransport, .subprocess, .logging,
+        .serviceLifecycle,
       ]),
     tests("Placement", ["Placement"]),
     tests("PlacementSimulator", ["PlacementSimulator", "Placement"]),
