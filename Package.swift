@@ -147,7 +147,10 @@ let package = Package(
 
     room(
       "RegistryClient", on: "Node",
-      ["JSONDocument", "OCI", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioSSL, .subprocess, .logging]),
+      [
+        "JSONDocument", "KubernetesAPI", "OCI", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix, .nioSSL, .subprocess,
+        .logging,
+      ]),
     room(
       "LayerStore", on: "Node",
       ["CLinux", "EROFS", "EStargz", "JSONDocument", "LinuxSystem", "OCI", .collections, .logging, .serviceLifecycle]),
