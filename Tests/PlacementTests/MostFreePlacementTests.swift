@@ -14,7 +14,7 @@ struct MostFreePlacementTests {
     let nodes = [node("a", free: 100), node("b", free: 200), node("c", free: 50), node("d", free: 100)]
     let ranking = MostFreePlacement().rank(["local": [10 * gib]], among: nodes)
     #expect(ranking.map(\.node) == ["b", "a", "d", "c"])
-    #expect(ranking[0].reason == "keeps 194560 MiB free")
+    #expect(ranking[0].reason == "keeps 190 GiB free")
   }
 
   @Test("a demand must fit jointly, and each volume below the largest")

@@ -115,14 +115,26 @@ struct DecisionTests {
     #expect(try Self.refusal(pod, Self.node("a"), usage: usage) == [.tooManyPods, .insufficient("cpu")])
   }
 
+  static func shortage(_ asked: Int64, largest: Int64, className: String = "fast") -> Refusal {
+    .storage(.init(storageClass: className, asked: asked << 30, largest: largest << 30, free: largest << 30))
+  }
+
   @Test func messagesAreLikeThoseOfKubeScheduler() {
     let taint = Taint(key: "k", value: "v", effect: "NoSchedule")
     #expect(
       Refusal.message(["a": [.insufficient("cpu")], "b": [.taint(taint)], "c": [.taint(taint)]])
         == "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {k: v}.")
     #expect(
-      Refusal.message(["a": [.storage(asked: 5 << 30, free: 3 << 29)], "b": [.storage(asked: 5 << 30, free: 1 << 30)]])
-        == "0/2 nodes are available: 2 node(s) did not have enough free storage (asked 5Gi, largest free 1.5Gi).")
+      Refusal.message(["a": [Self.shortage(5, largest: 3)], "b": [Self.shortage(5, largest: 1)]])
+        == "0/2 nodes are available: 2 node(s) did not have enough free storage (asked 5Gi, largest free 3Gi).")
+    #expect(
+      Refusal.message(["a": [Self.shortage(5, largest: 3)], "b": [Self.shortage(5, largest: 2)], "c": [.notReady]])
+        == "0/3 nodes are available: 1 node(s) were not ready, 2 node(s) did not have enough free storage "
+        + "(asked 5Gi, largest free 3Gi; the 5Gi free on 2 nodes together would suffice).")
+    #expect(
+      Refusal.message(["a": [Self.shortage(5, largest: 3), Self.shortage(9, largest: 0, className: "slow")]])
+        == "0/1 nodes are available: 1 node(s) did not have enough free storage "
+        + "(fast: asked 5Gi, largest free 3Gi; slow: asked 9Gi, largest free 0).")
     #expect(Refusal.message([:]) == "no nodes available to schedule pods")
   }
 
@@ -340,31 +352,151 @@ struct DecisionTests {
     }
   }
 
+  /// Prefers nodes in the order of their names, and says which it was told of.
+  struct ByName: VolumeNodeRanking {
+    func rank(_ demand: VolumeDemand, among nodes: [NodeStorage]) -> [RankedNode] {
+      let told = nodes.map { $0.node + ($0.isCandidate ? "" : "-") }.sorted().joined(separator: " ")
+      return nodes.map(\.node).sorted().map { RankedNode(node: $0, reason: told) }
+    }
+  }
+
+  @Test func thePlaceOfVolumesOutweighsHowManyPodsThereAre() throws {
+    var busy = ClusterUsage.Usage()
+    busy.amounts["cpu"] = 3000
+    busy.pods = 50
+    let nodes = [(Self.node("a"), busy), (Self.node("b"), ClusterUsage.Usage())]
+    let volumes = try Self.volumes([Self.claim("x", size: "1Gi")])
+    #expect(
+      try Self.decide(Self.pod(), nodes, volumes: volumes, ranking: ByName()) == .node("a", reason: "a b"))
+    // Siblings are not to lose their volumes together.
+    var pod = Self.pod()
+    pod.metadata["ownerReferences"] = [["uid": "set", "controller": true]]
+    busy.owners["set"] = 1
+    #expect(
+      try Self.decide(pod, [(Self.node("a"), busy), nodes[1]], volumes: volumes, ranking: ByName())
+        == .node("b", reason: "has fewer pods of the same owner; a b"))
+    let avoided = Self.node("a") { $0.taints = [Taint(key: "k", effect: "PreferNoSchedule")] }
+    #expect(
+      try Self.decide(Self.pod(), [(avoided, .init()), nodes[1]], volumes: volumes, ranking: ByName())
+        == .node("b", reason: "avoids a tainted node; a b"))
+  }
+
+  @Test func closedNodesHaveNoPartInTheRanking() throws {
+    let nodes = [
+      Self.node("a") { $0.isUnschedulable = true }, Self.node("b", cpu: "0"), Self.node("c"),
+      Self.node("d") { $0.isReady = false }, Self.node("e") { $0.taints = [Taint(key: "k", effect: "NoExecute")] },
+    ].map { ($0, ClusterUsage.Usage()) }
+    let pod = Self.pod(["containers": [["resources": ["requests": ["cpu": "1"]]]]])
+    let volumes = try Self.volumes([Self.claim("x", size: "1Gi")])
+    // b is short of processor only: what it stores counts, but it is no candidate, whatever the ranking says.
+    #expect(try Self.decide(pod, nodes, volumes: volumes, ranking: ByName()) == .node("c", reason: "b- c"))
+  }
+
   // MARK: Reservations
+
+  static func capacity(_ free: Int64, on node: String, className: String = "fast") -> KubernetesObject {
+    var capacity = KubernetesObject(.csiStorageCapacities, namespace: "n", name: "\(className)-\(node)")
+    capacity["storageClassName"] = .string(className)
+    capacity["capacity"] = .string("\(free)Gi")
+    return capacity
+  }
 
   @Test func aReservationLastsUntilTheDriversFiguresShowTheVolume() {
     let reservations = VolumeReservations()
     let claim = Self.claim("x", size: "5Gi")
+    for node in ["a", "b"] { reservations.capacityChanged(Self.capacity(20, on: node)) { $0 == node } }
     reservations.reserve([claim], on: "a")
-    func reserved() -> Int64 { reservations.reserved(except: [])["a"]?["fast"] ?? 0 }
-    #expect(reserved() == 5 << 30)
-    #expect(reservations.reserved(except: [claim.uid]).isEmpty)
+    func reserved(except uids: Set<String> = []) -> Int64 {
+      reservations.promised(except: uids).bytes(ofPool: "fast", storageClass: "fast", on: "a") >> 30
+    }
+    #expect(reserved() == 5)
+    #expect(reserved(except: [claim.uid]) == 0)
     // An event from before the annotation does not release it.
-    #expect(reservations.observe(claim) == nil)
-    #expect(reserved() == 5 << 30)
-    #expect(reservations.observe(Self.claim("x", size: "5Gi", selected: "a")) == nil)
-    #expect(reservations.observe(Self.claim("x", size: "5Gi", selected: "a", volume: "pv")) == nil)
-    #expect(reserved() == 5 << 30)
-    reservations.capacityChanged(of: "fast", on: ["b"])
-    #expect(reserved() == 5 << 30)
-    reservations.capacityChanged(of: "fast", on: ["a"])
+    #expect(reservations.observe(claim) == .init())
+    #expect(reserved() == 5)
+    #expect(reservations.observe(Self.claim("x", size: "5Gi", selected: "a")) == .init())
+    #expect(reservations.observe(Self.claim("x", size: "5Gi", selected: "a", volume: "pv")) == .init())
+    #expect(reserved() == 5)
+    reservations.capacityChanged(Self.capacity(15, on: "b")) { $0 == "b" }
+    #expect(reserved() == 5 && reservations.isUnsettled)
+    reservations.capacityChanged(Self.capacity(15, on: "a")) { $0 == "a" }
+    #expect(reserved() == 0 && !reservations.isUnsettled)
+  }
+
+  @Test func aFigureBetweenTwoVolumesFreesOnlyOnePromise() {
+    let reservations = VolumeReservations()
+    func reserved() -> Int64 {
+      reservations.promised(except: []).bytes(ofPool: "fast", storageClass: "fast", on: "a") >> 30
+    }
+    func publish(_ free: Int64) { reservations.capacityChanged(Self.capacity(free, on: "a")) { $0 == "a" } }
+    publish(20)
+    reservations.reserve([Self.claim("x", size: "5Gi"), Self.claim("y", size: "6Gi")], on: "a")
+    for (name, size) in [("x", "5Gi"), ("y", "6Gi")] {
+      _ = reservations.observe(Self.claim(name, size: size, selected: "a"))
+    }
+    // The figure shows x before anybody says that x is bound: no byte is missing, none counts twice.
+    publish(15)
+    #expect(reserved() == 6)
+    #expect(reservations.observe(Self.claim("x", size: "5Gi", selected: "a", volume: "pv-x")).isReleased)
+    #expect(reserved() == 6)
+    // y is bound before the figures show it.
+    #expect(!reservations.observe(Self.claim("y", size: "6Gi", selected: "a", volume: "pv-y")).isReleased)
+    #expect(reserved() == 6)
+    publish(9)
     #expect(reserved() == 0)
+    // What others make while nothing is promised is no credit for the next.
+    publish(5)
+    reservations.reserve([Self.claim("z", size: "2Gi")], on: "a")
+    #expect(reserved() == 2)
+  }
+
+  @Test func aDriverWhoseFiguresNeverFallIsBelievedAfterAWhile() {
+    let reservations = VolumeReservations(patience: .zero)
+    reservations.reserve([Self.claim("x", size: "5Gi")], on: "a")
+    _ = reservations.observe(Self.claim("x", size: "5Gi", selected: "a", volume: "pv"))
+    #expect(reservations.promised(except: []).bytes(ofPool: "fast", storageClass: "fast", on: "a") == 0)
+    #expect(!reservations.isUnsettled)
+  }
+
+  @Test func classesOfOnePoolSeeEachOthersPromises() {
+    let reservations = VolumeReservations(poolOf: { _ in "pool" })
+    func reserved(_ name: String) -> Int64 {
+      reservations.promised(except: []).bytes(ofPool: "pool", storageClass: name, on: "a") >> 30
+    }
+    func publish(_ free: Int64, _ name: String) {
+      reservations.capacityChanged(Self.capacity(free, on: "a", className: name)) { $0 == "a" }
+    }
+    for name in ["fast", "slow"] { publish(20, name) }
+    reservations.reserve([Self.claim("x", size: "5Gi"), Self.claim("y", size: "6Gi", className: "slow")], on: "a")
+    #expect(reserved("fast") == 11 && reserved("slow") == 11)
+    publish(15, "fast")
+    #expect(reserved("fast") == 6 && reserved("slow") == 11)
+    #expect(reservations.observe(Self.claim("x", size: "5Gi", selected: "a", volume: "pv")).isReleased)
+    #expect(reserved("fast") == 6 && reserved("slow") == 11)
+    publish(15, "slow")
+    #expect(reserved("fast") == 6 && reserved("slow") == 6)
   }
 
   @Test func aClaimThatLosesItsNodeTellsOfAFailure() {
     let reservations = VolumeReservations()
-    #expect(reservations.observe(Self.claim("x", size: "5Gi", selected: "a")) == nil)
-    #expect(reservations.observe(Self.claim("x", size: "5Gi")) == "a")
-    #expect(reservations.reserved(except: []).isEmpty)
+    #expect(reservations.observe(Self.claim("x", size: "5Gi", selected: "a")) == .init())
+    #expect(reservations.observe(Self.claim("x", size: "5Gi")) == .init(failedNode: "a", isReleased: true))
+    #expect(reservations.promised(except: []).bytes(ofPool: "fast", storageClass: "fast", on: "a") == 0)
+  }
+
+  // MARK: Learning
+
+  @Test func eachClaimIsLearnedOnceWithItsGrowthAndItsEnd() {
+    let history = ClaimHistory()
+    let claim = Self.claim("x", size: "5Gi")
+    #expect(history.observe(claim, pool: nil) == nil)
+    #expect(history.observe(claim, pool: "p") == .requested(pool: "p", bytes: 5 << 30))
+    #expect(history.observe(Self.claim("x", size: "5Gi", selected: "a"), pool: "p") == nil)
+    #expect(
+      history.observe(Self.claim("x", size: "8Gi"), pool: "p") == .grew(pool: "p", from: 5 << 30, to: 8 << 30, times: 0))
+    #expect(
+      history.observe(Self.claim("x", size: "9Gi"), pool: nil) == .grew(pool: "p", from: 8 << 30, to: 9 << 30, times: 1))
+    #expect(history.end(claim.uid) == .ended(pool: "p", bytes: 9 << 30, times: 2))
+    #expect(history.end(claim.uid) == nil)
   }
 }

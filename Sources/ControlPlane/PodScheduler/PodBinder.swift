@@ -13,6 +13,7 @@ struct PodBinder: Sendable {
   let ranking: any VolumeNodeRanking
   let events: EventRecorder
   let logger: Logger
+  private let history = ClaimHistory()
   private let memory = Memory()
 
   init(
@@ -51,7 +52,8 @@ struct PodBinder: Sendable {
         memory.wait(pod.key, countsAsAttempt: false)
         return .done
       }
-      return try await refuse(pod, "0/\(informers.nodes.cache.count) nodes are available: \(error).")
+      try await refuse(pod, "0/\(informers.nodes.cache.count) nodes are available: \(error).")
+      return .done
     }
     let requests = PodRequests(pod)
     let question = SchedulingDecision.Question(
@@ -64,8 +66,10 @@ struct PodBinder: Sendable {
       // Where every other node was tried, the failed ones may be tried anew, after a while.
       let hasFailed = refusals.values.contains { $0.contains(.provisioningFailed) }
       if hasFailed { memory.forgetFailures(of: key) }
-      let result = try await refuse(pod, Refusal.message(refusals))
-      return hasFailed ? .requeueAfter(.seconds(5)) : result
+      try await refuse(pod, Refusal.message(refusals))
+      if hasFailed { return .requeueAfter(.seconds(5)) }
+      // What a driver has not shown yet ends without an event.
+      return reservations.isUnsettled ? .requeueAfter(reservations.patience) : .done
     case .node(let node, let reason):
       usage.place(uid: pod.uid, on: node, requests)
       do {
@@ -90,14 +94,14 @@ struct PodBinder: Sendable {
 
   /// Writes the node on the claims, so that their volumes are made there. Their events lead back to the pod.
   private func select(
-    _ node: String, for unbound: [PodVolumes.Unbound], of pod: KubernetesObject, reason: String
+    _ node: String, for unbound: [PodVolumes.Unbound], of pod: KubernetesObject, reason: String?
   ) async throws {
     let new = unbound.filter { $0.selectedNode == nil }
     guard !new.isEmpty else { return }
     reservations.reserve(new.map(\.claim), on: node)
     logger.info(
       "volumes get their node",
-      metadata: ["pod": "\(pod.key)", "node": "\(node)", "claims": "\(new.count)", "reason": "\(reason)"])
+      metadata: ["pod": "\(pod.key)", "node": "\(node)", "claims": "\(new.count)", "reason": "\(reason ?? "")"])
     for item in new {
       // The resourceVersion guards: a claim that moved on meanwhile is looked at again.
       try await client.patch(
@@ -109,6 +113,7 @@ struct PodBinder: Sendable {
           ]
         ])
     }
+    memory.chose(node, for: pod, reason: reason)
   }
 
   private func bind(_ pod: KubernetesObject, to node: String) async throws {
@@ -125,20 +130,20 @@ struct PodBinder: Sendable {
       usage.remove(uid: pod.uid)
       return
     }
+    let reason = memory.reason(of: pod, on: node).map { ": \($0)" } ?? ""
     events.record(
-      .normal, about: pod, reason: "Scheduled", message: "Successfully assigned \(pod.key) to \(node)")
+      .normal, about: pod, reason: "Scheduled", message: "Successfully assigned \(pod.key) to \(node)\(reason)")
   }
 
   /// Tells that the pod fits nowhere; it comes back when something changes.
-  private func refuse(_ pod: KubernetesObject, _ message: String) async throws -> ReconcileResult {
+  private func refuse(_ pod: KubernetesObject, _ message: String) async throws {
     memory.wait(pod.key)
     events.record(.warning, about: pod, reason: "FailedScheduling", message: message)
     var changed = pod
     changed.setCondition(Condition("PodScheduled", .no, reason: "Unschedulable", message: message))
     do { try await client.applyStatus(changed, as: .pods, existing: pod) } catch let status as APIStatus
       where status.isNotFound || status.isConflict
-    { return .done }
-    return .done
+    {}
   }
 
   // MARK: Storage
@@ -148,50 +153,20 @@ struct PodBinder: Sendable {
     let tracked = unbound.map(\.storageClass).filter { storageClass in
       informers.drivers.cache.get(name: storageClass["provisioner"].string ?? "")?.spec["storageCapacity"].bool == true
     }
-    let reserved = reservations.reserved(except: Set(unbound.map(\.claim.uid)))
-    let capacities = informers.capacities.cache.list()
-    let poolOfClass = Dictionary(
-      informers.storageClasses.cache.list().map { ($0.name, StoragePool.name(for: $0)) },
-      uniquingKeysWith: { first, _ in first })
+    let promises = reservations.promised(except: Set(unbound.map(\.claim.uid)))
+    let capacities = CapacityIndex(informers.capacities.cache.list(), of: Set(tracked.map(\.name)))
     var all: [String: NodeStorage] = [:]
     for node in usage.nodes {
-      var promised: [String: Int64] = [:]
-      for (storageClass, bytes) in reserved[node.name] ?? [:] {
-        promised[poolOfClass[storageClass] ?? storageClass, default: 0] += bytes
-      }
       var pools: [String: NodeStorage.Pool] = [:]
       for storageClass in tracked {
         let pool = StoragePool.name(for: storageClass)
-        pools[pool] = Self.capacity(
-          of: storageClass.name, on: node, capacities, reserved: promised[pool] ?? 0)
+        pools[pool] = capacities.pool(
+          of: storageClass.name, on: node,
+          reserved: promises.bytes(ofPool: pool, storageClass: storageClass.name, on: node.name))
       }
       all[node.name] = NodeStorage(node: node.name, pools: pools)
     }
     return all
-  }
-
-  /// The largest of the capacities published for a class and node; without any, there is no space.
-  static func capacity(
-    of storageClass: String, on node: NodeState, _ capacities: [KubernetesObject], reserved: Int64
-  ) -> NodeStorage.Pool {
-    let found = capacities.filter { $0["storageClassName"].string == storageClass && covers($0, node) }
-      .map { capacity in
-        NodeStorage.Pool(
-          publishedFreeBytes: bytes(capacity["capacity"]) ?? 0, reservedBytes: reserved,
-          maximumVolumeBytes: bytes(capacity["maximumVolumeSize"]))
-      }
-    return found.max { $0.publishedFreeBytes < $1.publishedFreeBytes }
-      ?? NodeStorage.Pool(publishedFreeBytes: 0, reservedBytes: reserved)
-  }
-
-  private static func covers(_ capacity: KubernetesObject, _ node: NodeState) -> Bool {
-    let topology = capacity["nodeTopology"]
-    guard !topology.isNull, let selector = try? LabelSelector(json: topology) else { return false }
-    return selector.matches(node.labels)
-  }
-
-  private static func bytes(_ value: JSONValue) -> Int64? {
-    value.string.flatMap { Quantity($0)?.value } ?? value.int.map(Int64.init)
   }
 }
 
@@ -199,6 +174,7 @@ extension PodBinder {
   /// Follows what happens in the cluster: keeps the books, and brings back pods that a change may help.
   func follow(_ queue: WorkQueue<ObjectKey>) {
     let (usage, reservations, memory, informers) = (usage, reservations, memory, informers)
+    let learn = learning()
     let wakeAll: @Sendable () -> Void = {
       for (key, delay) in memory.takeWaiting() { queue.add(key, after: delay) }
     }
@@ -232,27 +208,57 @@ extension PodBinder {
     }
     informers.claims.onEvent { event in
       let claim = event.object
-      var failedNode: String?
-      if case .deleted = event { reservations.release([claim.uid]) } else { failedNode = reservations.observe(claim) }
+      let change: VolumeReservations.Change
+      if case .deleted = event {
+        change = .init(isReleased: reservations.release([claim.uid]))
+      } else {
+        change = reservations.observe(claim)
+      }
+      learn(event)
       for pod in informers.pods.cache.list(namespace: claim.namespace)
       where PodBinder.isOurs(pod) && PodVolumes.claimKeys(of: pod).contains(claim.key) {
-        if let failedNode {
+        if let failedNode = change.failedNode {
           memory.failed(pod.key, on: failedNode)
           usage.remove(uid: pod.uid)
         }
         queue.add(pod.key)
       }
-      if failedNode != nil { wakeAll() }
+      if change.isReleased { wakeAll() }
     }
     informers.capacities.onEvent { event in
       let capacity = event.object
-      if case .deleted = event { return }
-      let nodes = usage.nodes.filter { PodBinder.covers(capacity, $0) }.map(\.name)
-      reservations.capacityChanged(of: capacity["storageClassName"].string ?? "", on: Set(nodes))
+      if case .deleted = event { return reservations.capacityRemoved(capacity.key) }
+      if let selector = CapacityIndex.selector(of: capacity) {
+        let nodes = Set(usage.nodes.filter { selector.matches($0.labels) }.map(\.name))
+        reservations.capacityChanged(capacity, covers: nodes.contains)
+      }
       wakeAll()
+    }
+    // Claims may be known before their class is.
+    informers.storageClasses.onEvent { _ in
+      for claim in informers.claims.cache.list() { learn(.added(claim)) }
     }
     for informer in [informers.volumes, informers.storageClasses, informers.drivers] {
       informer.onEvent { _ in wakeAll() }
+    }
+  }
+}
+
+extension PodBinder {
+  /// Lets the ranking learn from claims, from each once.
+  private func learning() -> @Sendable (InformerEvent) -> Void {
+    let (ranking, history, informers) = (ranking, history, informers)
+    return { event in
+      let claim = event.object
+      let observation: VolumeObservation?
+      if case .deleted = event {
+        observation = history.end(claim.uid)
+      } else {
+        let storageClass = claim.spec["storageClassName"].string.flatMap { informers.storageClasses.cache.get(name: $0) }
+        let isMade = storageClass.map { $0["provisioner"].string != ExistingVolume.noProvisioner } ?? false
+        observation = history.observe(claim, pool: isMade ? storageClass.map(StoragePool.name) : nil)
+      }
+      if let observation { ranking.learn(observation) }
     }
   }
 }
@@ -263,6 +269,8 @@ final class Memory: Sendable {
     var attempts = 0
     var isWaiting = false
     var failedNodes: Set<String> = []
+    /// The node that the pod's volumes got, and why.
+    var choice: (uid: String, node: String, reason: String)?
   }
 
   private let pods = Mutex<[ObjectKey: Pod]>([:])
@@ -284,7 +292,23 @@ final class Memory: Sendable {
   }
 
   func failed(_ key: ObjectKey, on node: String) {
-    pods.withLock { _ = $0[key, default: Pod()].failedNodes.insert(node) }
+    pods.withLock {
+      $0[key, default: Pod()].failedNodes.insert(node)
+      $0[key]?.choice = nil
+    }
+  }
+
+  /// The pod's volumes got a node. The reason is kept until the pod is bound; a restart forgets it.
+  func chose(_ node: String, for pod: KubernetesObject, reason: String?) {
+    pods.withLock { $0[pod.key, default: Pod()].choice = reason.map { (pod.uid, node, $0) } }
+  }
+
+  /// Why the pod's volumes got this node, if that was decided here.
+  func reason(of pod: KubernetesObject, on node: String) -> String? {
+    pods.withLock {
+      guard let choice = $0[pod.key]?.choice, choice.uid == pod.uid, choice.node == node else { return nil }
+      return choice.reason
+    }
   }
 
   func failedNodes(of key: ObjectKey) -> Set<String> { pods.withLock { $0[key]?.failedNodes ?? [] } }

@@ -27,8 +27,12 @@ public struct PodScheduler: Service {
   ) {
     let informers = SchedulerInformers(client, pods: pods, nodes: nodes, logger: logger)
     let events = EventRecorder(client, component: Self.name, logger: logger)
+    let classes = informers.storageClasses.cache
     let binder = PodBinder(
-      client: client, informers: informers, usage: ClusterUsage(), reservations: VolumeReservations(),
+      client: client, informers: informers, usage: ClusterUsage(),
+      reservations: VolumeReservations(poolOf: { name in
+        classes.get(name: name).map(StoragePool.name) ?? name
+      }),
       ranking: ranking, events: events, logger: logger)
     let queue = WorkQueue<ObjectKey>()
     self.informers = informers

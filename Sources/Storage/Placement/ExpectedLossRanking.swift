@@ -6,8 +6,13 @@ import Synchronization
 /// something large was asked for, it packs: small volumes go to the fullest node, and the large holes stay.
 public final class ExpectedLossRanking: SnapshotRanking {
   private struct Knowledge: Sendable {
-    var classes: [String: Int] = [:]
+    var classes = SnapshotClasses()
     var statistics = RequestStatistics(classCount: 0)
+
+    /// Every class that the indices name has statistics.
+    mutating func prepareStatistics() {
+      while statistics.sizes.count < classes.count { statistics.addClass() }
+    }
   }
 
   private let knowledge = Mutex(Knowledge())
@@ -15,53 +20,41 @@ public final class ExpectedLossRanking: SnapshotRanking {
 
   public init(settings: ExpectedLossSettings = ExpectedLossSettings()) { self.settings = settings }
 
-  /// Learns from a demand. To be called once for each, not for each attempt to place it.
   public func learn(_ demand: [String: [Int64]]) {
     knowledge.withLock { knowledge in
-      let volumes = Self.volumes(demand, &knowledge)
-      knowledge.statistics.learn(.requested(PlacementDemand(volumes: volumes)))
+      let request = knowledge.classes.demand(demand)
+      knowledge.prepareStatistics()
+      knowledge.statistics.learn(.requested(request))
+    }
+  }
+
+  public func learnGrowth(of storageClass: String, from old: Int64, to new: Int64, times: Int) {
+    learn { .grew(deviceClass: $0.index(of: storageClass), fromBytes: old, toBytes: new, times: times) }
+  }
+
+  public func learnEnd(of storageClass: String, bytes: Int64, times: Int) {
+    learn { .ended(deviceClass: $0.index(of: storageClass), bytes: bytes, times: times) }
+  }
+
+  private func learn(_ observation: (inout SnapshotClasses) -> PlacementObservation) {
+    knowledge.withLock { knowledge in
+      let observed = observation(&knowledge.classes)
+      knowledge.prepareStatistics()
+      knowledge.statistics.learn(observed)
     }
   }
 
   public func rank(_ demand: [String: [Int64]], among nodes: [NodePools]) -> [PlacementChoice] {
-    let (request, classes, statistics) = knowledge.withLock { knowledge in
-      for node in nodes { for name in node.pools.keys.sorted() { Self.name(name, &knowledge) } }
-      let volumes = Self.volumes(demand, &knowledge)
-      return (PlacementDemand(volumes: volumes), knowledge.classes, knowledge.statistics)
+    let (request, state, statistics) = knowledge.withLock { knowledge in
+      let request = knowledge.classes.demand(demand)
+      let state = knowledge.classes.state(of: nodes)
+      knowledge.prepareStatistics()
+      return (request, state, knowledge.statistics)
     }
-    let state = PlacementState(
-      nodes: nodes.map { node in
-        NodeDescription(
-          name: node.node,
-          pools: node.pools.sorted { $0.key < $1.key }.map { name, pool in
-            PoolDescription(
-              deviceClasses: classes[name].map { [$0] } ?? [], capacityBytes: max(0, pool.freeBytes),
-              largestVolumeBytes: pool.largestVolumeBytes)
-          })
-      }, classCount: classes.count)
     var policy = ExpectedLossPolicy(settings: settings, statistics: statistics)
     policy.rebuild(from: state)
-    let ranking = policy.rank(request, in: state)
-    let reasons = PlacementReasons(request, ranking.map(\.node), statistics, state)
-    return ranking.map { PlacementChoice(node: state.names[$0.node], reason: reasons.text(for: $0.node)) }
-  }
-
-  private static func volumes(_ demand: [String: [Int64]], _ knowledge: inout Knowledge) -> [VolumeRequest] {
-    var volumes: [VolumeRequest] = []
-    for (name, sizes) in demand.sorted(by: { $0.key < $1.key }) {
-      let deviceClass = Self.name(name, &knowledge)
-      volumes += sizes.map { VolumeRequest(deviceClass: deviceClass, bytes: $0) }
-    }
-    return volumes
-  }
-
-  /// The index of a class; a new name gets the next one.
-  @discardableResult
-  private static func name(_ name: String, _ knowledge: inout Knowledge) -> Int {
-    if let known = knowledge.classes[name] { return known }
-    let index = knowledge.classes.count
-    knowledge.classes[name] = index
-    knowledge.statistics.addClass()
-    return index
+    let ranking = policy.rank(request, in: state).map(\.node).filter { nodes[$0].isCandidate }
+    let reasons = PlacementReasons(request, ranking, statistics, state)
+    return ranking.map { PlacementChoice(node: state.names[$0], reason: reasons.text(for: $0)) }
   }
 }

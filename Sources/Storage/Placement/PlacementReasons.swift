@@ -12,7 +12,8 @@ struct PlacementReasons {
     self.demand = demand
     self.fitting = fitting
     self.state = state
-    let deviceClass = demand.count > 0 ? demand[0].deviceClass : 0
+    // The largest volume's class speaks for all.
+    let deviceClass = demand.volumes.max { $0.bytes < $1.bytes }?.deviceClass ?? 0
     self.deviceClass = deviceClass
     let sizes = deviceClass < statistics.sizes.count ? statistics.sizes[deviceClass].sizes() : []
     large = sizes.last { $0.share >= 0.001 }?.bytes ?? 0

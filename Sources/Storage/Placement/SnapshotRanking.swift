@@ -15,10 +15,13 @@ public struct NodePools: Sendable, Hashable {
   public var node: String
   /// By storage class.
   public var pools: [String: Pool]
+  /// The demand may go there. Other nodes only count for what the cluster has: they are never returned, nor named.
+  public var isCandidate: Bool
 
-  public init(node: String, pools: [String: Pool]) {
+  public init(node: String, pools: [String: Pool], isCandidate: Bool = true) {
     self.node = node
     self.pools = pools
+    self.isCandidate = isCandidate
   }
 }
 
@@ -36,8 +39,23 @@ public struct PlacementChoice: Sendable, Hashable {
 /// A rule that orders the nodes where a demand fits.
 public protocol SnapshotRanking: Sendable {
   /// - Parameter demand: the sizes of a pod's new volumes by storage class; volumes of a class are placed jointly.
-  /// - Returns: the nodes that fit, best first. Never a node that does not fit.
+  /// - Returns: the candidates that fit, best first. Never a node that does not fit.
   func rank(_ demand: [String: [Int64]], among nodes: [NodePools]) -> [PlacementChoice]
+
+  /// Learns from a demand. To be called once for each, not for each attempt to place it.
+  func learn(_ demand: [String: [Int64]])
+
+  /// Learns that a volume asked to grow; `times` is how often it had grown before.
+  func learnGrowth(of storageClass: String, from old: Int64, to new: Int64, times: Int)
+
+  /// Learns that a volume ended its life; `times` is how often it had grown.
+  func learnEnd(of storageClass: String, bytes: Int64, times: Int)
+}
+
+extension SnapshotRanking {
+  public func learn(_ demand: [String: [Int64]]) {}
+  public func learnGrowth(of storageClass: String, from old: Int64, to new: Int64, times: Int) {}
+  public func learnEnd(of storageClass: String, bytes: Int64, times: Int) {}
 }
 
 extension NodePools {
@@ -57,11 +75,11 @@ public struct MostFreePlacement: SnapshotRanking {
   public init() {}
 
   public func rank(_ demand: [String: [Int64]], among nodes: [NodePools]) -> [PlacementChoice] {
-    let fitting = nodes.filter { $0.fits(demand) }.map { node in
+    let fitting = nodes.filter { $0.isCandidate && $0.fits(demand) }.map { node in
       (node: node.node, left: Self.left(node, after: demand))
     }
     return fitting.sorted { ($1.left, $0.node) < ($0.left, $1.node) }.map {
-      PlacementChoice(node: $0.node, reason: "keeps \($0.left >> 20) MiB free")
+      PlacementChoice(node: $0.node, reason: "keeps \(PlacementReasons.size($0.left)) free")
     }
   }
 

@@ -11,7 +11,6 @@ import LinuxSystem
 import Logging
 import NodeAgent
 import ObjectStore
-import Placement
 import PodScheduler
 import ServiceLifecycle
 import StorageControllers
@@ -150,7 +149,7 @@ struct House {
       serviceAccountToken: { tokens.token(of: $0, account: $1, accountUID: $2) })
     // Pods and nodes are watched and kept once for controllers and scheduler together.
     let scheduler = PodScheduler(
-      client("scheduler"), ranking: PlacementRanking(policy: MostFreePlacement()), pods: controllers.informers.pods,
+      client("scheduler"), ranking: PlacementRanking(options.placement), pods: controllers.informers.pods,
       nodes: controllers.informers.nodes, logger: log("scheduler"))
 
     // The platform.

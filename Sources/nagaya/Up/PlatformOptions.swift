@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Placement
 
 /// Where an instance of Nagaya keeps its state and its sockets.
 struct DirectoryOptions: ParsableArguments {
@@ -52,6 +53,13 @@ struct PlatformOptions: ParsableArguments {
   @Option(help: "Bytes that the file pool may hand out (a quantity such as 100Gi). Default: what the file system has.")
   var poolSize: String?
 
+  @Option(
+    help: """
+      On which node a new volume goes, among those with room: expected-loss keeps the holes that large volumes need \
+      (`nagaya simulate` calls it default); the others are what people use elsewhere.
+      """)
+  var placement: SnapshotPolicy = .expectedLoss
+
   @Option(help: "How much is logged: trace, debug, info, notice, warning or error.")
   var logLevel = "info"
 
@@ -62,7 +70,7 @@ struct PlatformOptions: ParsableArguments {
       "--state-dir", layout.state, "--run-dir", layout.run, "--api-port", String(apiPort), "--edge-address",
       edgeAddress,
       "--edge-port", String(edgePort), "--domain", domain, "--node-name", resolvedNodeName, "--pod-cidr", podCIDR,
-      "--bridge", bridge, "--log-level", logLevel,
+      "--bridge", bridge, "--placement", placement.rawValue, "--log-level", logLevel,
     ]
     if let engines = try? Installation.engines(engines) { arguments += ["--engines", engines] }
     if let images = try? Installation.images(images) { arguments += ["--images", images] }
@@ -136,3 +144,5 @@ enum Installation {
     return nil
   }
 }
+
+extension SnapshotPolicy: ExpressibleByArgument {}

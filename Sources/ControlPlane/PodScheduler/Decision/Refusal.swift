@@ -14,9 +14,21 @@ enum Refusal: Sendable, Hashable {
   case topology
   /// None of the volumes made by hand can be used there.
   case noVolume
-  /// Bytes asked, and the most that one volume, or all of them, could have.
-  case storage(asked: Int64, free: Int64)
+  /// The volumes find no room there.
+  case storage(Shortage)
   case provisioningFailed
+
+  /// Too little room for volumes in a pool.
+  struct Shortage: Sendable, Hashable {
+    /// A class that takes volumes from the pool, for people.
+    var storageClass: String
+    /// Bytes asked: of the largest volume, or of all together where each alone would fit.
+    var asked: Int64
+    /// The most bytes that one volume, or all of them, could have.
+    var largest: Int64
+    /// All that is free in the pool, in bytes.
+    var free: Int64
+  }
 
   private var text: String {
     switch self {
@@ -36,24 +48,41 @@ enum Refusal: Sendable, Hashable {
     }
   }
 
+  /// The node takes no such pods at all now, whatever room it has.
+  var isClosed: Bool {
+    switch self {
+    case .notReady, .unschedulable, .taint: true
+    default: false
+    }
+  }
+
   /// `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {a: b}.`
   static func message(_ refusals: [String: [Refusal]]) -> String {
     if refusals.isEmpty { return "no nodes available to schedule pods" }
     var counts: [String: Int] = [:]
-    var asked: Int64 = 0
-    var free: Int64 = 0
+    var shortages: [Shortage] = []
     for reasons in refusals.values {
       for text in Set(reasons.map(\.text)) { counts[text, default: 0] += 1 }
-      for case .storage(let bytes, let largest) in reasons {
-        asked = max(asked, bytes)
-        free = max(free, largest)
-      }
+      for case .storage(let shortage) in reasons { shortages.append(shortage) }
     }
     let parts = counts.map { text, count in
-      guard text == Refusal.storage(asked: 0, free: 0).text else { return "\(count) \(text)" }
-      return "\(count) \(text) (asked \(readable(asked)), largest free \(readable(free)))"
+      "\(count) \(text)" + (text == shortages.first.map { Refusal.storage($0).text } ? " (\(describe(shortages)))" : "")
     }
     return "0/\(refusals.count) nodes are available: \(parts.sorted().joined(separator: ", "))."
+  }
+
+  /// `asked 1Ti, largest free 800Gi; the 7.8Ti free on 10 nodes together would suffice`, for each class that is short.
+  private static func describe(_ shortages: [Shortage]) -> String {
+    let byClass = Dictionary(grouping: shortages, by: \.storageClass).sorted { $0.key < $1.key }
+    return byClass.map { name, nodes in
+      let asked = nodes.map(\.asked).max() ?? 0
+      var text = "asked \(readable(asked)), largest free \(readable(nodes.map(\.largest).max() ?? 0))"
+      let sum = nodes.reduce(Int64(0)) { $0.addingReportingOverflow($1.free).partialValue }
+      if nodes.count > 1, sum >= asked {
+        text += "; the \(readable(sum)) free on \(nodes.count) nodes together would suffice"
+      }
+      return byClass.count > 1 ? "\(name): \(text)" : text
+    }.joined(separator: "; ")
   }
 
   /// Bytes for people: rounded to a tenth of the largest binary unit.

@@ -3,7 +3,8 @@ import KubernetesAPI
 
 /// The node for a pod, or why there is none: a pure function of what is known.
 enum SchedulingDecision: Sendable, Equatable {
-  case node(String, reason: String)
+  /// The reason is that of the volumes to be made there, in one line for people; `nil` where none is to be made.
+  case node(String, reason: String?)
   case none([String: [Refusal]])
 
   /// All that a decision goes by.
@@ -40,29 +41,49 @@ enum SchedulingDecision: Sendable, Equatable {
       if reasons.isEmpty { feasible.append(candidate) }
     }
     if feasible.isEmpty { return .none(refusals) }
-    var ranks: [String: (position: Int, reason: String)] = [:]
+    var ranks: [String: RankedNode] = [:]
+    var positions: [String: Int] = [:]
     if !question.volumes.unbound.isEmpty {
       // Where the most volumes exist already, the fewest have to be made.
       let fewest = feasible.map { question.demand(on: $0.node).claims.count }.min() ?? 0
       feasible.removeAll { question.demand(on: $0.node).claims.count > fewest }
-      let storage = feasible.map { question.storage[$0.node.name] ?? NodeStorage(node: $0.node.name, pools: [:]) }
-      let demand =
-        feasible.first.map { question.demand(on: $0.node) } ?? VolumeDemand(pod: question.pod.key, claims: [])
-      for (position, ranked) in ranking.rank(demand, among: storage).enumerated() {
-        ranks[ranked.node] = ranks[ranked.node] ?? (position, ranked.reason)
+      for (position, ranked) in rank(question, ranking, candidates: feasible.map(\.node), refusals).enumerated()
+      where ranks[ranked.node] == nil {
+        ranks[ranked.node] = ranked
+        positions[ranked.node] = position
       }
     }
     let scored = feasible.map { candidate in
       (
         name: candidate.node.name,
-        score: Score.of(
+        score: Score(
           candidate.node, usage: candidate.usage, question: question, feasible: feasible,
-          volumePosition: question.volumes.unbound.isEmpty
-            ? nil : ranks[candidate.node.name]?.position ?? feasible.count)
+          volumePosition: ranks.isEmpty ? nil : positions[candidate.node.name] ?? feasible.count)
       )
     }
-    guard let best = scored.min(by: { ($1.score, $0.name) < ($0.score, $1.name) }) else { return .none(refusals) }
-    return .node(best.name, reason: ranks[best.name]?.reason ?? "score \(best.score)")
+    guard let best = scored.max(by: { ($0.score, $1.name) < ($1.score, $0.name) }) else { return .none(refusals) }
+    guard let ranked = ranks[best.name] else { return .node(best.name, reason: nil) }
+    // Where something else than storage spoke for the node, that is told first.
+    let first = scored.first { positions[$0.name] == 0 }
+    let other = first.flatMap { $0.name == best.name ? nil : best.score.advantage(over: $0.score) }
+    return .node(best.name, reason: [other, ranked.reason].compactMap(\.self).joined(separator: "; "))
+  }
+
+  /// Asks for the order of the candidates by their storage; empty where no volume has to be made or nothing is known.
+  private static func rank(
+    _ question: Question, _ ranking: any VolumeNodeRanking, candidates: [NodeState], _ refusals: [String: [Refusal]]
+  ) -> [RankedNode] {
+    guard let demand = candidates.first.map(question.demand(on:)), !demand.claims.isEmpty else { return [] }
+    let names = Set(candidates.map(\.name))
+    // Nodes that take no pods have no part in what the cluster can still take; others that this pod can't use do.
+    let storage = question.nodes.filter { node, _ in
+      !(refusals[node.name] ?? []).contains { $0.isClosed }
+    }.map { node, _ in
+      var storage = question.storage[node.name] ?? NodeStorage(node: node.name, pools: [:])
+      storage.isCandidate = names.contains(node.name)
+      return storage
+    }
+    return ranking.rank(demand, among: storage).filter { names.contains($0.node) }
   }
 
   // MARK: Filters
@@ -123,15 +144,18 @@ enum SchedulingDecision: Sendable, Equatable {
     }
     if isManual { return [.noVolume] }
     guard let storage = question.storage[node.name], !storage.fits(demand) else { return [] }
-    let short = Set(demand.claims.map(\.pool)).compactMap { name -> Refusal? in
+    return Set(demand.claims.map(\.pool)).sorted().compactMap { name -> Refusal? in
       guard let storage = storage.pools[name] else { return nil }
       let largest = demand.claims.filter { $0.pool == name }.map(\.bytes).max() ?? 0
       let limit = min(storage.freeBytes, storage.maximumVolumeBytes ?? .max)
-      if largest > limit { return .storage(asked: largest, free: limit) }
       let sum = demand.bytes(of: name)
-      return sum > storage.freeBytes ? .storage(asked: sum, free: storage.freeBytes) : nil
+      guard largest > limit || sum > storage.freeBytes else { return nil }
+      let storageClass = question.volumes.unbound.first { $0.demand.pool == name }?.storageClass.name ?? ""
+      return .storage(
+        Refusal.Shortage(
+          storageClass: storageClass, asked: largest > limit ? largest : sum,
+          largest: largest > limit ? limit : storage.freeBytes, free: storage.freeBytes))
     }
-    return short
   }
 
   private static func allows(_ topology: JSONValue, _ node: NodeState) -> Bool {

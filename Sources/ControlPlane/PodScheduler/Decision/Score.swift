@@ -1,19 +1,46 @@
 import JSONDocument
 
-/// How well a node suits a pod, among those that can take it. Each part is 0 to 100 and has a weight.
-enum Score {
-  /// - Parameter volumePosition: where the ranking of volumes puts the node; `nil` if no volume is to be made.
-  static func of(
+/// How well a node suits a pod, among those that can take it.
+///
+/// Without volumes to be made, everything is weighed against everything, as kube-scheduler does. A volume stays where it
+/// is made: there its place decides, after what people asked for and after the spread of siblings over nodes, whose
+/// volumes ought not to be lost together.
+struct Score: Comparable {
+  /// 300 unless the node asks to be avoided (`PreferNoSchedule`).
+  private let taints: Int
+  /// To 200: how much of the preferred node affinity holds.
+  private let affinity: Int
+  /// Pods of the same owner there.
+  private let siblings: Int
+  /// Where the ranking of volumes puts the node; `nil` if no volume is to be made.
+  private let volumePosition: Int?
+  /// To 300: room for computing, and few pods.
+  private let balance: Int
+
+  init(
     _ node: NodeState, usage: ClusterUsage.Usage, question: SchedulingDecision.Question,
     feasible: [(node: NodeState, usage: ClusterUsage.Usage)], volumePosition: Int?
-  ) -> Int {
-    var score = allocation(node, usage, question.requests)
-    score += 2 * spread(usage, question.requests, feasible)
-    score += preferred(node, question, feasible)
-    score += 3 * taints(node, question)
-    // A volume stays where it is made, so its place weighs most.
-    if let volumePosition { score += 4 * (100 - 100 * min(volumePosition, feasible.count) / max(1, feasible.count)) }
-    return score
+  ) {
+    taints = 3 * Self.taints(node, question)
+    affinity = Self.preferred(node, question, feasible)
+    siblings = question.requests.owner.isEmpty ? 0 : usage.owners[question.requests.owner] ?? 0
+    self.volumePosition = volumePosition
+    balance = Self.allocation(node, usage, question.requests) + 2 * Self.spread(usage, question.requests, feasible)
+  }
+
+  static func < (left: Score, right: Score) -> Bool {
+    guard let position = left.volumePosition, let other = right.volumePosition else {
+      return left.taints + left.affinity + left.balance < right.taints + right.affinity + right.balance
+    }
+    return (left.taints, left.affinity, -left.siblings, -position, left.balance)
+      < (right.taints, right.affinity, -right.siblings, -other, right.balance)
+  }
+
+  /// What, other than the place of volumes, makes this node better than another; `nil` if nothing does.
+  func advantage(over other: Score) -> String? {
+    if taints != other.taints { return taints > other.taints ? "avoids a tainted node" : nil }
+    if affinity != other.affinity { return affinity > other.affinity ? "preferred by node affinity" : nil }
+    return siblings < other.siblings ? "has fewer pods of the same owner" : nil
   }
 
   /// The less of cpu and memory is taken afterwards, the better.

@@ -47,10 +47,13 @@ public struct NodeStorage: Sendable, Hashable {
 
   public var node: String
   public var pools: [String: Pool]
+  /// The pod may go there. Other nodes are given for what the cluster has in all.
+  public var isCandidate: Bool
 
-  public init(node: String, pools: [String: Pool]) {
+  public init(node: String, pools: [String: Pool], isCandidate: Bool = true) {
     self.node = node
     self.pools = pools
+    self.isCandidate = isCandidate
   }
 
   /// The volumes fit: of each pool their sum, and each alone.
@@ -75,10 +78,30 @@ public struct RankedNode: Sendable, Hashable {
   }
 }
 
-/// Says which node's storage suits a pod's volumes best. The scheduler asks it about nodes on which they fit.
+/// What a claim has made known; each claim's request is told once, whatever becomes of its pod.
+public enum VolumeObservation: Sendable, Hashable {
+  /// A volume of so many bytes is asked for.
+  case requested(pool: String, bytes: Int64)
+  /// More is asked for than before; `times` is how often it had grown already.
+  case grew(pool: String, from: Int64, to: Int64, times: Int)
+  /// The claim is gone; `times` is how often it had grown.
+  case ended(pool: String, bytes: Int64, times: Int)
+}
+
+/// Says which node's storage suits a pod's volumes best.
 public protocol VolumeNodeRanking: Sendable {
-  /// - Returns: the nodes, best first; nodes left out come last.
+  /// - Parameters:
+  ///   - demand: volumes to be made together on one node; at least one.
+  ///   - nodes: all nodes that take pods. Only on the candidates does the demand fit, as far as is known.
+  /// - Returns: candidates, best first; those left out come last.
   func rank(_ demand: VolumeDemand, among nodes: [NodeStorage]) -> [RankedNode]
+
+  /// Learns from what is asked for.
+  func learn(_ observation: VolumeObservation)
+}
+
+extension VolumeNodeRanking {
+  public func learn(_ observation: VolumeObservation) {}
 }
 
 /// The node with the most space left wins: what stock kube-scheduler does with storage capacity scoring.
@@ -86,7 +109,7 @@ public struct MostFreeStorageRanking: VolumeNodeRanking {
   public init() {}
 
   public func rank(_ demand: VolumeDemand, among nodes: [NodeStorage]) -> [RankedNode] {
-    nodes.map { node in
+    nodes.filter(\.isCandidate).map { node in
       let left =
         Set(demand.claims.map(\.pool)).map { name in
           node.pools[name].map { $0.freeBytes - demand.bytes(of: name) } ?? 0
