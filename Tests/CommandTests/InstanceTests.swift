@@ -12,7 +12,7 @@ import Testing
   static let everyOption = [
     "--state-dir", "state", "--run-dir", "/run/x", "--engines", "engines", "--images", "images", "--api-port", "7443",
     "--edge-address", "0.0.0.0", "--edge-port", "9443", "--domain", "apps.test", "--node-name", "n1", "--pod-cidr",
-    "10.9.0.0/16", "--bridge", "br9", "--pool-size", "3Gi", "--log-level", "debug",
+    "10.9.0.0/16", "--bridge", "br9", "--pool-size", "3Gi", "--placement", "most-free", "--log-level", "debug",
   ]
 
   @Test func `an instance is started again with what it was started with, from any directory`() async throws {
@@ -38,8 +38,14 @@ import Testing
     let known = help.split(separator: "\n").compactMap { line in
       line.split(separator: " ").first.map(String.init).flatMap { $0.hasPrefix("--") ? $0 : nil }
     }
-    #expect(known.count == 13)
+    #expect(known.count == 14)
     #expect(Set(saved) == Set(known))
+  }
+
+  @Test func `volumes are placed by expected loss unless something else is asked for`() throws {
+    #expect(try PlatformOptions.parse([]).placement == .expectedLoss)
+    #expect(try PlatformOptions.parse(["--placement", "kep-4049"]).placement == .kep4049)
+    #expect(PlatformOptions.helpMessage().contains("expected-loss"))
   }
 
   @Test func `nothing saved is no fault, and what cannot be read says where it lies`() async throws {
@@ -53,7 +59,7 @@ import Testing
 
   @Test(arguments: [
     ["--api-port", "7000", "--edge-port", "7000"], ["--pod-cidr", "10.0.0.0"], ["--pod-cidr", "10.0.0/8"],
-    ["--bridge", "a-name-that-is-too-long"], ["--api-port", "70000"],
+    ["--bridge", "a-name-that-is-too-long"], ["--api-port", "70000"], ["--placement", "openebs-volume"],
   ]) func `what no instance can have is refused`(_ arguments: [String]) async {
     let result = await CommandRunner().run(["up"] + arguments)
     #expect(result.code == 2, "\(result.error)")

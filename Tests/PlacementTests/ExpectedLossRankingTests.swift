@@ -44,4 +44,70 @@ struct ExpectedLossRankingTests {
     #expect(ranking.rank(["local": [1024 * gib]], among: nodes).map(\.reason) == ["keeps 6 GiB free"])
     #expect(ranking.rank(["other": [gib]], among: nodes).isEmpty)
   }
+
+  @Test("a node that is no candidate counts for the slots, but is neither returned nor named")
+  func candidates() {
+    let ranking = ExpectedLossRanking()
+    for index in 0..<100 { ranking.learn(["local": [(index % 10 == 0 ? 1024 : 10) * gib]]) }
+    let nodes = [("node-1", 1030, false), ("node-2", 1030, true), ("node-3", 100, true)].map {
+      name, free, isCandidate in
+      NodePools(
+        node: name, pools: ["local": .init(freeBytes: Int64(free) * gib, largestVolumeBytes: .max)],
+        isCandidate: isCandidate)
+    }
+    let choices = ranking.rank(["local": [10 * gib]], among: nodes)
+    #expect(choices.map(\.node) == ["node-3", "node-2"])
+    #expect(choices.first?.reason == "keeps 2 slots of 1 TiB; node-2 would lose 1")
+    for policy in SnapshotPolicy.allCases {
+      #expect(Set(policy.ranking().rank(["local": [10 * gib]], among: nodes).map(\.node)) == ["node-2", "node-3"])
+    }
+  }
+
+  @Test("volumes of several classes fit jointly, each pool by its sum", arguments: SnapshotPolicy.allCases)
+  func joint(policy: SnapshotPolicy) {
+    let nodes = [("a", 100, 5), ("b", 50, 100), ("c", 100, 100)].map { name, fast, slow in
+      NodePools(
+        node: name,
+        pools: [
+          "fast": .init(freeBytes: Int64(fast) * gib, largestVolumeBytes: .max),
+          "slow": .init(freeBytes: Int64(slow) * gib, largestVolumeBytes: .max),
+        ])
+    }
+    let ranking = policy.ranking()
+    #expect(ranking.rank(["fast": [30 * gib, 30 * gib], "slow": [10 * gib]], among: nodes).map(\.node) == ["c"])
+    #expect(ranking.rank(["fast": [30 * gib, 80 * gib]], among: nodes).isEmpty)
+  }
+
+  @Test("growth that was seen keeps room beside new volumes")
+  func growth() {
+    let nodes = [("full", 110), ("wide", 300)].map { name, free in
+      NodePools(node: name, pools: ["local": .init(freeBytes: Int64(free) * gib, largestVolumeBytes: .max)])
+    }
+    func first(growing: Bool) -> String? {
+      let ranking = ExpectedLossRanking()
+      for index in 0..<200 {
+        ranking.learn(["local": [(index % 100 == 0 ? 250 : 100) * gib]])
+        if growing { ranking.learnGrowth(of: "local", from: 100 * gib, to: 200 * gib, times: 0) }
+        ranking.learnEnd(of: "local", bytes: 100 * gib, times: growing ? 1 : 0)
+      }
+      return ranking.rank(["local": [100 * gib]], among: nodes).first?.node
+    }
+    #expect(first(growing: false) == "full")
+    #expect(first(growing: true) == "wide")
+  }
+
+  @Test("the policies of the command line keep their own order")
+  func order() {
+    let nodes = [("a", 400), ("b", 150), ("c", 1000)].map { name, free in
+      NodePools(node: name, pools: ["local": .init(freeBytes: Int64(free) * gib, largestVolumeBytes: .max)])
+    }
+    func order(_ policy: SnapshotPolicy) -> [String] {
+      policy.ranking().rank(["local": [100 * gib]], among: nodes).map(\.node)
+    }
+    #expect(order(.bestFit) == ["b", "a", "c"])
+    #expect(order(.mostFree) == ["c", "a", "b"])
+    #expect(order(.kep4049) == ["c", "a", "b"])
+    #expect(order(.topoLVM) == ["c", "a", "b"])
+    #expect(Set(order(.random)) == ["a", "b", "c"])
+  }
 }

@@ -3,6 +3,7 @@ import JSONDocument
 import KubernetesAPI
 import KubernetesClient
 import Logging
+import Synchronization
 import Testing
 
 @testable import PodScheduler
@@ -10,15 +11,28 @@ import Testing
 /// The scheduler against a real API server.
 @Suite(.timeLimit(.minutes(2)))
 struct SchedulingTests {
-  private func run(_ body: @escaping @Sendable (KubernetesClient) async throws -> Void) async throws {
+  /// - Parameters:
+  ///   - again: runs with another scheduler, as after a restart.
+  private func run(
+    ranking: any VolumeNodeRanking = MostFreeStorageRanking(),
+    nextRanking: any VolumeNodeRanking = MostFreeStorageRanking(),
+    _ body: @escaping @Sendable (KubernetesClient) async throws -> Void,
+    again: (@Sendable (KubernetesClient) async throws -> Void)? = nil
+  ) async throws {
     var logger = Logger(label: "test")
     logger.logLevel = .error
     let quiet = logger
     try await APIServer.withInMemory(registry: .standard, logger: quiet) { server in
       let client = server.client()
       try await withThrowingTaskGroup(of: Void.self) { group in
-        group.addTask { try await PodScheduler(client, logger: quiet).run() }
+        group.addTask { try await PodScheduler(client, ranking: ranking, logger: quiet).run() }
         try await body(client)
+        group.cancelAll()
+      }
+      guard let again else { return }
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await PodScheduler(client, ranking: nextRanking, logger: quiet).run() }
+        try await again(client)
         group.cancelAll()
       }
     }
@@ -201,6 +215,73 @@ struct SchedulingTests {
       try await Self.provision("data", on: "b", with: client)
       try await eventually("bound") { try await Self.node(of: "p", client) == "b" }
     }
+  }
+}
+
+extension SchedulingTests {
+  /// Prefers nodes in the order of their names, and keeps what it is told.
+  private final class Listener: VolumeNodeRanking {
+    let learned = Mutex<[VolumeObservation]>([])
+
+    func rank(_ demand: VolumeDemand, among nodes: [NodeStorage]) -> [RankedNode] {
+      nodes.filter(\.isCandidate).map(\.node).sorted().map { RankedNode(node: $0, reason: "keeps the alphabet") }
+    }
+
+    func learn(_ observation: VolumeObservation) { learned.withLock { $0.append(observation) } }
+  }
+
+  private static func scheduled(_ pod: String, _ client: KubernetesClient) async throws -> [String] {
+    try await client.list(.events, namespace: "default").items
+      .filter { $0["reason"].string == "Scheduled" && $0["involvedObject"]["name"].string == pod }
+      .compactMap { $0["message"].string }
+  }
+
+  @Test func theScheduledEventSaysWhyTheVolumesGotTheirNode() async throws {
+    try await run(ranking: Listener()) { client in
+      try await Self.addNode("a", to: client)
+      try await Self.addStorage(free: ["a": "50Gi"], to: client)
+      try await Self.addClaim("data", "5Gi", to: client)
+      try await Self.addPod("p", to: client, claims: ["data"])
+      try await eventually("a is chosen") { try await Self.selectedNode(of: "data", client) == "a" }
+      try await Self.provision("data", on: "a", with: client)
+      try await eventually("told") {
+        try await Self.scheduled("p", client) == ["Successfully assigned default/p to a: keeps the alphabet"]
+      }
+      // Where no volume was made, there is nothing to say of volumes.
+      try await Self.addPod("q", to: client, claims: ["data"])
+      try await eventually("told") {
+        try await Self.scheduled("q", client) == ["Successfully assigned default/q to a"]
+      }
+    }
+  }
+
+  @Test func aRestartForgetsTheReasonAndLearnsWhatIsThereOnce() async throws {
+    let (first, second) = (Listener(), Listener())
+    try await run(ranking: first, nextRanking: second) { client in
+      try await Self.addNode("a", to: client)
+      try await Self.addStorage(free: ["a": "50Gi"], to: client)
+      for (name, size) in [("data", "5Gi"), ("unused", "7Gi")] { try await Self.addClaim(name, size, to: client) }
+      try await Self.addPod("p", to: client, claims: ["data"])
+      try await eventually("a is chosen") { try await Self.selectedNode(of: "data", client) == "a" }
+      try await client.patch(
+        .persistentVolumeClaims, namespace: "default", name: "unused",
+        ["metadata": ["annotations": ["any": "change"]]])
+      try await eventually("both are learned") { first.learned.withLock { $0.count } == 2 }
+    } again: { client in
+      try await Self.provision("data", on: "a", with: client)
+      try await eventually("bound, without a reason that nobody remembers") {
+        try await Self.scheduled("p", client) == ["Successfully assigned default/p to a"]
+      }
+      try await client.delete(.persistentVolumeClaims, namespace: "default", name: "unused")
+      try await eventually("the end is learned") { second.learned.withLock { $0.count } == 3 }
+    }
+    let pool = "local.nagaya.dev"
+    let requested: Set<VolumeObservation> = [
+      .requested(pool: pool, bytes: 5 << 30), .requested(pool: pool, bytes: 7 << 30),
+    ]
+    #expect(Set(first.learned.withLock { $0 }) == requested)
+    #expect(Set(second.learned.withLock { $0.prefix(2) }) == requested)
+    #expect(second.learned.withLock { $0.last } == .ended(pool: pool, bytes: 7 << 30, times: 0))
   }
 }
 

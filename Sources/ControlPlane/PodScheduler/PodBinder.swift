@@ -254,7 +254,9 @@ extension PodBinder {
       if case .deleted = event {
         observation = history.end(claim.uid)
       } else {
-        let storageClass = claim.spec["storageClassName"].string.flatMap { informers.storageClasses.cache.get(name: $0) }
+        let storageClass = claim.spec["storageClassName"].string.flatMap {
+          informers.storageClasses.cache.get(name: $0)
+        }
         let isMade = storageClass.map { $0["provisioner"].string != ExistingVolume.noProvisioner } ?? false
         observation = history.observe(claim, pool: isMade ? storageClass.map(StoragePool.name) : nil)
       }

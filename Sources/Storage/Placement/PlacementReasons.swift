@@ -20,12 +20,22 @@ struct PlacementReasons {
     slots = large > 0 ? state.room(for: large, deviceClass: deviceClass).slots : 0
   }
 
+  /// Something larger is asked for now and then, so that its slots count.
+  var countsSlots: Bool { large > demand.largestBytes }
+
+  /// Some node would lose more slots than the best one does.
+  var tellsApart: Bool {
+    guard countsSlots, let best = fitting.first else { return false }
+    let least = lost(best)
+    return fitting.contains { lost($0) > least }
+  }
+
   func text(for node: Int) -> String {
     guard demand.count > 0 else { return "asks for no volume" }
     let left = state.pool(of: node, deviceClass: deviceClass).map {
       state.free[$0] - state.bytes(of: demand, inPool: $0, on: node)
     }
-    guard large > demand.largestBytes else {
+    guard countsSlots else {
       return left.map { "keeps \(Self.size($0)) free" } ?? "has room"
     }
     let lost = lost(node)

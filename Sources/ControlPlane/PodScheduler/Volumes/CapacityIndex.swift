@@ -22,7 +22,8 @@ struct CapacityIndex {
       let entry = Entry(
         selector: selector,
         pool: NodeStorage.Pool(
-          publishedFreeBytes: Self.freeBytes(of: capacity), maximumVolumeBytes: Self.bytes(capacity["maximumVolumeSize"])
+          publishedFreeBytes: Self.freeBytes(of: capacity),
+          maximumVolumeBytes: Self.bytes(capacity["maximumVolumeSize"])
         ))
       if let label = capacity["nodeTopology"]["matchLabels"].strings.min(by: { $0.key < $1.key }) {
         byLabel[name, default: [:]]["\(label.key)=\(label.value)", default: []].append(entry)

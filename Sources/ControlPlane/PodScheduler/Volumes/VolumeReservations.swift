@@ -113,7 +113,9 @@ final class VolumeReservations: Sendable {
     let pool = poolOf(storageClass)
     state.withLock { state in
       let figure = Figure(storageClass: storageClass, bytes: bytes)
-      guard let before = state.published.updateValue(figure, forKey: capacity.key)?.bytes, before != bytes else { return }
+      guard let before = state.published.updateValue(figure, forKey: capacity.key)?.bytes, before != bytes else {
+        return
+      }
       let nodes = Set(state.reservations.values.filter { poolOf($0.place.storageClass) == pool }.map(\.place.node))
       for node in nodes where covers(node) {
         let place = Place(node: node, storageClass: storageClass)
