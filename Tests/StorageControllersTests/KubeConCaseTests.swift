@@ -90,7 +90,8 @@ struct KubeConCaseTests {
     return message
   }
 
-  @Test("the default keeps a hole for it and says so; pods all at once never get the same bytes",
+  @Test(
+    "the default keeps a hole for it and says so; pods all at once never get the same bytes",
     arguments: [(1, true), (2, false), (3, false)] as [(UInt64, Bool)])
   func keepsHoles(seed: UInt64, oneByOne: Bool) async throws {
     try await run(.expectedLoss, seed: seed) { client, cluster in
@@ -112,7 +113,8 @@ struct KubeConCaseTests {
     }
   }
 
-  @Test("most-free breaks every hole: the large pod stays Pending, and is told that the sum would suffice",
+  @Test(
+    "most-free breaks every hole: the large pod stays Pending, and is told that the sum would suffice",
     arguments: [(1, true), (2, false)] as [(UInt64, Bool)])
   func mostFreeBreaksThem(seed: UInt64, oneByOne: Bool) async throws {
     try await run(.mostFree, seed: seed) { client, cluster in
@@ -120,7 +122,8 @@ struct KubeConCaseTests {
       try await cluster.addPod("large", giB: Self.largeGiB)
       try await eventually("the event says how much, the largest hole and the sum") {
         try await Self.messages("FailedScheduling", of: "large", client).contains {
-          $0.hasPrefix("0/10 nodes are available: 10 node(s) did not have enough free storage (asked 1.5Ti, largest free ")
+          $0.hasPrefix(
+            "0/10 nodes are available: 10 node(s) did not have enough free storage (asked 1.5Ti, largest free ")
             && $0.hasSuffix(" free on 10 nodes together would suffice).")
         }
       }
