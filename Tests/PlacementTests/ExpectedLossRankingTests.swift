@@ -63,6 +63,23 @@ struct ExpectedLossRankingTests {
     }
   }
 
+  @Test("a cold start keeps whole nodes for what was never asked for, and says so where there is a choice")
+  func coldStart() {
+    let ranking = ExpectedLossRanking()
+    var random = SeededRandom(seed: 7)
+    for _ in 0..<20 { ranking.learn(["local": [.random(in: 100...300, using: &random) * gib]]) }
+    func choices(_ free: [Int64]) -> [PlacementChoice] {
+      let nodes = free.enumerated().map { index, free in
+        NodePools(node: "node-\(index)", pools: ["local": .init(freeBytes: free * gib, largestVolumeBytes: .max)])
+      }
+      return ranking.rank(["local": [300 * gib]], among: nodes)
+    }
+    let several = choices([2000, 2000, 1100, 2000])
+    #expect(several.first == PlacementChoice(node: "node-2", reason: "keeps 3 slots of 1.9 TiB; node-0 would lose 1"))
+    // Alone, there is nothing to weigh.
+    #expect(choices([2000]).map(\.reason) == ["keeps 1.6 TiB free"])
+  }
+
   @Test("volumes of several classes fit jointly, each pool by its sum", arguments: SnapshotPolicy.allCases)
   func joint(policy: SnapshotPolicy) {
     let nodes = [("a", 100, 5), ("b", 50, 100), ("c", 100, 100)].map { name, fast, slow in

@@ -55,11 +55,11 @@ public final class ExpectedLossRanking: SnapshotRanking {
     var policy = ExpectedLossPolicy(settings: settings, statistics: expected)
     policy.rebuild(from: state)
     let ranking = policy.rank(request, in: state).map(\.node).filter { nodes[$0].isCandidate }
-    // What was asked for speaks first, as far as it tells the nodes apart.
+    // What was asked for speaks first; what may come only where that alone tells the nodes apart.
     var reasons = PlacementReasons(request, ranking, statistics, state)
     if !reasons.tellsApart {
       let others = PlacementReasons(request, ranking, expected, state)
-      if others.tellsApart || !reasons.countsSlots { reasons = others }
+      if others.tellsApart { reasons = others }
     }
     return ranking.map { PlacementChoice(node: state.names[$0], reason: reasons.text(for: $0)) }
   }
