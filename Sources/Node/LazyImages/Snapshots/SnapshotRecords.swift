@@ -1,0 +1,337 @@
+import GRDB
+import LayerStore
+import OCI
+
+/// What is known of snapshots, in one SQLite file (WAL, `synchronous=FULL`: what was answered survives a power cut).
+///
+/// Calls wait for the disk; make them through `BlockingWork`.
+struct SnapshotRecords: Sendable {
+  /// A snapshot with what clients do not see.
+  struct Record: Sendable, Hashable {
+    /// Number of its directory; never used twice.
+    var id: Int64
+    var info: SnapshotInfo
+    /// The lazily loaded layer that it is.
+    var layer: LayerKey?
+    /// Space, once it was counted; only of committed snapshots.
+    var usage: LayerUsage?
+    /// Number of its parent.
+    var parent: Int64?
+  }
+
+  /// A snapshot below another.
+  struct Lower: Sendable, Hashable {
+    var id: Int64
+    var layer: LayerKey?
+  }
+
+  private let database: DatabasePool
+  private static let format = 1
+
+  /// Opens the file or makes it; its directory exists.
+  init(path: String) throws {
+    var configuration = Configuration()
+    configuration.label = "nagaya.snapshots"
+    configuration.busyMode = .timeout(5)
+    configuration.maximumReaderCount = 4
+    configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL; PRAGMA cache_size = -512") }
+    database = try DatabasePool(path: path, configuration: configuration)
+    try database.write { database in
+      let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+      guard version <= Self.format else { throw SnapshotError.newerRecords(path, version: version) }
+      guard version < Self.format else { return }
+      try database.execute(
+        sql: """
+          CREATE TABLE snapshots (
+            id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, parent INTEGER REFERENCES snapshots (id),
+            kind INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL,
+            layer TEXT, target TEXT, bytes INTEGER, inodes INTEGER
+          );
+          CREATE INDEX snapshots_by_parent ON snapshots (parent);
+          CREATE INDEX snapshots_by_layer ON snapshots (layer) WHERE layer IS NOT NULL;
+          CREATE INDEX snapshots_by_target ON snapshots (target) WHERE target IS NOT NULL;
+          CREATE TABLE labels (
+            snapshot INTEGER NOT NULL REFERENCES snapshots (id) ON DELETE CASCADE, key TEXT NOT NULL,
+            value TEXT NOT NULL, PRIMARY KEY (snapshot, key)
+          ) WITHOUT ROWID;
+          CREATE TABLE newest (only INTEGER PRIMARY KEY CHECK (only = 1), id INTEGER NOT NULL);
+          INSERT INTO newest VALUES (1, 0);
+          CREATE TABLE unused_layers (layer TEXT PRIMARY KEY) WITHOUT ROWID;
+          PRAGMA user_version = \(Self.format);
+          """)
+    }
+  }
+
+  func close() throws { try database.close() }
+
+  // MARK: Reading
+
+  func find(_ name: String) throws -> Record? { try database.read { try Self.record(name, $0) } }
+
+  /// The number after the last that was used.
+  func nextID() throws -> Int64 {
+    try database.read { try (Int64.fetchOne($0, sql: "SELECT id FROM newest") ?? 0) + 1 }
+  }
+
+  /// A parent and everything below it, topmost first.
+  func chain(_ parent: String) throws -> [Lower] {
+    try database.read { database in
+      guard let record = try Self.record(parent, database) else { throw SnapshotError.parentNotFound(parent) }
+      guard record.info.kind == .committed else { throw SnapshotError.parentNotCommitted(parent) }
+      return try Self.chain(from: record.id, database)
+    }
+  }
+
+  /// A snapshot and what is below it, topmost first.
+  func snapshotWithChain(_ name: String) throws -> (Record, [Lower]) {
+    try database.read { database in
+      guard let record = try Self.record(name, database) else { throw SnapshotError.notFound(name) }
+      return (record, try record.parent.map { try Self.chain(from: $0, database) } ?? [])
+    }
+  }
+
+  /// Every snapshot, in the order of making.
+  func all() throws -> [Record] {
+    try database.read { database in
+      var labels: [Int64: [String: String]] = [:]
+      for row in try Row.fetchAll(database, sql: "SELECT snapshot, key, value FROM labels") {
+        labels[row[0], default: [:]][row[1]] = row[2]
+      }
+      let rows = try Row.fetchAll(database, sql: Self.columns + " ORDER BY s.id")
+      return try rows.map { try Self.record($0, labels: labels[$0[0]] ?? [:]) }
+    }
+  }
+
+  func ids() throws -> Set<Int64> {
+    try database.read { try Set(Int64.fetchAll($0, sql: "SELECT id FROM snapshots")) }
+  }
+
+  /// The lazily loaded snapshot of a chain ID on a parent, if there is one.
+  func layerSnapshot(target: String, parent: String) throws -> String? {
+    try database.read { database in
+      try String.fetchOne(
+        database,
+        sql: """
+          SELECT s.name FROM snapshots s LEFT JOIN snapshots p ON p.id = s.parent
+          WHERE s.target = ? AND s.layer IS NOT NULL AND coalesce(p.name, '') = ?
+          """, arguments: [target, parent])
+    }
+  }
+
+  /// Layers that some snapshot is, each with one of those snapshots' numbers.
+  func layers() throws -> [Lower] {
+    try database.read { database in
+      try Row.fetchAll(database, sql: "SELECT id, layer FROM snapshots WHERE layer IS NOT NULL").map {
+        Lower(id: $0[0], layer: try Self.key($0[1]))
+      }
+    }
+  }
+
+  /// Layers below snapshots that may be mounted.
+  func layersInUse() throws -> [Lower] {
+    try database.read { database in
+      try Row.fetchAll(
+        database,
+        sql: """
+          WITH RECURSIVE below (id) AS (
+            SELECT parent FROM snapshots WHERE kind != ? AND parent IS NOT NULL
+            UNION SELECT s.parent FROM snapshots s JOIN below b ON s.id = b.id WHERE s.parent IS NOT NULL
+          ) SELECT s.id, s.layer FROM snapshots s JOIN below b ON s.id = b.id WHERE s.layer IS NOT NULL
+          """, arguments: [SnapshotKind.committed.rawValue]
+      ).map { Lower(id: $0[0], layer: try Self.key($0[1])) }
+    }
+  }
+
+  func unusedLayers() throws -> [LayerKey] {
+    try database.read { database in
+      try String.fetchAll(database, sql: "SELECT layer FROM unused_layers").compactMap { try Self.key($0) }
+    }
+  }
+
+  // MARK: Writing
+
+  /// - Parameter below: number of the parent as it was seen before; another one under its name is not taken for it.
+  func insert(_ id: Int64, _ info: SnapshotInfo, below: Int64?, layer: LayerKey? = nil) throws {
+    try database.write { database in
+      var parent: Int64?
+      if !info.parent.isEmpty {
+        guard let record = try Self.record(info.parent, database), below == nil || record.id == below else {
+          throw SnapshotError.parentNotFound(info.parent)
+        }
+        guard record.info.kind == .committed else { throw SnapshotError.parentNotCommitted(info.parent) }
+        parent = record.id
+      }
+      guard try !Self.exists(info.name, database) else { throw SnapshotError.alreadyExists(info.name) }
+      try database.execute(
+        sql: """
+          INSERT INTO snapshots (id, name, parent, kind, created, updated, layer, target) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+          """,
+        arguments: [
+          id, info.name, parent, info.kind.rawValue, info.created.nanoseconds, info.updated.nanoseconds,
+          layer?.blob.description, info.labels[SnapshotLabel.target],
+        ])
+      try database.execute(sql: "UPDATE newest SET id = max(id, ?)", arguments: [id])
+      if let layer {
+        try database.execute(sql: "DELETE FROM unused_layers WHERE layer = ?", arguments: [layer.blob.description])
+      }
+      try Self.set(info.labels, of: id, database)
+    }
+  }
+
+  /// Turns an active snapshot into a committed one, with new labels.
+  func commit(_ key: String, as name: String, labels: [String: String], parent: String, at time: Moment) throws {
+    try database.write { database in
+      guard let record = try Self.record(key, database) else { throw SnapshotError.notFound(key) }
+      guard record.info.kind == .active else { throw SnapshotError.notActive(key) }
+      guard try !Self.exists(name, database) else { throw SnapshotError.alreadyExists(name) }
+      guard parent.isEmpty || parent == record.info.parent else {
+        throw SnapshotError.invalid(
+          "snapshot \"\(key)\" can't get another parent when it is committed: this snapshotter has no capability "
+            + "\"rebase\"; take it out of containerd's configuration")
+      }
+      try database.execute(
+        sql: "UPDATE snapshots SET name = ?, kind = ?, created = ?, updated = ?, target = ? WHERE id = ?",
+        arguments: [
+          name, SnapshotKind.committed.rawValue, time.nanoseconds, time.nanoseconds, labels[SnapshotLabel.target],
+          record.id,
+        ])
+      try Self.set(labels, of: record.id, database)
+    }
+  }
+
+  /// Changes labels.
+  /// - Parameter fields: `labels`, `labels.KEY`; empty: all labels.
+  func update(_ name: String, labels: [String: String], fields: [String], at time: Moment) throws -> SnapshotInfo {
+    try database.write { database in
+      guard var record = try Self.record(name, database) else { throw SnapshotError.notFound(name) }
+      if fields.isEmpty { record.info.labels = labels }
+      for field in fields {
+        if field == "labels" {
+          record.info.labels = labels
+        } else if field.hasPrefix("labels."), field.utf8.count > 7 {
+          let key = String(field.dropFirst(7))
+          record.info.labels[key] = labels[key]
+        } else {
+          let start = String(decoding: field.utf8.prefix(64), as: UTF8.self)
+          throw SnapshotError.invalid("field \"\(start)\" of a snapshot can't be changed; only labels can")
+        }
+      }
+      record.info.updated = time
+      try database.execute(
+        sql: "UPDATE snapshots SET updated = ?, target = ? WHERE id = ?",
+        arguments: [time.nanoseconds, record.info.labels[SnapshotLabel.target], record.id])
+      try Self.set(record.info.labels, of: record.id, database)
+      return record.info
+    }
+  }
+
+  /// Removes a snapshot without children.
+  /// - Returns: its record. If it was the last of its layer, that is among the unused ones now.
+  func remove(_ name: String) throws -> Record {
+    try database.write { database in
+      guard let record = try Self.record(name, database) else { throw SnapshotError.notFound(name) }
+      let children = try Bool.fetchOne(
+        database, sql: "SELECT EXISTS (SELECT 1 FROM snapshots WHERE parent = ?)", arguments: [record.id])
+      guard children == false else { throw SnapshotError.hasChildren(name) }
+      try database.execute(sql: "DELETE FROM snapshots WHERE id = ?", arguments: [record.id])
+      if let layer = record.layer {
+        try database.execute(
+          sql: """
+            INSERT OR IGNORE INTO unused_layers
+            SELECT ?1 WHERE NOT EXISTS (SELECT 1 FROM snapshots WHERE layer = ?1)
+            """, arguments: [layer.blob.description])
+      }
+      return record
+    }
+  }
+
+  /// The layer was released.
+  func forget(unused layer: LayerKey) throws {
+    try database.write {
+      try $0.execute(sql: "DELETE FROM unused_layers WHERE layer = ?", arguments: [layer.blob.description])
+    }
+  }
+
+  func isUnused(_ layer: LayerKey) throws -> Bool {
+    try database.read {
+      try Bool.fetchOne(
+        $0, sql: "SELECT EXISTS (SELECT 1 FROM unused_layers WHERE layer = ?)", arguments: [layer.blob.description])
+        ?? false
+    }
+  }
+
+  /// Keeps the counted space of a committed snapshot.
+  func set(_ usage: LayerUsage, of id: Int64) throws {
+    try database.write {
+      try $0.execute(
+        sql: "UPDATE snapshots SET bytes = ?, inodes = ? WHERE id = ? AND kind = ?",
+        arguments: [usage.bytes, usage.inodes, id, SnapshotKind.committed.rawValue])
+    }
+  }
+
+  // MARK: Steps
+
+  private static let columns = """
+    SELECT s.id, s.name, coalesce(p.name, ''), s.kind, s.created, s.updated, s.layer, s.bytes, s.inodes, s.parent
+    FROM snapshots s LEFT JOIN snapshots p ON p.id = s.parent
+    """
+
+  private static func record(_ name: String, _ database: Database) throws -> Record? {
+    guard let row = try Row.fetchOne(database, sql: columns + " WHERE s.name = ?", arguments: [name]) else {
+      return nil
+    }
+    var labels: [String: String] = [:]
+    let id: Int64 = row[0]
+    for row in try Row.fetchAll(database, sql: "SELECT key, value FROM labels WHERE snapshot = ?", arguments: [id]) {
+      labels[row[0]] = row[1]
+    }
+    return try record(row, labels: labels)
+  }
+
+  private static func record(_ row: Row, labels: [String: String]) throws -> Record {
+    let kind: Int = row[3]
+    guard let kind = SnapshotKind(rawValue: kind) else {
+      throw SnapshotError.invalid("a record of snapshots is damaged: kind \(kind)")
+    }
+    let bytes: Int64? = row[7]
+    let inodes: Int? = row[8]
+    var usage: LayerUsage?
+    if let bytes, let inodes { usage = LayerUsage(bytes: bytes, inodes: inodes) }
+    return Record(
+      id: row[0],
+      info: SnapshotInfo(
+        name: row[1], parent: row[2], kind: kind, created: Moment(nanoseconds: row[4]),
+        updated: Moment(nanoseconds: row[5]), labels: labels), layer: try key(row[6]), usage: usage, parent: row[9])
+  }
+
+  private static func key(_ text: String?) throws -> LayerKey? {
+    guard let text else { return nil }
+    guard let digest = Digest(text) else {
+      throw SnapshotError.invalid("a record of snapshots is damaged: layer \(text)")
+    }
+    return LayerKey(digest)
+  }
+
+  private static func exists(_ name: String, _ database: Database) throws -> Bool {
+    try Bool.fetchOne(database, sql: "SELECT EXISTS (SELECT 1 FROM snapshots WHERE name = ?)", arguments: [name])
+      ?? false
+  }
+
+  private static func chain(from id: Int64, _ database: Database) throws -> [Lower] {
+    try Row.fetchAll(
+      database,
+      sql: """
+        WITH RECURSIVE below (id, parent, layer, depth) AS (
+          SELECT id, parent, layer, 0 FROM snapshots WHERE id = ?
+          UNION ALL SELECT s.id, s.parent, s.layer, depth + 1 FROM snapshots s JOIN below b ON s.id = b.parent
+        ) SELECT id, layer FROM below ORDER BY depth
+        """, arguments: [id]
+    ).map { Lower(id: $0[0], layer: try key($0[1])) }
+  }
+
+  private static func set(_ labels: [String: String], of id: Int64, _ database: Database) throws {
+    try database.execute(sql: "DELETE FROM labels WHERE snapshot = ?", arguments: [id])
+    let statement = try database.cachedStatement(sql: "INSERT INTO labels VALUES (?, ?, ?)")
+    for (key, value) in labels { try statement.execute(arguments: [id, key, value]) }
+  }
+}

@@ -1,1 +1,0 @@
-// Marks the place.
