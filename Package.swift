@@ -247,7 +247,10 @@ let package = Package(
       ]),
     tests(
       "RegistryClient",
-      ["RegistryClient", "OCI", "JSONDocument", "PlatformHarness", "TestSupport", .hummingbird, .nioCore, .logging]),
+      [
+        "RegistryClient", "CertificateAuthority", "OCI", "JSONDocument", "PlatformHarness", "TestSupport", .nioCore,
+        .nioHTTP1, .nioPosix, .nioSSL, .logging,
+      ]),
     tests(
       "LayerStore",
       ["LayerStore", "EROFS", "EStargz", "OCI", "LinuxSystem", "PlatformHarness", "TestSupport", .subprocess, .logging]),

@@ -63,8 +63,8 @@ actor Authenticator {
     let key = Key(origin: host.api.origin, scope: scope)
     var credential: RegistryCredential?
     if let grant = grants[key] {
-      // Somebody else was refused before us and has got a new one.
-      if let rejected, grant.header != rejected, grant.until > .now { return grant.header }
+      // Somebody else was refused before us and has got one since.
+      if grant.header != rejected, grant.until > .now { return grant.header }
       // A token that was good for a while has run out; one that never was any good has a wrong credential.
       if rejected?.hasPrefix("Basic ") == true { credential = grant.credential }
       grants[key] = nil

@@ -112,6 +112,8 @@ struct HTTPWire: Sendable {
       case .uncleanShutdown: return Failure.connection("the encrypted connection was cut off")
       default: return Failure.tls(words(error))
       }
+    case let error as HTTPParserError where error == .invalidEOFState:
+      return Failure.connection("the connection was closed before the answer was whole")
     case is HTTPParserError: return Failure.malformed("the answer is no HTTP")
     default: return Failure.connection(words(error))
     }

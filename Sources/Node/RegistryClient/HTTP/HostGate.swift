@@ -57,6 +57,9 @@ final class HostGate: Sendable {
   /// How many requests may run now.
   var limit: Int { state.withLock { max(1, Int($0.limit)) } }
 
+  /// How many wait for a place.
+  var waiting: Int { state.withLock { $0.waiting.values.reduce(0) { $0 + $1.count } } }
+
   /// Waits for a place. Every return must be followed by one `leave`.
   /// - Throws: `CancellationError`.
   func enter(_ urgency: FetchUrgency) async throws {

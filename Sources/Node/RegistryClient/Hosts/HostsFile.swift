@@ -18,7 +18,8 @@ struct HostsFile {
     let root: TOMLTable
     do { root = try TOMLParser.parse(bytes) } catch { throw Failure(path: path, reason: "\(error)") }
     var hosts: [RegistryHost] = []
-    if let mirrors = root["host"]?.table {
+    if let value = root["host"] {
+      guard let mirrors = value.table else { throw Failure(path: path, reason: "host is no table") }
       for address in mirrors.keys {
         guard let table = mirrors[address]?.table else { throw Failure(path: path, reason: "host is no table") }
         hosts.append(try host(address, table, path))

@@ -113,10 +113,18 @@ final class RegistryExchange: Sendable {
     let scope = Authenticator.Scope(repository: image.repository, actions: request.actions)
     var query = request.query
     if let registry = host.mirrorOf { query.append("ns=\(HTTPAddress.encode(registry))") }
-    let start = host.api.appending("/\(image.repository)\(request.path)", query: query)
+    var start = host.api.appending("/\(image.repository)\(request.path)", query: query)
+    if let location = request.location {
+      guard let place = HTTPAddress(location, relativeTo: start) else {
+        throw RegistryError(
+          .malformed, host: host.name, repository: image.repository, reference: request.reference,
+          reason: "it names an address that can't be used")
+      }
+      start = place.appending("", query: query)
+    }
     let key = request.blob.map { RedirectCache.Key(origin: start.origin, repository: image.repository, blob: $0) }
     var address = key.flatMap { redirects[$0] } ?? start
-    var authorization = try await authenticator.authorization(for: host, scope)
+    var authorization = try await naming(request.reference) { try await authenticator.authorization(for: host, scope) }
     var (refusals, hops, returns) = (0, 0, 0)
 
     func failure(_ kind: RegistryError.Kind, status: Int? = nil, _ reason: String) -> RegistryError {
@@ -125,7 +133,7 @@ final class RegistryExchange: Sendable {
         reason: reason)
     }
     while true {
-      let isAtHome = address.origin == start.origin
+      let isAtHome = address.origin == host.api.origin
       var message = HTTPWire.Request(method: request.method, address: address, headers: request.headers)
       message.headers.add(name: "accept-encoding", value: "identity")
       message.body = request.body
@@ -163,8 +171,10 @@ final class RegistryExchange: Sendable {
         address = next
       case .challenge(let challenges):
         refusals += 1
-        authorization = try await authenticator.authorization(
-          for: host, scope, challenges: challenges, rejected: authorization)
+        let rejected = authorization
+        authorization = try await naming(request.reference) {
+          try await authenticator.authorization(for: host, scope, challenges: challenges, rejected: rejected)
+        }
       case .refused(let status, let words, let retryAfter):
         // A signed address that ran out: 403 mostly, some say 400, 401 or 404. The host is asked for a new one, once.
         if !isAtHome, [400, 401, 403, 404, 410].contains(status), returns == 0 {
@@ -176,6 +186,14 @@ final class RegistryExchange: Sendable {
         let reason = words.isEmpty ? Self.words(status) : "\(Self.words(status)): \(words)"
         throw failure(Self.kind(status, retryAfter), status: status, reason)
       }
+    }
+  }
+
+  /// Adds to errors about a whole repository what was wanted of it.
+  private func naming<Result>(_ reference: String, _ body: () async throws -> Result) async throws -> Result {
+    do { return try await body() } catch var error as RegistryError {
+      if error.reference.isEmpty { error.reference = reference }
+      throw error
     }
   }
 

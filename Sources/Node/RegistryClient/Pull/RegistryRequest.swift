@@ -7,6 +7,8 @@ struct RegistryRequest: Sendable {
   var capability = RegistryHost.Capability.pull
   /// Below `/v2/<repository>`: `/blobs/sha256:…`.
   var path: String
+  /// Where the host wants it, if it said so (a started upload); instead of `path`.
+  var location: String?
   /// Encoded.
   var query: [String] = []
   /// Sent to hosts that we are sent to as well: they say what is wanted, not who wants it.
