@@ -63,9 +63,9 @@ bench: build ## Measure the API server and create-to-first-200 (as root)
 	@.build/release/benchmarks app --volume
 
 .PHONY: bench-placement
-bench-placement: ## Compare placement policies by simulation (TRACE=file: on that history too)
+bench-placement: ## Compare placement policies by simulation (TRACE=file: on that history too; REPORT=dir: pages)
 	swift build -c release --product placement-benchmark
-	@.build/release/placement-benchmark --trace "$(TRACE)" $(if $(SEEDS),--seeds $(SEEDS)) $(if $(JOBS),--jobs $(JOBS))
+	@.build/release/placement-benchmark --trace "$(TRACE)" --report "$(REPORT)" $(if $(SEEDS),--seeds $(SEEDS)) $(if $(JOBS),--jobs $(JOBS))
 
 .PHONY: crash-test
 crash-test: build ## Kill nagaya 200 times under load; nothing may be lost or leak (as root)

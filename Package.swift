@@ -214,7 +214,8 @@ let package = Package(
         .grpcTransport, .logging, .nioSSL,
       ], path: "Benchmarks", exclude: ["README.md", "Placement"], swiftSettings: strict),
     .executableTarget(
-      name: "placement-benchmark", dependencies: ["Placement", "PlacementSimulator", "PlacementTraces"],
+      name: "placement-benchmark",
+      dependencies: ["Placement", "PlacementReports", "PlacementSimulator", "PlacementTraces"],
       path: "Benchmarks/Placement", swiftSettings: strict),
 
     tests("JSONDocument", ["JSONDocument", "TestSupport"]),

@@ -1,4 +1,5 @@
 import Placement
+import PlacementReports
 
 /// A word on the command line that makes no sense.
 struct UsageError: Error, CustomStringConvertible {
@@ -7,49 +8,65 @@ struct UsageError: Error, CustomStringConvertible {
 
 /// What the command line asks for.
 struct BenchmarkOptions: Sendable {
-  enum Case: String, CaseIterable, Sendable { case kubecon, growth, trace, speed }
+  enum Case: String, CaseIterable, Sendable { case kubecon, growth, trace, memory, rows, speed }
 
   static let usage = """
-    usage: placement-benchmark [--cases kubecon,growth,trace,speed] [--policies default,most-free,...] [--seeds 10]
-             [--requests 200000] [--jobs 2] [--trace FILE] [--node-gib 3576] [--set SETTING=NUMBER]...
-    Settings of the policy named `custom`: beta, softness, growthWeight, wander, totalGrowthWeight.
+    usage: placement-benchmark [--cases kubecon,growth,trace,memory,rows,speed] [--policies default,most-free,...]
+             [--seeds 10] [--first-seed 11] [--requests 200000] [--jobs 2] [--trace FILE] [--node-gib 3576]
+             [--trace-nodes 660] [--rows 1000000] [--report DIRECTORY] [--set SETTING=NUMBER]...
+    --set makes expected-loss a policy with settings of its own, for tuning: beta, softness, growthWeight, wander,
+    totalGrowthWeight; what is not set is as in the default policy. The cases trace and rows need a file and disk space.
     """
 
-  var cases = Set(Case.allCases)
-  var policies = [
-    "default", "most-free", "kep-4049", "topolvm", "best-fit", "best-fit-headroom", "fgd", "expected-loss", "random",
-  ]
+  /// The million rows of `rows` are written to a temporary file only if asked for.
+  var cases = Set(Case.allCases).subtracting([.rows])
+  var policies = StandardStudy.policies
   var seeds = 10
+  /// The default policy's constants were chosen on seeds 1 to 8, so figures come from others.
+  var firstSeed = 11
   var requests = 200_000
   var jobs = 2
   var trace: String?
   var nodeGiB: Int64 = 3576
-  var custom = ExpectedLossSettings()
+  /// Nodes of the plain run of the trace, which its plots show.
+  var traceNodes = 660
+  var rows = 1_000_000
+  var report: String?
+  var custom: ExpectedLossSettings?
+  /// As it was called.
+  private(set) var command = "placement-benchmark"
+
+  var seedList: [UInt64] { (0..<seeds).map { UInt64(firstSeed + $0) } }
 
   init(_ arguments: some Sequence<String>) throws(UsageError) {
     var words = arguments.makeIterator()
     while let option = words.next() {
       guard let value = words.next() else { throw UsageError(description: "\(option) needs a value") }
+      // Where the files of this machine lie is of no use to a reader.
+      if !["--trace", "--report"].contains(option) { command += " \(option) \(value)" }
       switch option {
       case "--cases": cases = Set(try value.split(separator: ",").map(Self.case))
-      case "--policies": policies = value.split(separator: ",").map(String.init)
+      case "--policies": policies = try value.split(separator: ",").map(Self.policy)
       case "--seeds": seeds = try Self.number(option, value)
+      case "--first-seed": firstSeed = try Self.number(option, value)
       case "--requests": requests = try Self.number(option, value)
       case "--jobs": jobs = try Self.number(option, value)
       case "--trace": trace = value.isEmpty ? nil : value
       case "--node-gib": nodeGiB = Int64(try Self.number(option, value))
+      case "--trace-nodes": traceNodes = try Self.number(option, value)
+      case "--rows": rows = try Self.number(option, value)
+      case "--report": report = value.isEmpty ? nil : value
       case "--set": try set(value)
       default: throw UsageError(description: "unknown option \(option)")
       }
     }
-    for policy in policies where policy != "custom" && StandardPolicy(rawValue: policy) == nil {
-      throw UsageError(description: "unknown policy \(policy); there are \(StandardPolicy.allCases.map(\.rawValue))")
-    }
   }
 
-  /// A fresh policy of a name.
-  func policy(_ name: String, seed: UInt64) -> any PlacementPolicy {
-    StandardPolicy(rawValue: name)?.make(seed: seed) ?? ExpectedLossPolicy(name: name, settings: custom)
+  private static func policy(_ name: Substring) throws(UsageError) -> StandardPolicy {
+    guard let found = StandardPolicy(rawValue: String(name)) else {
+      throw UsageError(description: "unknown policy \(name); there are \(StandardPolicy.allCases.map(\.rawValue))")
+    }
+    return found
   }
 
   private static func `case`(_ name: Substring) throws(UsageError) -> Case {
@@ -69,13 +86,15 @@ struct BenchmarkOptions: Sendable {
     guard parts.count == 2, let value = Double(parts[1]) else {
       throw UsageError(description: "--set needs SETTING=NUMBER, not \(assignment)")
     }
+    var settings = custom ?? ExpectedLossSettings()
     switch parts[0] {
-    case "beta": custom.beta = value
-    case "softness": custom.softness = value
-    case "growthWeight": custom.growthWeight = value
-    case "wander": custom.wander = value
-    case "totalGrowthWeight": custom.totalGrowthWeight = value
+    case "beta": settings.beta = value
+    case "softness": settings.softness = value
+    case "growthWeight": settings.growthWeight = value
+    case "wander": settings.wander = value
+    case "totalGrowthWeight": settings.totalGrowthWeight = value
     default: throw UsageError(description: "unknown setting \(parts[0])")
     }
+    custom = settings
   }
 }

@@ -19,7 +19,7 @@ struct SpeedCase: Sendable {
       let workload = StandardCases.mixed(load: 0.9, cluster: cluster, requests: 100_000)
       let start = threadSeconds()
       let result = try Simulator.run(
-        policy: options.policy("default", seed: 1), workload: workload, cluster: cluster,
+        policy: StandardPolicy.standard.make(), workload: workload, cluster: cluster,
         options: SimulationOptions(largeBytes: 1000 << 30))
       let rate = Double(result.counts.events) / (threadSeconds() - start) * 60
       rows.append(["\(nodes)", "\(result.counts.events)", fixed(rate, 0)])
@@ -33,15 +33,11 @@ struct SpeedCase: Sendable {
   /// Processor seconds of each decision with the placement that follows, ascending; the first is left out.
   private func decisionTimes() throws -> [Double] {
     var random = SeededRandom(seed: 1)
-    // 24 sizes from 1 GiB to 2.9 TiB, two to an octave.
-    let sizes: [Int64] = (0..<24).map { index in
-      let octave = Int64(1) << (30 + index / 2)
-      return index % 2 == 0 ? octave : octave + octave * 2 / 5
-    }
+    let sizes = StandardSizes.all
     var engine = PlacementEngine(
       nodes: (0..<10_000).map {
         NodeDescription(name: "node-\($0)", pools: [PoolDescription(capacityBytes: 8000 << 30)])
-      }, policy: options.policy("default", seed: 1))
+      }, policy: StandardPolicy.standard.make())
     // Warm: nodes filled unevenly, every size seen.
     for id in 0..<200_000 {
       let demand = PlacementDemand(bytes: sizes[min(23, Int(random.unit() * random.unit() * 24))])

@@ -43,7 +43,9 @@ import Testing
       #expect(advice.movesFor?.bytes == 80 * gib)
       #expect(
         advice.moves == [
-          HelpfulMove(volume: "demo/b", from: "node-2", to: "node-1", bytes: 20 * gib, slotsGained: 1)
+          HelpfulMove(
+            volume: "demo/b", from: "node-2", to: "node-1", bytes: 20 * gib, slotsGained: 1,
+            downtimeSeconds: RepairCost().downtimeSeconds(20 * gib))
         ])
       #expect(advice.usedBytes == 80 * gib)
       #expect(advice.notes.contains { $0.contains("nothing was ever deleted") })
@@ -91,7 +93,7 @@ import Testing
         let today = try ClusterToday(history, on: cluster, policy: .standard)
         #expect(today.isAsRecorded)
         let before = today.engine.state.room(for: 100 * gib).slots
-        let moves = try HelpfulMoves(bytes: 100 * gib, deviceClass: 0).find(3, in: today)
+        let moves = HelpfulMoves(bytes: 100 * gib, deviceClass: 0).find(3, in: today)
         var engine = today.engine
         for move in moves {
           let id = try #require(today.names.first { $0.value == move.volume }?.key)

@@ -57,7 +57,7 @@ import Testing
   @Test func `The table has a row for each policy, with intervals`() async throws {
     let table = StudyTable(try await StudyRunner().run(smallStudy()))
     #expect(table.head == ["POLICY", "PENDING", "PENDING ≥ 100 GiB", "STRANDED", "SLOTS"])
-    #expect(table.rows.map { $0[0] } == ["default", "most-free", "random"])
+    #expect(table.rows.map { $0[0] } == ["default", "most-free", "random", "free moves", "bound"])
     #expect(table.rows.allSatisfy { $0.count == table.head.count && $0[1].contains("±") })
   }
 }

@@ -36,7 +36,7 @@ func smallStudy(_ policies: [StandardPolicy] = [.standard, .mostFree, .random], 
   @Test func `Progress counts up to the end`() async throws {
     let seen = Mutex<[Int]>([])
     _ = try await StudyRunner(width: 2) { progress in seen.withLock { $0.append(progress.done) } }.run(smallStudy())
-    #expect(seen.withLock { $0 } == [0, 1, 2, 3, 4, 5, 6])
+    #expect(seen.withLock { $0 } == Array(0...10))
   }
 
   @Test func `The spare that is searched for keeps to the limit, and a step less does not`() async throws {
@@ -93,7 +93,32 @@ func smallStudy(_ policies: [StandardPolicy] = [.standard, .mostFree, .random], 
     // By bytes six nodes would do; volumes above half a node need one each.
     #expect(result.bounds.nodesL1 == 6)
     #expect(result.bounds.nodesL2 == 10)
-    #expect(StudyTable(result).rows.last?.prefix(2) == ["bound", "10"])
+    #expect(result.bounds.nodes == 10)
+    #expect(result.freeMoves?.nodes == [10])
+    #expect(StudyTable(result).rows.suffix(2).map { Array($0.prefix(2)) } == [["free moves", "10"], ["bound", "10"]])
+  }
+
+  @Test func `Beside every result stand what free moves reach and what nobody can beat`() async throws {
+    var study = smallStudy()
+    study.search = .spare
+    study.pendingLimit = 0.01
+    let result = try await StudyRunner().run(study)
+    let bound = try #require(result.bounds.spare)
+    #expect(result.bounds.spares.count == 2)
+    for outcome in result.outcomes {
+      for (spare, bound) in zip(outcome.spares, result.bounds.spares) { #expect((spare ?? 0.8) >= bound) }
+      for run in outcome.runs {
+        #expect(run.counts.pending >= run.bounds.refusalsL2 ?? .max)
+        #expect(run.bounds.refusalsL1 ?? .max <= run.bounds.refusalsL2 ?? 0)
+        #expect(run.bounds.pendingWithFreeMoves != nil)
+        #expect(run.bounds.nodesL1 ?? .max <= run.bounds.nodesL2 ?? 0)
+      }
+    }
+    #expect(bound.mean > 0)
+    let table = StudyTable(result)
+    #expect(table.rows.map { $0[0] } == ["default", "most-free", "random", "free moves", "bound"])
+    #expect(result.json["bounds"]["spareNeeded"]["mean"].double == bound.mean)
+    #expect(HTMLPage(result, command: "").text.contains("no policy can need less than"))
   }
 
   private func result(_ spares: [StandardPolicy: [Double]]) -> StudyResult {

@@ -54,10 +54,10 @@ struct BoundsTests {
       SimulationEvent(time: 3, id: 3, change: .arrive(PlacementDemand(bytes: 30))),
       SimulationEvent(time: 4, id: 3, change: .grow(volume: 0, toBytes: 70)),
     ]
-    let bounds = try TraceBounds(RecordedWorkload(events), capacityBytes: 100, every: 1)
+    let bounds = try NodeBounds(RecordedWorkload(events), capacityBytes: 100, every: 1)
     #expect(bounds.l1 == 2)
     #expect(bounds.l2 == 2)
-    let tight = try TraceBounds(RecordedWorkload(Array(events.prefix(2))), capacityBytes: 110, every: 1)
+    let tight = try NodeBounds(RecordedWorkload(Array(events.prefix(2))), capacityBytes: 110, every: 1)
     #expect(tight.l1 == 2)
   }
 
@@ -75,9 +75,13 @@ struct BoundsTests {
       SimulationEvent(time: 11, id: 1, change: .grow(volume: 0, toBytes: 60)),
     ]
     let cluster = SimulatedCluster(nodeCount: 2, poolBytes: 100)
-    let bound = try RepackBound(RecordedWorkload(events), cluster: cluster)
-    #expect((bound.requests, bound.pending) == (6, 1))
-    #expect((bound.expansions, bound.failedExpansions) == (2, 1))
+    let free = try Simulator.run(
+      policy: BestFitPolicy(), workload: RecordedWorkload(events), cluster: cluster,
+      options: SimulationOptions(repair: .repack)
+    ).counts
+    #expect((free.requests, free.pending) == (6, 1))
+    #expect((free.expansions, free.failedExpansions) == (2, 1))
+    #expect((free.moves, free.movedBytes) == (0, 0))
     let run = try Simulator.run(policy: BestFitPolicy(), workload: RecordedWorkload(events), cluster: cluster)
     #expect(run.counts.pending == 1, "the 100 finds no hole, and the 10 then does")
   }

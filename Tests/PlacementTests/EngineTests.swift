@@ -64,6 +64,37 @@ struct EngineTests {
     #expect(try engine.reserve(demand((1, 80)), id: 3, until: 30) == 1)
   }
 
+  @Test("reservations end in the order of their times, and those that are gone or renewed are not ended again")
+  func manyReservations() throws {
+    var engine = PlacementEngine(
+      nodes: [NodeDescription(name: "n", pools: [PoolDescription(capacityBytes: 1 << 40)])], policy: MostFreePolicy())
+    var random = SeededRandom(seed: 5)
+    var ends: [Int: Double] = [:]
+    for id in 0..<2000 {
+      let end = Double(Int.random(in: 0..<500, using: &random))
+      _ = try engine.reserve(PlacementDemand(bytes: 1), id: id, until: end)
+      ends[id] = end
+      if id % 3 == 0 {
+        try engine.release(id)
+        ends[id] = nil
+      } else if id % 3 == 1, id % 2 == 0 {
+        try engine.confirm(id)
+        ends[id] = nil
+      } else if id % 5 == 0 {
+        try engine.release(id)
+        _ = try engine.reserve(PlacementDemand(bytes: 1), id: id, until: end + 100)
+        ends[id] = end + 100
+      }
+    }
+    for time in stride(from: 0.0, through: 700, by: 7) {
+      let due = ends.filter { $0.value <= time }.map(\.key).sorted()
+      #expect(engine.expire(at: time) == due)
+      for id in due { ends[id] = nil }
+    }
+    #expect(ends.isEmpty)
+    #expect(engine.state.freeBytes(ofPool: 0) == (1 << 40) - Int64(engine.allocationCount))
+  }
+
   @Test("a volume grows where it stands, or not at all")
   func growth() throws {
     var engine = engine()

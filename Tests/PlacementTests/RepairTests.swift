@@ -80,6 +80,27 @@ struct RepairTests {
     #expect(planner.drain(1, in: engine).stuck == [3])
   }
 
+  @Test("plans for more room pay only for room that is not there yet")
+  func more() throws {
+    // Node 2 takes a 40 already. Node 0 takes one once its 20 is gone, which fits on node 1.
+    let engine = try engine(100, [[60, 20], [75], [41]])
+    let plans = planner.plansForMore(of: PlacementDemand(bytes: 40 * gib), count: 3, in: engine)
+    #expect(plans.map(\.plan.moves) == [[Move(id: 1, from: 0, to: 1, bytes: 20 * gib)]])
+    #expect(plans.map(\.gained) == [1])
+    #expect(planner.plansForMore(of: PlacementDemand(bytes: 0), count: 3, in: engine).isEmpty)
+  }
+
+  @Test("in random worlds each plan for more room gains what it says", arguments: 1...20)
+  func moreHolds(seed: UInt64) throws {
+    var random = SeededRandom(seed: seed)
+    let used = (0..<6).map { _ in (0..<5).map { _ in Int64.random(in: 2...20, using: &random) } }
+    var engine = try engine(100, used)
+    let before = engine.state.room(for: 30 * gib).slots
+    let plans = planner.plansForMore(of: PlacementDemand(bytes: 30 * gib), count: 4, in: engine)
+    for move in plans.flatMap(\.plan.moves) { try engine.move(move.id, to: move.to) }
+    #expect(engine.state.room(for: 30 * gib).slots == before + plans.reduce(0) { $0 + $1.gained })
+  }
+
   @Test("proactive moves give large holes back, within the budget")
   func improvements() throws {
     var policy = ExpectedLossPolicy()

@@ -9,7 +9,7 @@ public struct SimulationEvent: Sendable, Hashable {
     case delete
     /// One volume of a request wants to be larger; `volume` is its position in the demand.
     case grow(volume: Int, toBytes: Int64)
-    /// A node (by index) is gone with all its volumes.
+    /// A node (by index) is gone with all its volumes; those who had them get new ones elsewhere, as far as there is room.
     case nodeLost(Int)
     /// A node (by index) is back, empty where it had been lost.
     case nodeReturned(Int)

@@ -5,6 +5,8 @@ public struct SimulationOptions: Sendable, Hashable {
     case none
     /// At most this many moves for one failure.
     case moves(atMost: Int)
+    /// Everything may move for nothing, and nobody counts it: what is reachable with free moves.
+    case repack
   }
 
   /// Seeds the workload; and, apart from it, policies that draw lots.

@@ -3,6 +3,8 @@ public struct SimulationResult: Sendable, Hashable {
   /// The policy's name.
   public var policy: String
   public var seed: UInt64
+  /// So many requests came before the counters began.
+  public var warmupRequests = 0
   public var counts = Counts()
   /// The request size from which a request counts as large, in bytes.
   public var largeBytes: Int64 = 0
@@ -37,10 +39,19 @@ public struct SimulationResult: Sendable, Hashable {
     public var admittedBytes: Int64 = 0
     public var moves = 0
     public var movedBytes: Int64 = 0
-    /// Requests that went down with a lost node.
-    public var lostRequests = 0
-    /// Requests that a drain could not move, or that found no room in the cluster.
+    /// How long the owners of what moved stood still, in seconds, all together; see `RepairCost.downtimeSeconds`.
+    public var downtimeSeconds = 0.0
+    /// Requests that were moved off nodes that are drained, and their bytes; both are also counted as moves.
+    public var drained = 0
+    public var drainedBytes: Int64 = 0
+    /// Requests that a drain found no place for; they stay where they are.
     public var undrained = 0
+    /// Requests that went down with a lost node, and the bytes to be restored, from backups, for those that found
+    /// another place.
+    public var lostRequests = 0
+    public var restoredBytes: Int64 = 0
+    /// Requests that went down with a lost node and found no other place.
+    public var unrestored = 0
 
     public init() {}
 
@@ -93,20 +104,28 @@ public struct SimulationResult: Sendable, Hashable {
     }
   }
 
-  /// What is possible at best, measured over the same events.
+  /// What no policy can beat, whatever it knows and moves, over the same events; `nil` where it was not computed.
   public struct Bounds: Sendable, Hashable {
-    /// The least number of nodes by volume alone: the peak of the live bytes divided by a node's capacity.
+    /// The least number of such nodes on which nothing need be refused, by volume alone: the peak of the live bytes divided
+    /// by a node's capacity.
     public var nodesL1: Int?
-    /// Martello and Toth's L2 at the same peak; never below `nodesL1`.
+    /// The same by Martello and Toth's L2; never below `nodesL1`.
     public var nodesL2: Int?
-    /// Pending requests if everything could be repacked freely at each request that does not fit (best-fit decreasing).
+    /// The least number of refusals, Pending requests and failed expansions together, on the given nodes; see
+    /// `RefusalBound`.
+    public var refusalsL1: Int?
+    public var refusalsL2: Int?
+    /// Not a bound but a reference: Pending requests, and failed expansions, if everything is packed anew, for nothing,
+    /// whenever something does not fit (best-fit decreasing).
     public var pendingWithFreeMoves: Int?
+    public var failedExpansionsWithFreeMoves: Int?
 
     public init() {}
   }
 
-  /// The mean over the samples after the warm-up.
+  /// The mean over the samples after the warm-up; 0 without any.
   public func mean(_ value: (Sample) -> Double) -> Double {
-    samples.isEmpty ? 0 : samples.reduce(0) { $0 + value($1) } / Double(samples.count)
+    let counted = samples.filter { $0.requests > warmupRequests }
+    return counted.isEmpty ? 0 : counted.reduce(0) { $0 + value($1) } / Double(counted.count)
   }
 }

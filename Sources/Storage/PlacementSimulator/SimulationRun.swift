@@ -18,6 +18,7 @@ struct SimulationRun {
   init(policy: any PlacementPolicy, cluster: SimulatedCluster, options: SimulationOptions) {
     engine = PlacementEngine(nodes: cluster.nodes, classCount: cluster.deviceClasses.count, policy: policy)
     result = SimulationResult(policy: policy.name, seed: options.seed)
+    result.warmupRequests = options.warmupRequests
     self.options = options
     self.cluster = cluster
   }
@@ -76,16 +77,28 @@ struct SimulationRun {
 
   /// Makes room by moves, where that is allowed and possible; returns the node that then has it.
   private mutating func repair(_ need: RepairNeed) throws -> Int? {
-    guard case .moves(let limit) = options.repair, limit > 0 else { return nil }
-    guard let plan = planner.plan(for: need, maximumMoves: limit, in: &engine) else { return nil }
-    for move in plan.moves {
-      try engine.move(move.id, to: move.to)
-      if counts {
-        result.counts.moves += 1
-        result.counts.movedBytes += move.bytes
-      }
+    if case .repack = options.repair {
+      guard let packed = Repack(cluster: cluster).pack(engine, for: need) else { return nil }
+      engine = packed.engine
+      return packed.node
     }
+    guard movesAllowed > 0, let plan = planner.plan(for: need, maximumMoves: movesAllowed, in: &engine) else {
+      return nil
+    }
+    for move in plan.moves { try make(move) }
     return plan.node
+  }
+
+  private var movesAllowed: Int {
+    if case .moves(let limit) = options.repair { limit } else { 0 }
+  }
+
+  private mutating func make(_ move: Move) throws {
+    try engine.move(move.id, to: move.to)
+    guard counts else { return }
+    result.counts.moves += 1
+    result.counts.movedBytes += move.bytes
+    result.counts.downtimeSeconds += planner.cost.downtimeSeconds(move.bytes)
   }
 
   private mutating func delete(_ id: Int) {
@@ -109,7 +122,8 @@ struct SimulationRun {
     if counts { result.counts.expansions += 1 }
     var granted = try engine.grow(id, volume: volume, toBytes: bytes)
     if !granted, try repair(.grow(id: id, volume: volume, toBytes: bytes)) != nil {
-      granted = try engine.grow(id, volume: volume, toBytes: bytes)
+      // Where all was packed anew the volume stands there in its new size.
+      granted = try options.repair == .repack || engine.grow(id, volume: volume, toBytes: bytes)
     }
     if granted {
       usedBytes += bytes - request.bytes
@@ -122,13 +136,28 @@ struct SimulationRun {
     }
   }
 
+  /// The node's volumes are gone. Those who had them want them anew: they get a place where the planner finds one, and their
+  /// bytes have to be restored there.
   private mutating func lose(_ node: Int) throws {
     try check(node)
+    guard engine.state.isAvailable(node) || !engine.allocations(on: node).isEmpty else { return }
+    let lost = engine.allocations(on: node)
+    let plan = planner.drain(node, maximumMoves: movesAllowed, in: engine)
     engine.setAvailable(false, node: node)
-    for allocation in engine.allocations(on: node) {
-      try engine.release(allocation.id)
-      usedBytes -= allocation.demand.totalBytes
-      if counts { result.counts.lostRequests += 1 }
+    for move in plan.moves {
+      if move.from != node {
+        try make(move)
+      } else {
+        try engine.move(move.id, to: move.to)
+        guard counts else { continue }
+        result.counts.restoredBytes += move.bytes
+        result.counts.downtimeSeconds += planner.cost.downtimeSeconds(move.bytes)
+      }
+    }
+    for id in plan.stuck { usedBytes -= try engine.release(id).demand.totalBytes }
+    if counts {
+      result.counts.lostRequests += lost.count
+      result.counts.unrestored += plan.stuck.count
     }
   }
 
@@ -139,21 +168,16 @@ struct SimulationRun {
 
   private mutating func drain(_ node: Int) throws {
     try check(node)
+    let plan = planner.drain(node, maximumMoves: movesAllowed, in: engine)
     engine.setAvailable(false, node: node)
-    let largestFirst = engine.allocations(on: node).sorted {
-      ($1.demand.totalBytes, $0.id) < ($0.demand.totalBytes, $1.id)
-    }
-    for allocation in largestFirst {
-      if let target = engine.choose(allocation.demand) {
-        try engine.move(allocation.id, to: target)
-        if counts {
-          result.counts.moves += 1
-          result.counts.movedBytes += allocation.demand.totalBytes
-        }
-      } else if counts {
-        result.counts.undrained += 1
+    for move in plan.moves {
+      try make(move)
+      if counts, move.from == node {
+        result.counts.drained += 1
+        result.counts.drainedBytes += move.bytes
       }
     }
+    if counts { result.counts.undrained += plan.stuck.count }
   }
 
   private func check(_ node: Int) throws {

@@ -30,21 +30,34 @@ public struct SpareSearch: Sendable {
 
   /// Whether a run kept to the limits.
   public func passes(_ result: SimulationResult) -> Bool {
-    result.counts.pendingRate < pendingLimit
-      && (result.counts.expansions == 0 || result.counts.failedExpansionRate < failedExpansionLimit)
+    let counts = result.counts
+    return (counts.pending == 0 || counts.pendingRate < pendingLimit)
+      && (counts.failedExpansions == 0 || counts.failedExpansionRate < failedExpansionLimit)
+  }
+
+  /// The highest load at which runs keep to the limits; see `highest(guess:passes:)`.
+  /// - Parameter run: runs the case at a load; it may stop early once the limits are broken.
+  public func highestLoad(guess: Double? = nil, run: (Double) throws -> SimulationResult) rethrows -> Answer {
+    var passed: SimulationResult?
+    let load = try highest(guess: guess) { load in
+      let result = try run(load)
+      guard passes(result) else { return false }
+      passed = result
+      return true
+    }
+    return Answer(load: load, result: passed)
   }
 
   /// Walks the grid that plain bisection of `loads` would walk, but starts at a guess: neighbours (another seed, another
   /// policy) have nearly the same answer, and few runs are needed then. The outcome is the same wherever it starts,
   /// as long as a lower load is never worse.
-  /// - Parameter run: runs the case at a load; it may stop early once the limits are broken.
-  public func highestLoad(guess: Double? = nil, run: (Double) throws -> SimulationResult) rethrows -> Answer {
+  /// - Returns: the highest load that passed, the lower end of `loads` where none did.
+  public func highest(guess: Double? = nil, passes: (Double) throws -> Bool) rethrows -> Double {
     let steps = 1 << bisections
     func load(_ step: Int) -> Double {
       loads.lowerBound + (loads.upperBound - loads.lowerBound) * Double(step) / Double(steps)
     }
     var (good, bad) = (0, steps)
-    var passed: SimulationResult?
     var stride = 4
     var next =
       guess.map { Int((($0 - loads.lowerBound) / (loads.upperBound - loads.lowerBound) * Double(steps)).rounded()) }
@@ -52,9 +65,8 @@ public struct SpareSearch: Sendable {
     var (sawGood, sawBad) = (false, false)
     while bad - good > 1 {
       next = min(max(next, good + 1), bad - 1)
-      let result = try run(load(next))
-      if passes(result) {
-        (good, passed, sawGood) = (next, result, true)
+      if try passes(load(next)) {
+        (good, sawGood) = (next, true)
       } else {
         (bad, sawBad) = (next, true)
       }
@@ -65,6 +77,6 @@ public struct SpareSearch: Sendable {
         stride *= 2
       }
     }
-    return Answer(load: load(good), result: passed)
+    return load(good)
   }
 }

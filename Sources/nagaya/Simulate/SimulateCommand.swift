@@ -16,13 +16,15 @@ struct Simulate: AsyncParsableCommand {
                                  event is arrive, grow or delete; times are seconds or RFC 3339; sizes bytes or 10Gi
         FILE.json ...            snapshots of kubectl get pvc -A -o json; several of them make a history
 
-      Every policy meets the same requests, seed by seed. With --spare it is searched how much spare capacity (of a \
+      Every policy meets the same requests, seed by seed. Below them stand what free moves would reach (everything packed \
+      anew, for nothing, whenever something does not fit), and the bound that no policy can beat. With --spare it is searched how much spare capacity (of a \
       history: how many nodes) each policy needs; that takes several runs each.
 
       EXAMPLES
         nagaya simulate kubecon
         nagaya simulate kubecon --spare --seeds 10 --report report
-        nagaya simulate growth --load 0.8 --moves 1 --policies default,most-free,best-fit
+        nagaya simulate growth --moves 1 --spare --seeds 10 --report report
+        nagaya simulate growth --load 0.8 --policies default,most-free,best-fit
         nagaya simulate claims-*.json --nodes 20 --node-size 2Ti --spare
         nagaya simulate trace.csv --nodes 700 --node-size 3576Gi -o json
 
@@ -94,8 +96,9 @@ struct Simulate: AsyncParsableCommand {
   private func makeStudy() throws -> (Study, notes: [String]) {
     var study: Study
     var notes: [String] = []
-    if what.count == 1, let named = NamedCase(rawValue: what[0]) {
-      study = try named.study(load: load, requests: requests ?? 100_000, nodes: nodes)
+    if what.count == 1, let named = StandardStudy(rawValue: what[0]) {
+      study = named.study(
+        load: load ?? 0.8, requests: requests ?? 100_000, cluster: try nodes.cluster(deviceClasses: ["default"]))
     } else {
       switch try SimulationInput.open(what, reading.options) {
       case .workload(let file): study = try described(file)
@@ -142,6 +145,7 @@ struct Simulate: AsyncParsableCommand {
     Console.print()
     let table = StudyTable(result)
     Console.current.write(TableText.text([table.head] + table.rows))
+    if let words = StudyTable.boundWords(result) { Console.print("\n\(words)") }
     if let verdict = Verdict(result) { Console.print("\n\(verdict.text)") }
   }
 

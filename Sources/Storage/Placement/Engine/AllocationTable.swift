@@ -24,7 +24,6 @@ struct AllocationTable: Sendable {
   init(nodeCount: Int) { entriesOfNode = Array(repeating: [], count: nodeCount) }
 
   var count: Int { entryOfID.count }
-  var ids: some Collection<Int> { entryOfID.keys }
 
   mutating func addNode() { entriesOfNode.append([]) }
 

@@ -19,6 +19,9 @@ public struct PlacementEngine: Sendable {
   public private(set) var state: PlacementState
   public private(set) var policy: any PlacementPolicy
   private var table: AllocationTable
+  private var expiries = ExpiryQueue()
+  /// How many allocations are only reserved.
+  private var reservations = 0
 
   public init(nodes: [NodeDescription], classCount: Int? = nil, policy: any PlacementPolicy) {
     state = PlacementState(nodes: nodes, classCount: classCount)
@@ -75,7 +78,8 @@ public struct PlacementEngine: Sendable {
 
   /// A reservation became real.
   public mutating func confirm(_ id: Int) throws(PlacementError) {
-    guard table.contains(id) else { throw .notPlaced(id: id) }
+    guard let allocation = table[id] else { throw .notPlaced(id: id) }
+    if allocation.reservedUntil != nil { reservations -= 1 }
     table.setReservation(id, until: nil)
   }
 
@@ -83,17 +87,35 @@ public struct PlacementEngine: Sendable {
   @discardableResult
   public mutating func release(_ id: Int) throws(PlacementError) -> Allocation {
     guard let allocation = table.remove(id) else { throw .notPlaced(id: id) }
+    if allocation.reservedUntil != nil { reservations -= 1 }
     state.give(allocation.demand, on: allocation.node, steps: allocation.steps)
     policy.update(node: allocation.node, in: state)
     return allocation
   }
 
   /// Gives back all reservations whose time has come, and returns their ids in ascending order.
+  ///
+  /// Costs the logarithm of the number of reservations for each that has ended, and nothing where none has.
   @discardableResult
   public mutating func expire(at time: Double) -> [Int] {
-    let due = table.ids.filter { (table[$0]?.reservedUntil).map { $0 <= time } ?? false }.sorted()
-    for id in due { _ = try? release(id) }
-    return due
+    var due: [Int] = []
+    while let entry = expiries.pop(at: time) {
+      // Confirmed or released meanwhile, or reserved anew until later: then another entry stands for it.
+      guard table[entry.id]?.reservedUntil == entry.time, (try? release(entry.id)) != nil else { continue }
+      due.append(entry.id)
+    }
+    return due.sorted()
+  }
+
+  private mutating func note(_ allocation: Allocation) {
+    guard let time = allocation.reservedUntil else { return }
+    reservations += 1
+    expiries.push(ExpiryQueue.Entry(time: time, id: allocation.id))
+    // Stale entries are at most as many as real ones, and some: each sweep is paid for by the pushes before it.
+    if expiries.count > 2 * reservations + 64 {
+      let table = table
+      expiries.sweep { table[$0.id]?.reservedUntil == $0.time }
+    }
   }
 
   /// Makes a volume larger where it stands.
@@ -117,7 +139,13 @@ public struct PlacementEngine: Sendable {
   mutating func restore(_ allocation: Allocation) {
     state.take(allocation.demand, on: allocation.node, steps: allocation.steps)
     table.insert(allocation)
+    note(allocation)
     policy.update(node: allocation.node, in: state)
+  }
+
+  /// Takes room on a node that no move and no demand may take away.
+  mutating func hold(_ demand: PlacementDemand, id: Int, on node: Int) throws(PlacementError) {
+    try take(Allocation(id: id, demand: demand, node: node, steps: 0, reservedUntil: .infinity))
   }
 
   /// Tells the policy of something that happened.
@@ -185,6 +213,7 @@ public struct PlacementEngine: Sendable {
     }
     state.take(allocation.demand, on: allocation.node, steps: allocation.steps)
     table.insert(allocation)
+    note(allocation)
     policy.update(node: allocation.node, in: state)
   }
 

@@ -62,21 +62,13 @@ public struct ExpectedLossPolicy: PlacementPolicy {
   public mutating func choose(_ demand: PlacementDemand, in state: PlacementState) -> Int? {
     prepare(demand, in: state)
     let table = NormalOverflow.values
-    var best: Int?
-    var least = Double.infinity
-    for node in 0..<state.nodeCount where state.fits(demand, on: node) {
-      let cost = cost(of: demand, on: node, in: state, table)
-      if best == nil || cost < least { (best, least) = (node, cost) }
-    }
-    return best
+    return state.least(demand) { cost(of: demand, on: $0, in: state, table) }
   }
 
   public mutating func rank(_ demand: PlacementDemand, in state: PlacementState) -> [RankedPlacement] {
     prepare(demand, in: state)
     let table = NormalOverflow.values
-    return (0..<state.nodeCount).filter { state.fits(demand, on: $0) }
-      .map { RankedPlacement(node: $0, cost: cost(of: demand, on: $0, in: state, table)) }
-      .sorted { ($0.cost, $0.node) < ($1.cost, $1.node) }
+    return state.ranking(of: demand) { cost(of: demand, on: $0, in: state, table) }
   }
 
   private mutating func prepare(_ demand: PlacementDemand, in state: PlacementState) {

@@ -39,12 +39,10 @@ public struct FragmentationGradientPolicy: PlacementPolicy {
   }
 
   public mutating func rank(_ demand: PlacementDemand, in state: PlacementState) -> [RankedPlacement] {
-    let fitting = (0..<state.nodeCount).filter { state.fits(demand, on: $0) }
-    return fitting.map { node in
-      // The fuller node first among equal gradients: a byte of difference is far below any real gradient.
-      let tie = Double(state.scarcestFree(demand, on: node)) * 1e-9
-      return RankedPlacement(node: node, cost: gradient(demand, on: node, in: state) + tie)
-    }.sorted { ($0.cost, $0.node) < ($1.cost, $1.node) }
+    // The fuller node first among equal gradients: a byte of difference is far below any real gradient.
+    state.ranking(of: demand) { node in
+      gradient(demand, on: node, in: state) + Double(state.scarcestFree(demand, on: node)) * 1e-9
+    }
   }
 
   private func gradient(_ demand: PlacementDemand, on node: Int, in state: PlacementState) -> Double {

@@ -37,17 +37,13 @@ public struct KEP4049Policy: PlacementPolicy {
   }
 
   public mutating func choose(_ demand: PlacementDemand, in state: PlacementState) -> Int? {
-    var lots = TieBreaker()
-    for node in 0..<state.nodeCount where state.fits(demand, on: node) {
-      lots.offer(node, cost: -Double(score(demand, on: node, in: state)), &random)
-    }
-    return lots.best
+    var lots = random
+    defer { random = lots }
+    return state.leastByLot(demand, &lots) { -Double(score(demand, on: $0, in: state)) }
   }
 
   public mutating func rank(_ demand: PlacementDemand, in state: PlacementState) -> [RankedPlacement] {
-    let fitting = (0..<state.nodeCount).filter { state.fits(demand, on: $0) }
-    return fitting.map { RankedPlacement(node: $0, cost: -Double(score(demand, on: $0, in: state))) }
-      .sorted { ($0.cost, $0.node) < ($1.cost, $1.node) }
+    state.ranking(of: demand) { -Double(score(demand, on: $0, in: state)) }
   }
 
   /// The node's score in `0...100`: the rounded mean over the demand's classes, all of the same weight.

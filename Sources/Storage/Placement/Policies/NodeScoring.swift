@@ -6,25 +6,44 @@ public protocol NodeScoring: PlacementPolicy {
 
 extension NodeScoring {
   public mutating func choose(_ demand: PlacementDemand, in state: PlacementState) -> Int? {
+    state.least(demand) { cost(of: demand, on: $0, in: state) }
+  }
+
+  public mutating func rank(_ demand: PlacementDemand, in state: PlacementState) -> [RankedPlacement] {
+    state.ranking(of: demand) { cost(of: demand, on: $0, in: state) }
+  }
+}
+
+extension PlacementState {
+  /// The fitting node of least cost; ties go to the smaller index.
+  @inline(__always)
+  func least(_ demand: PlacementDemand, cost: (Int) -> Double) -> Int? {
     var best: Int?
     var least = Double.infinity
-    for node in 0..<state.nodeCount where state.fits(demand, on: node) {
-      let cost = cost(of: demand, on: node, in: state)
+    for node in 0..<nodeCount where fits(demand, on: node) {
+      let cost = cost(node)
       if best == nil || cost < least { (best, least) = (node, cost) }
     }
     return best
   }
 
-  public mutating func rank(_ demand: PlacementDemand, in state: PlacementState) -> [RankedPlacement] {
+  /// The fitting node of least cost; equals draw lots.
+  @inline(__always)
+  func leastByLot(_ demand: PlacementDemand, _ random: inout SeededRandom, cost: (Int) -> Double) -> Int? {
+    var lots = TieBreaker()
+    for node in 0..<nodeCount where fits(demand, on: node) { lots.offer(node, cost: cost(node), &random) }
+    return lots.best
+  }
+
+  /// All fitting nodes by their cost, and among equals by index.
+  func ranking(of demand: PlacementDemand, cost: (Int) -> Double) -> [RankedPlacement] {
     var ranking: [RankedPlacement] = []
-    for node in 0..<state.nodeCount where state.fits(demand, on: node) {
-      ranking.append(RankedPlacement(node: node, cost: cost(of: demand, on: node, in: state)))
+    for node in 0..<nodeCount where fits(demand, on: node) {
+      ranking.append(RankedPlacement(node: node, cost: cost(node)))
     }
     return ranking.sorted { ($0.cost, $0.node) < ($1.cost, $1.node) }
   }
-}
 
-extension PlacementState {
   /// The least that any pool touched by the demand has left before the demand is placed, in bytes.
   func scarcestFree(_ demand: PlacementDemand, on node: Int) -> Int64 {
     var least = Int64.max

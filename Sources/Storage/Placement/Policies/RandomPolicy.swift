@@ -6,15 +6,11 @@ public struct RandomPolicy: PlacementPolicy {
   public init(seed: UInt64) { random = SeededRandom(seed: seed) }
 
   public mutating func choose(_ demand: PlacementDemand, in state: PlacementState) -> Int? {
-    var lots = TieBreaker()
-    for node in 0..<state.nodeCount where state.fits(demand, on: node) { lots.offer(node, cost: 0, &random) }
-    return lots.best
+    state.leastByLot(demand, &random) { _ in 0 }
   }
 
   public mutating func rank(_ demand: PlacementDemand, in state: PlacementState) -> [RankedPlacement] {
-    let fitting = (0..<state.nodeCount).filter { state.fits(demand, on: $0) }
-    return fitting.map { RankedPlacement(node: $0, cost: random.unit()) }
-      .sorted { ($0.cost, $0.node) < ($1.cost, $1.node) }
+    state.ranking(of: demand) { _ in random.unit() }
   }
 }
 

@@ -15,6 +15,14 @@ public enum StandardPolicy: String, Sendable, CaseIterable {
   case expectedLoss = "expected-loss"
   case random = "random"
 
+  /// Whether the choice among equals, or all of it, is by lot: then seeds differ also on one and the same history.
+  public var drawsLots: Bool {
+    switch self {
+    case .random, .topoLVM, .kep4049, .kep4049LeastFree: true
+    default: false
+    }
+  }
+
   /// A fresh policy that has learned nothing yet.
   /// - Parameters:
   ///   - classCount: how many device classes the cluster has.

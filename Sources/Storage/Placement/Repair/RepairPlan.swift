@@ -46,10 +46,19 @@ public struct RepairCost: Sendable, Hashable {
   /// Per move, whatever its size: the switch-over, in which the demand's pod restarts.
   public var perMove: Double
 
+  /// How fast volumes are copied, in bytes a second; the default is a network of 10 Gbit/s, well used.
+  public var copyBytesPerSecond = 1e9
+  /// How long the pod takes to stop and to start again beside the copy, in seconds.
+  public var restartSeconds = 10.0
+
   public init(perByte: Double = 1, perMove: Double = Double(1 << 30)) {
     self.perByte = perByte
     self.perMove = perMove
   }
+
+  /// How long the owner of so many bytes stands still while they move, in seconds: it stops, all is copied, it starts. A copy
+  /// that runs while the pod works on makes it less.
+  public func downtimeSeconds(_ bytes: Int64) -> Double { restartSeconds + Double(bytes) / copyBytesPerSecond }
 
   public func of(_ bytes: Int64) -> Double { perMove + perByte * Double(bytes) }
 }

@@ -6,6 +6,11 @@ public struct DrainPlan: Sendable, Hashable {
   public var stuck: [Int]
 
   public var movedBytes: Int64 { moves.reduce(0) { $0 + $1.bytes } }
+
+  /// How long the owners stand still, in seconds, all together.
+  public func downtimeSeconds(_ cost: RepairCost = RepairCost()) -> Double {
+    moves.reduce(0) { $0 + cost.downtimeSeconds($1.bytes) }
+  }
 }
 
 extension RepairPlanner {

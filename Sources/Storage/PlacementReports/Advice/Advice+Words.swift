@@ -36,9 +36,12 @@ extension Advice {
 
   /// Rows by move, best first.
   public var moveTable: [[String]] {
-    [["VOLUME", "SIZE", "FROM", "TO", "MORE FIT"]]
+    [["VOLUME", "SIZE", "FROM", "TO", "MORE FIT", "DOWNTIME"]]
       + moves.map {
-        [$0.volume ?? "a volume", Bytes.text($0.bytes), $0.from, $0.to, "\($0.slotsGained)"]
+        [
+          $0.volume ?? "a volume", Bytes.text($0.bytes), $0.from, $0.to, "\($0.slotsGained)",
+          Span.text($0.downtimeSeconds),
+        ]
       }
   }
 
@@ -66,7 +69,7 @@ extension Advice {
         moves.map { move in
           var entry: JSONValue = [
             "bytes": .integer(move.bytes), "from": .string(move.from), "to": .string(move.to),
-            "slotsGained": .integer(Int64(move.slotsGained)),
+            "slotsGained": .integer(Int64(move.slotsGained)), "downtimeSeconds": .number(move.downtimeSeconds),
           ]
           entry.set("volume", ifPresent: move.volume.map { .string($0) })
           return entry

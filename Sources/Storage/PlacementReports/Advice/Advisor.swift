@@ -67,8 +67,8 @@ public struct Advisor: Sendable {
     let risks = SizeRisk.all(
       counts, seconds: summary.seconds, leadTime: leadTime, asked: sizes, state: state)
     let pressing = pressing(risks)
-    let moves = try pressing.map {
-      try HelpfulMoves(bytes: $0.bytes, deviceClass: $0.deviceClass).find(moveCount, in: today)
+    let moves = pressing.map {
+      HelpfulMoves(bytes: $0.bytes, deviceClass: $0.deviceClass).find(moveCount, in: today)
     }
     let used = (0..<state.poolCount).reduce(Int64(0)) {
       $0 + state.capacityBytes(ofPool: $1) - state.freeBytes(ofPool: $1)

@@ -7,82 +7,37 @@ public struct HelpfulMove: Sendable, Hashable {
   public var from: String
   public var to: String
   public var bytes: Int64
-  /// How many more volumes of the size asked about fit afterwards.
+  /// How many more volumes of the size asked about fit afterwards; 0 for a move that only makes room for the next one.
   public var slotsGained: Int
+  /// How long its owner stands still, in seconds.
+  public var downtimeSeconds: Double
 }
 
-/// Finds single moves that make room for volumes of a size.
+/// Finds moves that make room for volumes of a size, by the repair planner.
 struct HelpfulMoves {
   let bytes: Int64
   let deviceClass: Int
+  var planner = RepairPlanner()
 
-  /// Nodes looked at for each move: those that lack least.
-  private static let nodesLookedAt = 400
+  /// At most so many moves in a row that only together make room.
+  private static let longest = 3
 
-  /// The moves that gain most for the bytes they copy, each as if the ones before it were done.
-  func find(_ count: Int, in today: ClusterToday) throws -> [HelpfulMove] {
-    guard bytes > 0 else { return [] }
-    var engine = today.engine
-    var moves: [HelpfulMove] = []
-    while moves.count < count, let best = best(in: engine) {
-      moves.append(
+  /// The moves of the cheapest plans, each as if the ones before it were done: single moves; chains where no single one helps.
+  func find(_ count: Int, in today: ClusterToday) -> [HelpfulMove] {
+    guard count > 0 else { return [] }
+    let demand = PlacementDemand(bytes: bytes, deviceClass: deviceClass)
+    var plans = planner.plansForMore(of: demand, count: count, in: today.engine)
+    if plans.isEmpty {
+      plans = planner.plansForMore(of: demand, count: 1, maximumMoves: Self.longest, in: today.engine)
+    }
+    return plans.flatMap { plan, gained in
+      plan.moves.enumerated().map { index, move in
         HelpfulMove(
-          volume: today.names[best.id], from: engine.state.names[best.from], to: engine.state.names[best.to],
-          bytes: best.bytes, slotsGained: best.gain))
-      try engine.move(best.id, to: best.to)
-    }
-    return moves
-  }
-
-  private struct Candidate {
-    var id: Int
-    var from: Int
-    var to: Int
-    var bytes: Int64
-    var gain: Int
-  }
-
-  private func best(in engine: PlacementEngine) -> Candidate? {
-    let state = engine.state
-    let free = (0..<state.nodeCount).map { node in
-      state.isAvailable(node) ? state.pool(of: node, deviceClass: deviceClass).map { state.freeBytes(ofPool: $0) } : nil
-    }
-    let byDeficit = free.indices.filter { node in
-      guard let pool = state.pool(of: node, deviceClass: deviceClass) else { return false }
-      return free[node] != nil && state.capacityBytes(ofPool: pool) >= bytes
-    }.sorted { deficit(free[$0]) < deficit(free[$1]) }
-    var best: Candidate?
-    for node in byDeficit.prefix(Self.nodesLookedAt) {
-      guard let room = free[node] else { continue }
-      let volumes = engine.allocations(on: node).filter { allocation in
-        allocation.reservedUntil == nil && allocation.demand.volumes.allSatisfy { $0.deviceClass == deviceClass }
-          && allocation.demand.totalBytes >= bytes - room % bytes
+          volume: today.names[move.id], from: today.engine.state.names[move.from],
+          to: today.engine.state.names[move.to], bytes: move.bytes,
+          slotsGained: index == plan.moves.count - 1 ? gained : 0,
+          downtimeSeconds: planner.cost.downtimeSeconds(move.bytes))
       }
-      guard let volume = volumes.min(by: { $0.demand.totalBytes < $1.demand.totalBytes }) else { continue }
-      let size = volume.demand.totalBytes
-      guard let (target, loss) = target(for: volume.demand, from: node, free, state) else { continue }
-      let gain = Int((room + size) / bytes - room / bytes) - loss
-      guard gain > 0 else { continue }
-      let isBetter = best.map { Double(gain) / Double(size) > Double($0.gain) / Double($0.bytes) } ?? true
-      if isBetter { best = Candidate(id: volume.id, from: node, to: target, bytes: size, gain: gain) }
     }
-    return best
-  }
-
-  /// What the node lacks for one more slot.
-  private func deficit(_ free: Int64?) -> Int64 { free.map { bytes - $0 % bytes } ?? .max }
-
-  /// Where a demand costs the fewest slots; among equals where it fits most tightly.
-  private func target(
-    for demand: PlacementDemand, from node: Int, _ free: [Int64?], _ state: PlacementState
-  ) -> (node: Int, loss: Int)? {
-    var best: (node: Int, loss: Int, left: Int64)?
-    for other in free.indices where other != node {
-      guard let room = free[other], state.fits(demand, on: other) else { continue }
-      let left = room - demand.totalBytes
-      let loss = Int(room / bytes - left / bytes)
-      if best.map({ (loss, left) < ($0.loss, $0.left) }) ?? true { best = (other, loss, left) }
-    }
-    return best.map { ($0.node, $0.loss) }
   }
 }

@@ -21,6 +21,7 @@ public struct HTMLPage: Sendable {
     if let verdict = Verdict(result) {
       body += "<p class=\"verdict\(verdict.defaultIsBeaten ? " beaten" : "")\">\(Self.escaped(verdict.text))</p>\n"
     }
+    for line in Verdict.beaten(result) { body += "<p class=\"note\">\(Self.escaped(line)).</p>\n" }
     body += "</header>\n\(table)\n<p class=\"note\">\(Self.escaped(explanation))</p>\n"
     for note in notes { body += "<p class=\"note\">⚠ \(Self.escaped(note))</p>\n" }
     for image in StudyCharts.images(result) { body += "<figure>\(image.inline)</figure>\n" }
@@ -43,8 +44,8 @@ public struct HTMLPage: Sendable {
     var html = "<div class=\"scroll\"><table><thead><tr>"
     html += table.head.map { "<th>\(Self.escaped(Self.sentence($0)))</th>" }.joined() + "</tr></thead>\n<tbody>\n"
     for row in table.rows {
-      let isDefault = row.first == "default"
-      html += "<tr\(isDefault ? " class=\"default\"" : "")>"
+      let kind = ["default": "default", "free moves": "reference", "bound": "reference"][row.first ?? ""]
+      html += "<tr\(kind.map { " class=\"\($0)\"" } ?? "")>"
       html += row.map { "<td>\(Self.escaped($0))</td>" }.joined() + "</tr>\n"
     }
     return html + "</tbody></table></div>"
@@ -76,6 +77,19 @@ public struct HTMLPage: Sendable {
       "Pending: requests that fitted on no node when they came. Stranded: free space that is too broken up to hold a volume of "
       + "\(large), the 99th percentile of the requests, as a share of the capacity. Slots: how many volumes of \(large) could "
       + "still be placed, on average."
+    if result.freeMoves != nil {
+      text +=
+        " Free moves: best fit, and whatever does not fit has everything packed anew for nothing; a reference that can be "
+        + "reached, and beaten."
+    }
+    if let words = StudyTable.boundWords(result) {
+      text += " Bound: what no policy can beat, one that knows the future and moves for nothing included. \(words)"
+    }
+    if result.hasMoves {
+      text +=
+        " Moved: bytes copied per byte admitted. Downtime: how long the owners of what moved stood still, at 1 GB a second and "
+        + "10 s to restart."
+    }
     if result.study.seeds.count > 1 { text += " ± is the half width of the 95 % interval over the seeds." }
     return text
   }
@@ -98,6 +112,7 @@ public struct HTMLPage: Sendable {
     th{color:var(--muted);font-weight:600;font-size:12px}
     th:first-child,td:first-child{text-align:left}
     tr:last-child td{border-bottom:0}
+    tr.reference td{color:var(--muted);font-style:italic}
     tr.default td{font-weight:600;color:var(--accent)}
     figure{margin:20px 0;background:var(--card);border-radius:8px;border:1px solid var(--line);padding:4px}
     figure svg{width:100%;height:auto;display:block}

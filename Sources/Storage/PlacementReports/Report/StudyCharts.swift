@@ -33,7 +33,7 @@ public enum StudyCharts {
     } else {
       title = "Requests that stay Pending"
     }
-    let bars = result.outcomes.map { outcome in
+    let bars = (result.outcomes + (result.freeMoves.map { [$0] } ?? [])).map { outcome in
       let values = criterion.values(outcome)
       let estimate = values.contains { $0 == nil } ? nil : Estimate(values.compactMap { $0 })
       let interval: ClosedRange<Double>? = estimate.flatMap { estimate in
@@ -42,12 +42,15 @@ public enum StudyCharts {
         return max(0, estimate.interval.lowerBound)...max(0, min(most, estimate.interval.upperBound))
       }
       return BarChart.Bar(
-        outcome.policy.rawValue, value: estimate?.mean, interval: interval,
-        isEmphasised: outcome.policy == .standard, note: estimate == nil ? "more than 80 %" : "")
+        outcome.label, value: estimate?.mean, interval: interval, isEmphasised: outcome.policy == .standard,
+        note: estimate == nil ? "more than 80 %" : "")
     }
     var references: [BarChart.Reference] = []
-    if result.hasNodes, let bound = result.bounds.nodesL2 ?? result.bounds.nodesL1 {
-      references.append(.init(Double(bound), label: "no policy can need less than \(bound)"))
+    if result.hasSpares, let bound = result.bounds.spare {
+      references.append(.init(bound.mean, label: "bound: no policy can need less than \(Percent.text(bound.mean))"))
+    }
+    if result.hasNodes, let bound = result.bounds.nodes {
+      references.append(.init(Double(bound), label: "bound: no policy can need less than \(bound)"))
     }
     let seeds = result.study.seeds.count
     let more = seeds > 1 ? "Mean and 95 % interval of \(seeds) seeds; less is better." : "One seed; less is better."
@@ -61,18 +64,42 @@ public enum StudyCharts {
   }
 
   static func pending(_ result: StudyResult) -> SVGImage? {
+    let end = result.outcomes.flatMap(\.runs).compactMap { $0.samples.last?.time }.max() ?? 0
     let series = result.outcomes.compactMap { outcome -> LineChart.Series? in
-      guard let run = outcome.runs.first else { return nil }
+      let points = meanPending(outcome, until: end)
+      guard !points.isEmpty else { return nil }
       return LineChart.Series(
-        outcome.policy.rawValue, run.samples.map { .init($0.time, Double($0.pending)) },
-        isEmphasised: outcome.policy == .standard, isStepped: true)
+        outcome.label, points, isEmphasised: outcome.policy == .standard, isStepped: outcome.runs.count == 1)
     }
-    guard series.contains(where: { $0.points.count > 1 }) else { return nil }
+    guard end > 0, series.contains(where: { $0.points.count > 1 }) else { return nil }
+    let seeds = result.study.seeds.count
     return LineChart(
       name: "\(result.study.name)-pending", title: "Requests left Pending so far",
-      subtitle: summary(result, "The same requests for every policy."),
-      x: time(result), y: Axis("requests, summed up", .count), series: series
+      subtitle: seeds > 1
+        ? "\(result.study.setting(withLoad: true)). Mean of \(seeds) seeds; the same requests for every policy."
+        : summary(result, "The same requests for every policy."),
+      x: Axis("time since the start", .seconds, range: 0...end), y: Axis("requests, summed up", .count), series: series
     ).image()
+  }
+
+  /// Pending requests so far over time, the mean over the seeds.
+  private static func meanPending(_ outcome: StudyResult.Outcome, until end: Double) -> [LineChart.Point] {
+    let runs = outcome.runs.map(\.samples).filter { !$0.isEmpty }
+    guard runs.count > 1 else { return (runs.first ?? []).map { .init($0.time, Double($0.pending)) } }
+    let steps = 150
+    var sums = [Double](repeating: 0, count: steps + 1)
+    for samples in runs {
+      var next = 0
+      var pending = 0
+      for step in 0...steps {
+        while next < samples.count, samples[next].time <= end * Double(step) / Double(steps) {
+          pending = samples[next].pending
+          next += 1
+        }
+        sums[step] += Double(pending)
+      }
+    }
+    return sums.enumerated().map { .init(end * Double($0) / Double(steps), $1 / Double(runs.count)) }
   }
 
   /// Beside the default, the policies that show the two ends of the trade-off; a line for every one would hide it.
@@ -83,7 +110,7 @@ public enum StudyCharts {
     let series = shown.compactMap { outcome -> LineChart.Series? in
       guard let run = outcome.runs.first else { return nil }
       return LineChart.Series(
-        outcome.policy.rawValue, run.samples.map { .init($0.time, Double($0.slots)) },
+        outcome.label, run.samples.map { .init($0.time, Double($0.slots)) },
         isEmphasised: outcome.policy == .standard, isStepped: true)
     }
     guard series.contains(where: { $0.points.count > 1 }) else { return nil }
@@ -103,8 +130,8 @@ public enum StudyCharts {
     guard !panels.isEmpty else { return nil }
     return HistogramPanels(
       name: "\(result.study.name)-free-space", title: "Free space per node, on average over time",
-      subtitle: summary(
-        result, "Right of the dashed line a node still holds a volume of \(Bytes.text(result.largeBytes))."),
+      subtitle: "\(result.study.summary). Right of the dashed line a node still holds a volume of "
+        + "\(Bytes.text(result.largeBytes)).",
       x: Axis("free space of a node", .bytes, range: 0...Double(capacity)), y: Axis("nodes", .count), panels: panels,
       reference: .init(Double(result.largeBytes), label: Bytes.text(result.largeBytes))
     ).image()
@@ -113,22 +140,25 @@ public enum StudyCharts {
   private static func panel(
     _ outcome: StudyResult.Outcome, _ study: Study, _ capacity: Int64
   ) -> HistogramPanels.Panel? {
-    guard let run = outcome.runs.first, let last = run.samples.last else { return nil }
-    let settled = run.samples.filter {
-      !$0.nodeUse.isEmpty && Double($0.requests) >= study.warmup * Double(last.requests)
-    }
-    guard !settled.isEmpty else { return nil }
     let bins = 20
     var counts = [Double](repeating: 0, count: bins)
-    for sample in settled {
-      for (node, use) in zip(run.nodesAtEnd, sample.nodeUse) {
-        let share = Double(1 - use) * Double(node.capacityBytes) / Double(capacity)
-        counts[max(0, min(bins - 1, Int(share * Double(bins))))] += 1 / Double(settled.count)
+    var (settled, slots) = (0, 0)
+    for run in outcome.runs {
+      guard let last = run.samples.last else { continue }
+      for sample in run.samples
+      where !sample.nodeUse.isEmpty && Double(sample.requests) >= study.warmup * Double(last.requests) {
+        settled += 1
+        slots += sample.slots
+        for (node, use) in zip(run.nodesAtEnd, sample.nodeUse) {
+          let share = Double(1 - use) * Double(node.capacityBytes) / Double(capacity)
+          counts[max(0, min(bins - 1, Int(share * Double(bins))))] += 1
+        }
       }
     }
-    let slots = settled.reduce(0.0) { $0 + Double($1.slots) } / Double(settled.count)
+    guard settled > 0 else { return nil }
+    counts = counts.map { $0 / Double(settled) }
     return HistogramPanels.Panel(
-      outcome.policy.rawValue, note: "\(Rounded.text(slots)) large fit", counts: counts,
+      outcome.label, note: "\(Rounded.text(Double(slots) / Double(settled))) large fit", counts: counts,
       isEmphasised: outcome.policy == .standard)
   }
 
@@ -142,7 +172,7 @@ public enum StudyCharts {
       let means = last.nodeUse.indices.map { node in samples.reduce(0.0) { $0 + Double($1.nodeUse[node]) } }
       let order = last.nodeUse.indices.sorted { (means[$1], $0) < (means[$0], $1) }
       return HeatMap.Panel(
-        outcome.policy.rawValue, rows: order.map { node in samples.map { Double($0.nodeUse[node]) } },
+        outcome.label, rows: order.map { node in samples.map { Double($0.nodeUse[node]) } },
         isEmphasised: outcome.policy == .standard)
     }
     guard !panels.isEmpty, end > 0 else { return nil }

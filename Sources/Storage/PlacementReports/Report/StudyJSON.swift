@@ -16,22 +16,43 @@ extension StudyResult {
       object["verdict"] = .string(verdict.text)
       object["defaultIsBeaten"] = .bool(verdict.defaultIsBeaten)
     }
-    var bounds: JSONValue = .object([:])
-    bounds.set("nodesL1", ifPresent: self.bounds.nodesL1.map { .integer(Int64($0)) })
-    bounds.set("nodesL2", ifPresent: self.bounds.nodesL2.map { .integer(Int64($0)) })
-    bounds.set("pendingWithFreeMoves", ifPresent: self.bounds.pendingWithFreeMoves.map { .integer(Int64($0)) })
-    object["bounds"] = bounds
+    object.set("withFreeMoves", ifPresent: freeMoves.map(Self.json))
+    object["bounds"] = boundsJSON
+    return object
+  }
+
+  /// What no policy can beat.
+  private var boundsJSON: JSONValue {
+    var object: JSONValue = .object([:])
+    object.set("nodesWithoutRefusalL1", ifPresent: bounds.nodesL1.map { .integer(Int64($0)) })
+    object.set("nodesWithoutRefusalL2", ifPresent: bounds.nodesL2.map { .integer(Int64($0)) })
+    object.set("nodesNeeded", ifPresent: bounds.nodes.map { .integer(Int64($0)) })
+    object.set("spareNeeded", ifPresent: bounds.spare.map(Self.json))
+    object.set("refusalRate", ifPresent: bounds.refusals(self).map(Self.json))
+    return object
+  }
+
+  private static func json(_ bounds: SimulationResult.Bounds) -> JSONValue {
+    var object: JSONValue = .object([:])
+    let fields: [(String, Int?)] = [
+      ("nodesL1", bounds.nodesL1), ("nodesL2", bounds.nodesL2), ("refusalsL1", bounds.refusalsL1),
+      ("refusalsL2", bounds.refusalsL2), ("pendingWithFreeMoves", bounds.pendingWithFreeMoves),
+      ("failedExpansionsWithFreeMoves", bounds.failedExpansionsWithFreeMoves),
+    ]
+    for (name, value) in fields { object.set(name, ifPresent: value.map { .integer(Int64($0)) }) }
     return object
   }
 
   private static func json(_ outcome: Outcome) -> JSONValue {
-    var object: JSONValue = ["policy": .string(outcome.policy.rawValue)]
+    var object: JSONValue = ["policy": .string(outcome.label)]
     object.set("spareNeeded", ifPresent: outcome.spare.map(json))
     object.set("nodesNeeded", ifPresent: outcome.nodesNeeded.map(json))
     object.set("pendingRate", ifPresent: outcome.estimate(\.counts.pendingRate).map(json))
     object.set("largePendingRate", ifPresent: outcome.estimate(StudyTable.largeRate).map(json))
     object.set("failedExpansionRate", ifPresent: outcome.estimate(\.counts.failedExpansionRate).map(json))
     object.set("movedRate", ifPresent: outcome.estimate(\.counts.movedRate).map(json))
+    object.set("movedRateAtTheLimit", ifPresent: outcome.limitEstimate(\.counts.movedRate).map(json))
+    object.set("downtimeSecondsPer1000Requests", ifPresent: outcome.estimate(StudyTable.downtimePerThousand).map(json))
     object.set("stranded", ifPresent: outcome.estimate { $0.mean(\.stranded) }.map(json))
     object.set("slots", ifPresent: outcome.estimate { $0.mean { Double($0.slots) } }.map(json))
     object["runs"] = .array(
@@ -44,7 +65,11 @@ extension StudyResult {
           "expansions": .integer(Int64(run.counts.expansions)),
           "failedExpansions": .integer(Int64(run.counts.failedExpansions)),
           "admittedBytes": .integer(run.counts.admittedBytes), "moves": .integer(Int64(run.counts.moves)),
-          "movedBytes": .integer(run.counts.movedBytes), "lostRequests": .integer(Int64(run.counts.lostRequests)),
+          "movedBytes": .integer(run.counts.movedBytes), "downtimeSeconds": .number(run.counts.downtimeSeconds),
+          "drained": .integer(Int64(run.counts.drained)), "drainedBytes": .integer(run.counts.drainedBytes),
+          "undrained": .integer(Int64(run.counts.undrained)), "lostRequests": .integer(Int64(run.counts.lostRequests)),
+          "restoredBytes": .integer(run.counts.restoredBytes), "unrestored": .integer(Int64(run.counts.unrestored)),
+          "bounds": json(run.bounds),
         ]
         if index < outcome.spares.count { entry["spareNeeded"] = outcome.spares[index].map { .number($0) } ?? .null }
         if index < outcome.nodes.count {

@@ -1,88 +1,96 @@
 import Foundation
 import Placement
 import PlacementSimulator
+import Synchronization
 
 /// Runs a study on all cores; the outcome does not depend on how many there are.
 public struct StudyRunner: Sendable {
-  /// How far it is: units done, of so many.
+  /// How far it is: runs of one seed done, of so many.
   public struct Progress: Sendable, Hashable {
     public var done: Int
     public var total: Int
     public var words: String
   }
 
-  /// Units at a time.
+  /// Makes a fresh policy for a number of device classes and a seed.
+  public typealias Making = @Sendable (StandardPolicy, Int, UInt64) -> any PlacementPolicy
+
+  /// Policies at a time.
   public var width: Int
+  private let making: Making
   private let report: @Sendable (Progress) -> Void
 
   public init(
     width: Int = ProcessInfo.processInfo.activeProcessorCount,
-    progress: @escaping @Sendable (Progress) -> Void = { _ in }
+    progress: @escaping @Sendable (Progress) -> Void = { _ in },
+    making: @escaping Making = { $0.make(classCount: $1, seed: $2) }
   ) {
     self.width = max(1, width)
+    self.making = making
     report = progress
   }
 
-  private struct Unit: Sendable {
-    var policy: Int
-    var seed: Int
+  private enum Unit: Sendable {
+    case policy(Int)
+    case freeMoves
+    case bounds
   }
 
-  private struct Answer: Sendable {
-    var unit: Unit
-    var run: SimulationResult
-    var spare: Double??
-    var nodes: Int??
+  private enum Answer: Sendable {
+    case policy(Int, StudyResult.Outcome)
+    case freeMoves(StudyResult.Outcome)
+    case bounds(StudyResult.Bounds)
   }
 
+  /// - Parameter variant: a study of the same events, which differs in the moves that policies may make: what is the same
+  ///   whatever policies do is taken from it.
   /// - Throws: what the workload or the simulator throws; `CancellationError`.
-  public func run(_ study: Study) async throws -> StudyResult {
-    let units = study.policies.indices.flatMap { policy in
-      study.seeds.indices.map { Unit(policy: policy, seed: $0) }
-    }
-    let largeBytes = try largeBytes(study)
-    report(Progress(done: 0, total: units.count, words: ""))
-    let answers = try await withThrowingTaskGroup(of: Answer.self) { group in
+  public func run(_ study: Study, like variant: StudyResult? = nil) async throws -> StudyResult {
+    // What takes longest is not the last to begin.
+    let units = (variant == nil ? [Unit.bounds, .freeMoves] : []) + study.policies.indices.map(Unit.policy)
+    let steps = Steps(total: units.count * study.seeds.count, report)
+    let solver = StudySolver(study: study, making: making, largeBytes: try largeBytes(study), steps: steps)
+    var result = StudyResult(study: study, outcomes: [])
+    if let variant { (result.bounds, result.freeMoves) = (variant.bounds, variant.freeMoves) }
+    var outcomes: [Int: StudyResult.Outcome] = [:]
+    try await withThrowingTaskGroup(of: Answer.self) { group in
       var waiting = units[...]
-      for unit in waiting.prefix(width) { group.addTask { try solve(unit, study, largeBytes) } }
-      waiting = waiting.dropFirst(width)
-      var answers: [Answer] = []
-      while let answer = try await group.next() {
-        answers.append(answer)
-        report(Progress(done: answers.count, total: units.count, words: study.policies[answer.unit.policy].rawValue))
-        if let unit = waiting.popFirst() { group.addTask { try solve(unit, study, largeBytes) } }
+      func start() {
+        guard let unit = waiting.popFirst() else { return }
+        group.addTask {
+          switch unit {
+          case .policy(let index): .policy(index, try solver.outcome(study.policies[index]))
+          case .freeMoves: .freeMoves(try solver.freeMoves())
+          case .bounds: .bounds(try solver.bounds())
+          }
+        }
       }
-      return answers
+      for _ in 0..<width { start() }
+      while let answer = try await group.next() {
+        switch answer {
+        case .policy(let index, let outcome): outcomes[index] = outcome
+        case .freeMoves(let outcome): result.freeMoves = outcome
+        case .bounds(let bounds): result.bounds = bounds
+        }
+        start()
+      }
     }
-    let bounds = try bounds(study)
-    var outcomes = outcomes(study, answers)
-    for outcome in outcomes.indices {
-      for run in outcomes[outcome].runs.indices { outcomes[outcome].runs[run].bounds = bounds }
-    }
-    return StudyResult(study: study, outcomes: outcomes)
+    result.outcomes = study.policies.indices.compactMap { outcomes[$0] }
+    spreadBounds(&result)
+    return result
   }
 
-  private func outcomes(_ study: Study, _ answers: [Answer]) -> [StudyResult.Outcome] {
-    study.policies.enumerated().map { index, policy in
-      let mine = answers.filter { $0.unit.policy == index }.sorted { $0.unit.seed < $1.unit.seed }
-      var outcome = StudyResult.Outcome(policy: policy, runs: mine.map(\.run))
-      outcome.spares = mine.compactMap(\.spare)
-      outcome.nodes = mine.compactMap(\.nodes)
-      return outcome
+  /// Every run carries the bounds of its events.
+  private func spreadBounds(_ result: inout StudyResult) {
+    for index in result.bounds.runs.indices {
+      if let free = result.freeMoves, index < free.runs.count {
+        result.bounds.runs[index].pendingWithFreeMoves = free.runs[index].counts.pending
+        result.bounds.runs[index].failedExpansionsWithFreeMoves = free.runs[index].counts.failedExpansions
+      }
+      for outcome in result.outcomes.indices where index < result.outcomes[outcome].runs.count {
+        result.outcomes[outcome].runs[index].bounds = result.bounds.runs[index]
+      }
     }
-  }
-
-  /// What no policy can beat on the history; nothing for described workloads, whose load is what is searched for.
-  private func bounds(_ study: Study) throws -> SimulationResult.Bounds {
-    var bounds = SimulationResult.Bounds()
-    guard case .history(let workload, let node, let classes, _) = study.scenario, classes.count < 2,
-      let capacity = node.pools.first?.capacityBytes
-    else { return bounds }
-    // L2 is a bound at each moment that is looked at; a short history can be looked at often.
-    let requests = try WorkloadProfile(workload, seed: 1).requests
-    let found = try TraceBounds(workload, capacityBytes: capacity, every: min(200, requests / 500))
-    (bounds.nodesL1, bounds.nodesL2) = (found.l1, found.l2)
-    return bounds
   }
 
   private func largeBytes(_ study: Study) throws -> Int64 {
@@ -93,59 +101,23 @@ public struct StudyRunner: Sendable {
     }
   }
 
-  private func solve(_ unit: Unit, _ study: Study, _ largeBytes: Int64) throws -> Answer {
-    let policy = study.policies[unit.policy]
-    let seed = study.seeds[unit.seed]
-    var answer: Answer
-    switch study.scenario {
-    case .described(let workload, let cluster, _):
-      let options = options(study, seed, largeBytes, requests: workload.requests)
-      answer = Answer(unit: unit, run: try simulate(policy, workload, cluster, options, recordsNodes: unit.seed == 0))
-      guard study.search == .spare else { return answer }
-      let search = SpareSearch(
-        pendingLimit: study.pendingLimit, failedExpansionLimit: study.failedExpansionLimit)
-      let found = try search.highestLoad { load in
-        var scaled = workload
-        scaled.setLoad(load, capacityBytes: cluster.capacityBytes)
-        return try simulate(policy, scaled, cluster, options, search: study)
-      }
-      answer.spare = .some(found.result == nil ? nil : found.spare)
-    case .history(let workload, let node, let classes, let count):
-      let options = options(study, seed, largeBytes, requests: 0)
-      let cluster = Study.cluster(of: node, classes, count)
-      answer = Answer(unit: unit, run: try simulate(policy, workload, cluster, options, recordsNodes: unit.seed == 0))
-      guard study.search == .spare else { return answer }
-      let search = NodeSearch(pendingLimit: study.pendingLimit, failedExpansionLimit: study.failedExpansionLimit)
-      let found = try search.leastNodes(guess: count) { count in
-        try simulate(policy, workload, Study.cluster(of: node, classes, count), options, search: study)
-      }
-      answer.nodes = .some(found)
-    }
-    return answer
-  }
+  /// Counts the steps that are done, and tells of each in order.
+  final class Steps: Sendable {
+    private let total: Int
+    private let done = Mutex(0)
+    private let report: @Sendable (Progress) -> Void
 
-  private func options(_ study: Study, _ seed: UInt64, _ largeBytes: Int64, requests: Int) -> SimulationOptions {
-    SimulationOptions(
-      seed: seed, warmupRequests: Int(Double(requests) * study.warmup), repair: study.repair, largeBytes: largeBytes,
-      samples: 150)
-  }
-
-  private func simulate(
-    _ policy: StandardPolicy, _ workload: any Workload, _ cluster: SimulatedCluster, _ options: SimulationOptions,
-    recordsNodes: Bool = false, search: Study? = nil
-  ) throws -> SimulationResult {
-    var options = options
-    options.recordsNodes = recordsNodes
-    if let limit = search, case .described(let workload, _, _) = limit.scenario {
-      // All that a search needs to know is that a limit is broken.
-      let counted = Double(workload.requests) * (1 - limit.warmup)
-      options.stopAfterPending = Int(limit.pendingLimit * counted) + 1
-      options.samples = 1
+    init(total: Int, _ report: @escaping @Sendable (Progress) -> Void) {
+      self.total = total
+      self.report = report
+      report(Progress(done: 0, total: total, words: ""))
     }
-    let result = try Simulator.run(
-      policy: policy.make(classCount: cluster.deviceClasses.count, seed: options.seed), workload: workload,
-      cluster: cluster, options: options, progress: { _ in !Task.isCancelled })
-    try Task.checkCancellation()
-    return result
+
+    func finish(_ words: String) {
+      done.withLock { done in
+        done += 1
+        report(Progress(done: done, total: total, words: words))
+      }
+    }
   }
 }

@@ -46,4 +46,23 @@ public struct Verdict: Sendable, Hashable {
           ? "the difference is within its 95 % interval." : "one seed cannot tell whether that is chance.")
     }
   }
+
+  /// A line for every policy that beats the default by more than the interval of the differences, seed by seed.
+  public static func beaten(_ result: StudyResult) -> [String] {
+    let criterion = result.criterion
+    guard let standard = result.outcomes.first(where: { $0.policy == .standard }) else { return [] }
+    return result.outcomes.compactMap { other in
+      let pairs = zip(criterion.values(standard), criterion.values(other))
+      let differences = pairs.compactMap { own, theirs in own.flatMap { own in theirs.map { own - $0 } } }
+      guard differences.count == result.study.seeds.count, let difference = Estimate(differences),
+        difference.count > 1, difference.interval.lowerBound > 0
+      else { return nil }
+      let (mean, half) = (difference.mean, difference.halfWidth)
+      let words =
+        criterion.format == .share
+        ? "\(Rounded.text(mean * 100)) ± \(Rounded.text(half * 100)) points"
+        : "\(Rounded.text(mean)) ± \(Rounded.text(half))"
+      return "\(other.label) beats the default: \(criterion.name) less by \(words)"
+    }
+  }
 }

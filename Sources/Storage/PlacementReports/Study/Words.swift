@@ -12,3 +12,7 @@ enum Whole {
 enum Bytes {
   static func text(_ bytes: Int64) -> String { AxisFormat.bytes.text(Double(bytes)) }
 }
+
+enum Span {
+  static func text(_ seconds: Double) -> String { AxisFormat.seconds.text(seconds) }
+}

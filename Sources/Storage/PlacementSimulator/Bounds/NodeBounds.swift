@@ -5,7 +5,7 @@ import Placement
 /// L1: the peak of the live bytes over a node's capacity, rounded up. L2: Martello and Toth's bound on the volumes alive
 /// at a moment, the largest over the moments looked at. Both hold for one device class and count each request as one
 /// volume, which is right for requests of one volume.
-public struct TraceBounds: Sendable, Hashable {
+public struct NodeBounds: Sendable, Hashable {
   public private(set) var l1 = 0
   public private(set) var l2 = 0
 
@@ -28,7 +28,11 @@ public struct TraceBounds: Sendable, Hashable {
         guard volume == 0, let old = live[event.id] else { continue }
         live[event.id] = bytes
         sum += bytes - old
-      case .nodeLost, .nodeReturned, .drain: continue
+      case .nodeLost:
+        // Who goes down with it depends on the policy.
+        live.removeAll()
+        sum = 0
+      case .nodeReturned, .drain: continue
       }
       sinceLast += 1
       peak = max(peak, sum)

@@ -8,24 +8,28 @@ public enum MartelloToth {
   ///   - items: sizes in bytes, in any order; items of 0 are left out.
   ///   - capacity: of a bin, in bytes. Items above it count as a bin each.
   public static func bound(_ items: [Int64], capacity: Int64) -> Int {
-    guard capacity > 0 else { return items.isEmpty ? 0 : .max }
-    let sorted = items.filter { $0 > 0 }.sorted(by: >)
+    bound(sorted: items.filter { $0 > 0 }.sorted(by: >)[...], capacity: capacity)
+  }
+
+  /// - Parameter sorted: sizes above 0, the largest first.
+  static func bound(sorted: ArraySlice<Int64>, capacity: Int64) -> Int {
+    guard capacity > 0 else { return sorted.isEmpty ? 0 : .max }
+    let start = sorted.startIndex
     var sums: [Int64] = [0]
+    sums.reserveCapacity(sorted.count + 1)
     for item in sorted { sums.append(sums[sums.count - 1] + item) }
     /// How many items are above a size.
     func above(_ size: Int64) -> Int {
       var (low, high) = (0, sorted.count)
       while low < high {
         let middle = (low + high) / 2
-        if sorted[middle] > size { low = middle + 1 } else { high = middle }
+        if sorted[start + middle] > size { low = middle + 1 } else { high = middle }
       }
       return low
     }
     let large = above(capacity / 2)
     var best = 0
-    var last: Int64?
-    for threshold in [0] + sorted[large...] where threshold != last {
-      last = threshold
+    func consider(_ threshold: Int64) {
       let alone = above(capacity - threshold)
       let through = above(threshold - 1)
       let (single, middle) = (alone, large - alone)
@@ -33,6 +37,12 @@ public enum MartelloToth {
       let room = Int64(middle) * capacity - (sums[large] - sums[alone])
       let more = small > room ? Int((small - room + capacity - 1) / capacity) : 0
       best = max(best, single + middle + more)
+    }
+    consider(0)
+    var last: Int64?
+    for threshold in sorted[(start + large)...] where threshold != last {
+      last = threshold
+      consider(threshold)
     }
     return best
   }
