@@ -39,10 +39,9 @@ struct ProvisioningTests {
       let socket = "\(directory)/csi.sock"
       let driver = CSIServer(DriverConfiguration(nodeName: "node-1", pools: [pool]), socket: socket, logger: quiet)
       let poolPath = "\(directory)/pool"
-      try await withThrowingTaskGroup(of: Void.self) { group in
-        group.addTask { try await driver.run() }
-        defer { group.cancelAll() }
-        // The driver's clients end before it does: a server that is cancelled under calls may drop them half-made.
+      try await Self.during(driver, logger: quiet) {
+        // The driver's clients end before it does, and both as in the product: what is cancelled under calls may drop
+        // them half-made.
         try await Self.withControllers(client, socket: socket, poolPath: poolPath, logger: quiet, body)
         if let again {
           try await Self.withControllers(client, socket: socket, poolPath: poolPath, logger: quiet, again)
@@ -57,10 +56,21 @@ struct ProvisioningTests {
   ) async throws {
     let controllers = try StorageControllers(
       client: client, driverSocket: socket, poolPath: poolPath, mountPath: { _ in nil }, logger: logger)
-    try await withThrowingTaskGroup(of: Void.self) { clients in
-      clients.addTask { try await controllers.run() }
-      defer { clients.cancelAll() }
-      try await body(client)
+    try await during(controllers, logger: logger) { try await body(client) }
+  }
+
+  /// Runs a service around a block, and asks it to shut down at its end.
+  private static func during(
+    _ service: any Service, logger: Logger, _ body: @Sendable () async throws -> Void
+  ) async throws {
+    let services = ServiceGroup(services: [service], logger: logger)
+    try await withThrowingTaskGroup(of: Void.self) { tasks in
+      tasks.addTask { try await services.run() }
+      var failure: (any Error)?
+      do { try await body() } catch { failure = error }
+      await services.triggerGracefulShutdown()
+      try await tasks.waitForAll()
+      if let failure { throw failure }
     }
   }
 

@@ -34,10 +34,14 @@ public struct StorageControllers: Service {
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await driver.run() }
       group.addTask {
-        try await cancelWhenGracefulShutdown {
-          let node = try await driver.nodeInfo()
-          try await announce(node)
-          try await control(node)
+        do {
+          try await cancelWhenGracefulShutdown {
+            let node = try await driver.nodeInfo()
+            try await announce(node)
+            try await control(node)
+          }
+        } catch is CancellationError where Task.isShuttingDownGracefully {
+          // Asked to end, and ended: no failure.
         }
       }
       try await group.next()
