@@ -6,11 +6,21 @@
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/loop.h>
+#include <linux/mount.h>
+#include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/fanotify.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -91,3 +101,190 @@ long nagaya_get_attribute(const char *path, const char *name, void *value, size_
   ssize_t length = lgetxattr(path, name, value, size);
   return length < 0 ? -errno : length;
 }
+
+// Newer than the headers of most distributions.
+#define NAGAYA_FAN_PRE_ACCESS 0x00100000
+
+int nagaya_fanotify_open(void) {
+  return answer(fanotify_init(FAN_CLASS_PRE_CONTENT | FAN_CLOEXEC | FAN_NONBLOCK | FAN_UNLIMITED_QUEUE | FAN_UNLIMITED_MARKS,
+                              O_RDWR | O_LARGEFILE | O_CLOEXEC));
+}
+
+int nagaya_fanotify_mark(int group_fd, int fd, int add) {
+  return answer(fanotify_mark(group_fd, add ? FAN_MARK_ADD : FAN_MARK_REMOVE, NAGAYA_FAN_PRE_ACCESS, fd, NULL));
+}
+
+int nagaya_fanotify_respond(int group_fd, int number, int deny) {
+  struct fanotify_response response = {.fd = number, .response = deny ? FAN_DENY | ((uint32_t)deny << 24) : FAN_ALLOW};
+  ssize_t written = write(group_fd, &response, sizeof response);
+  return written < 0 ? -errno : 0;
+}
+
+int nagaya_fs_open(const char *type) { return answer((int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC)); }
+
+int nagaya_fs_set(int context_fd, const char *key, const char *value) {
+  return answer((int)syscall(SYS_fsconfig, context_fd, value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG, key, value, 0));
+}
+
+int nagaya_fs_create(int context_fd) {
+  return answer((int)syscall(SYS_fsconfig, context_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0));
+}
+
+int nagaya_fs_mount(int context_fd) {
+  return answer((int)syscall(SYS_fsmount, context_fd, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY));
+}
+
+int nagaya_move_mount(int mount_fd, const char *target) {
+  return answer((int)syscall(SYS_move_mount, mount_fd, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH));
+}
+
+static int packet_address(const char *path, struct sockaddr_un *address) {
+  memset(address, 0, sizeof *address);
+  address->sun_family = AF_UNIX;
+  if (strlen(path) >= sizeof address->sun_path) return -ENAMETOOLONG;
+  strcpy(address->sun_path, path);
+  return 0;
+}
+
+int nagaya_packet_listen(const char *path) {
+  struct sockaddr_un address;
+  int bad = packet_address(path, &address);
+  if (bad) return bad;
+  int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  unlink(path);
+  // Nobody can connect before listen, so the mode is right before anybody can.
+  if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || chmod(path, 0600) < 0 || listen(fd, 16) < 0) {
+    int error = errno;
+    close(fd);
+    return -error;
+  }
+  return fd;
+}
+
+int nagaya_packet_connect(const char *path, int timeout_seconds) {
+  struct sockaddr_un address;
+  int bad = packet_address(path, &address);
+  if (bad) return bad;
+  int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  struct timeval timeout = {.tv_sec = timeout_seconds};
+  if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) < 0 ||
+      setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) < 0 ||
+      connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+    int error = errno;
+    close(fd);
+    return -error;
+  }
+  return fd;
+}
+
+int nagaya_packet_accept(int fd) { return answer(accept4(fd, NULL, NULL, SOCK_CLOEXEC)); }
+
+int nagaya_packet_peer(int fd, uint32_t *uid) {
+  struct ucred credentials;
+  socklen_t size = sizeof credentials;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0) return -errno;
+  *uid = credentials.uid;
+  return 0;
+}
+
+#define NAGAYA_PACKET_FDS 4
+
+long nagaya_packet_send(int fd, const void *bytes, size_t size, const int *fds, int count) {
+  if (count < 0 || count > NAGAYA_PACKET_FDS) return -EINVAL;
+  struct iovec vector = {.iov_base = (void *)bytes, .iov_len = size};
+  union {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(sizeof(int) * NAGAYA_PACKET_FDS)];
+  } control;
+  memset(&control, 0, sizeof control);
+  struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+  if (count > 0) {
+    message.msg_control = control.space;
+    message.msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)count);
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int) * (size_t)count);
+    memcpy(CMSG_DATA(header), fds, sizeof(int) * (size_t)count);
+  }
+  ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+  return sent < 0 ? -errno : sent;
+}
+
+long nagaya_packet_receive(int fd, void *bytes, size_t size, int *fds, int *count) {
+  struct iovec vector = {.iov_base = bytes, .iov_len = size};
+  union {
+    struct cmsghdr header;
+    char space[CMSG_SPACE(sizeof(int) * NAGAYA_PACKET_FDS)];
+  } control;
+  struct msghdr message = {
+      .msg_iov = &vector, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof control.space};
+  *count = 0;
+  ssize_t received = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+  if (received < 0) return -errno;
+  for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    int found = (int)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+    for (int i = 0; i < found; i++) {
+      int passed;
+      memcpy(&passed, CMSG_DATA(header) + (size_t)i * sizeof(int), sizeof passed);
+      if (*count < NAGAYA_PACKET_FDS) fds[(*count)++] = passed; else close(passed);
+    }
+  }
+  return received;
+}
+
+int nagaya_event_counter(void) { return answer(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
+
+int nagaya_pidfd_open(int pid) { return answer((int)syscall(SYS_pidfd_open, pid, 0)); }
+
+int nagaya_bit_set(void *map, uint64_t bit) {
+  unsigned char mask = (unsigned char)(1u << (bit & 7));
+  return (__atomic_fetch_or((unsigned char *)map + (bit >> 3), mask, __ATOMIC_SEQ_CST) & mask) != 0;
+}
+
+int nagaya_bit_test(const void *map, uint64_t bit) {
+  return (__atomic_load_n((const unsigned char *)map + (bit >> 3), __ATOMIC_SEQ_CST) >> (bit & 7)) & 1;
+}
+
+uint64_t nagaya_bit_first_clear(const void *map, uint64_t from, uint64_t end) {
+  const unsigned char *bytes = map;
+  while (from < end) {
+    unsigned char byte = __atomic_load_n(bytes + (from >> 3), __ATOMIC_SEQ_CST);
+    if (byte == 0xFF) {
+      from = (from | 7) + 1;
+      continue;
+    }
+    if (!((byte >> (from & 7)) & 1)) return from;
+    from++;
+  }
+  return end;
+}
+
+int nagaya_start(char *const arguments[], int *status) {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, 1, 2);
+  pid_t process = 0;
+  int failure = posix_spawnp(&process, arguments[0], &actions, NULL, arguments, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (failure) return -failure;
+  while (waitpid(process, status, 0) < 0)
+    if (errno != EINTR) return -errno;
+  return 0;
+}
+
+int nagaya_become_background(void) {
+  pid_t child = fork();
+  if (child < 0) return -errno;
+  if (child > 0) _exit(0);
+  if (setsid() < 0) return -errno;
+  if (chdir("/") < 0) return -errno;
+  return 0;
+}
+
+int nagaya_close_from(int first) { return answer((int)syscall(SYS_close_range, (unsigned)first, ~0u, 0u)); }

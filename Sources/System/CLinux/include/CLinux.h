@@ -46,4 +46,41 @@ int nagaya_rename(const char *from, const char *to, int flags);
 long nagaya_list_attributes(const char *path, char *names, size_t size);
 long nagaya_get_attribute(const char *path, const char *name, void *value, size_t size);
 
+// Pre-content events (fanotify(7), FAN_PRE_ACCESS, Linux 6.14). The group is non-blocking and closed on exec.
+int nagaya_fanotify_open(void);
+// add: 1 adds the mark to the file behind fd, 0 removes it.
+int nagaya_fanotify_mark(int group_fd, int fd, int add);
+// deny: 0 allows, an errno value denies.
+int nagaya_fanotify_respond(int group_fd, int number, int deny);
+
+// The new mount calls (fsopen(2), fsconfig(2), fsmount(2), move_mount(2)). value NULL sets a flag.
+int nagaya_fs_open(const char *type);
+int nagaya_fs_set(int context_fd, const char *key, const char *value);
+int nagaya_fs_create(int context_fd);
+int nagaya_fs_mount(int context_fd);
+int nagaya_move_mount(int mount_fd, const char *target);
+
+// Packets over a unix SOCK_SEQPACKET socket, with up to 4 descriptors.
+int nagaya_packet_listen(const char *path);
+int nagaya_packet_connect(const char *path, int timeout_seconds);
+int nagaya_packet_accept(int fd);
+// The user at the other end.
+int nagaya_packet_peer(int fd, uint32_t *uid);
+long nagaya_packet_send(int fd, const void *bytes, size_t size, const int *fds, int count);
+long nagaya_packet_receive(int fd, void *bytes, size_t size, int *fds, int *count);
+
+int nagaya_event_counter(void);
+int nagaya_pidfd_open(int pid);
+// Bit maps in shared memory; answers the bit as it was.
+int nagaya_bit_set(void *map, uint64_t bit);
+int nagaya_bit_test(const void *map, uint64_t bit);
+// The first clear bit of a range, or its end.
+uint64_t nagaya_bit_first_clear(const void *map, uint64_t from, uint64_t end);
+
+// Starts a program with /dev/null as its standard files and waits for it to end; sets its wait status.
+int nagaya_start(char *const arguments[], int *status);
+// Leaves the parent and its session: answers in the new process only.
+int nagaya_become_background(void);
+int nagaya_close_from(int first);
+
 #endif

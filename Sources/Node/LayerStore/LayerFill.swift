@@ -1,0 +1,184 @@
+import LinuxSystem
+import OCI
+
+/// Brings the missing bytes of one layer into its data file: fetched once however many ask, verified before they are
+/// written, noted as present after.
+actor LayerFill {
+  nonisolated let key: LayerKey
+  nonisolated let map: ContentMap
+  nonisolated let presence: PresenceMap
+  /// Opened before the file was marked: what is written through it raises no events.
+  nonisolated let writer: SharedDescriptor
+  nonisolated let counters: LayerCounters
+  private nonisolated let source: any BlobFetching
+  private nonisolated let tools: FillTools
+  private var flights: [Int: Flight] = [:]
+  /// Where the last run on demand ended, and how much was asked for.
+  private var trail: (end: Int64, window: Int64)
+  private var isClosed = false
+
+  init(
+    key: LayerKey, map: ContentMap, presence: PresenceMap, writer: SharedDescriptor, counters: LayerCounters,
+    source: any BlobFetching, tools: FillTools
+  ) {
+    self.key = key
+    self.map = map
+    self.presence = presence
+    self.writer = writer
+    self.counters = counters
+    self.source = source
+    self.tools = tools
+    trail = (-1, tools.windowBytes.lowerBound)
+  }
+
+  /// Makes a range of the device readable.
+  /// - Throws: what fetching, decoding or writing throws; bytes that are not the layer's are never written.
+  func fill(_ range: Range<Int64>, _ cause: FillCause) async throws {
+    // A second turn finds what somebody else's fetch brought, or did not.
+    while !presence.contains(range) {
+      let wanted = presence.missingPieces(range)
+      if wanted.isEmpty { return presence.settle(range) }
+      try await fill(pieces: wanted, cause)
+    }
+  }
+
+  /// Makes pieces present.
+  func fill(pieces: [Int], _ cause: FillCause) async throws {
+    if isClosed { throw LayerStoreError.removed(key) }
+    var joined: [ObjectIdentifier: Flight] = [:]
+    var free: [Int] = []
+    for piece in pieces where !presence.isPresent(piece: piece) {
+      if let flight = flights[piece] { joined[ObjectIdentifier(flight)] = flight } else { free.append(piece) }
+    }
+    let plan = RunPlan(limitBytes: tools.windowBytes.upperBound)
+    let window = cause == .demand ? demandWindow(free.first) : 0
+    let runs = plan.runs(free, of: map, window: window) { flights[$0] == nil && !presence.isPresent(piece: $0) }
+    if cause == .demand, let last = runs.last { trail = (map.blobRange(ofPieces: last).upperBound, window) }
+    let started = runs.map { ($0, claim($0)) }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for (run, flight) in started { group.addTask { try await self.execute(run, flight, cause) } }
+      for flight in joined.values { group.addTask { try await flight.wait() } }
+      var failure: (any Error)?
+      // One failed run does not stop the others: somebody may have joined them.
+      while let result = await group.nextResult() { if case .failure(let error) = result { failure = failure ?? error } }
+      if let failure { throw failure }
+    }
+  }
+
+  /// The next missing pieces in the order of the blob that nobody is fetching, as one request.
+  /// - Returns: the compressed bytes of it; `nil` if there are none.
+  func fillNext(_ cause: FillCause, within range: Range<Int>? = nil) async throws -> Int64? {
+    if isClosed { throw LayerStoreError.removed(key) }
+    let range = range ?? map.pieces.indices
+    guard let first = range.first(where: { flights[$0] == nil && !presence.isPresent(piece: $0) }) else { return nil }
+    let plan = RunPlan(limitBytes: tools.windowBytes.upperBound)
+    var run = first..<first + 1
+    let start = map.pieces[first].blob.lowerBound
+    while run.upperBound < range.upperBound, flights[run.upperBound] == nil, !presence.isPresent(piece: run.upperBound),
+      map.pieces[run.upperBound].blob.lowerBound - map.pieces[run.upperBound - 1].blob.upperBound <= plan.gapBytes,
+      map.pieces[run.upperBound].blob.upperBound - start <= plan.limitBytes
+    { run = run.lowerBound..<run.upperBound + 1 }
+    try await execute(run, claim(run), cause)
+    return Int64(map.blobRange(ofPieces: run).count)
+  }
+
+  /// Waits until no fetch is under way.
+  func settle() async {
+    while let flight = flights.values.first { try? await flight.wait() }
+  }
+
+  /// Nothing is fetched any more; what is under way fails.
+  func close() { isClosed = true }
+
+  /// Readers that go on where the last one stopped get more at once.
+  private func demandWindow(_ first: Int?) -> Int64 {
+    let bounds = tools.windowBytes
+    guard let first else { return bounds.lowerBound }
+    let offset = map.pieces[first].blob.lowerBound
+    let isNext = offset >= trail.end - 1 && offset - trail.end <= 256 << 10
+    return isNext ? min(bounds.upperBound, trail.window * 2) : bounds.lowerBound
+  }
+
+  private func claim(_ run: Range<Int>) -> Flight {
+    let flight = Flight()
+    for piece in run { flights[piece] = flight }
+    return flight
+  }
+
+  private func land(_ run: Range<Int>, _ flight: Flight, _ result: Result<Void, any Error>) {
+    for piece in run where flights[piece] === flight { flights[piece] = nil }
+    flight.end(result)
+    if case .success = result, presence.isComplete { tools.completed(key) }
+  }
+
+  private nonisolated func execute(_ run: Range<Int>, _ flight: Flight, _ cause: FillCause) async throws {
+    let range = map.blobRange(ofPieces: run)
+    let cost = Int64(range.count) + (run.map { map.contentBytes(ofPiece: $0) }.max() ?? 0)
+    do {
+      try await tools.budget.acquire(cost, cause)
+      do { try await transfer(run, range, cause) } catch {
+        await tools.budget.release(cost)
+        throw error
+      }
+      await tools.budget.release(cost)
+    } catch {
+      await land(run, flight, .failure(error))
+      throw error
+    }
+    await land(run, flight, .success(()))
+  }
+
+  private nonisolated func transfer(_ run: Range<Int>, _ range: Range<Int64>, _ cause: FillCause) async throws {
+    counters.update { $0.fetches[cause, default: 0] += 1 }
+    let bytes = try await source.fetch(range, urgency: cause)
+    guard bytes.count == range.count else { throw ShortBody(wanted: range.count, got: bytes.count) }
+    counters.update { $0.fetchedBytes[cause, default: 0] += Int64(bytes.count) }
+    tools.onStep(.fetched)
+    do {
+      try map.decode(run, from: bytes[...]) { item, content in
+        if presence.items[item] { return }
+        try writer.write(content, at: map.deviceRange(item).lowerBound)
+        tools.onStep(.written)
+        presence.insert(item)
+        tools.onStep(.noted)
+      }
+    } catch let error as SystemError {
+      throw error
+    } catch {
+      counters.update { $0.refusals += 1 }
+      throw RefusedBytes(key: key, why: "\(error)")
+    }
+  }
+}
+
+/// What all fills share.
+struct FillTools: Sendable {
+  var budget: FillBudget
+  /// Compressed bytes of a request: the least that is asked for on demand, and the most.
+  var windowBytes: ClosedRange<Int64>
+  /// Told when the last item of a layer became present.
+  var completed: @Sendable (LayerKey) -> Void
+  var onStep: @Sendable (LayerStoreStep) -> Void
+}
+
+/// Instants at which tests end the process.
+package enum LayerStoreStep: String, Sendable, CaseIterable {
+  case staged, added, removing
+  case opened, held, guarded, marked, mounted, unmounted
+  case eventRead, fetched, written, noted, answered
+  case synced, saved, completed, unmarked
+}
+
+/// Fetched bytes that are not what the layer's table or index says.
+struct RefusedBytes: Error, CustomStringConvertible {
+  let key: LayerKey
+  let why: String
+  var description: String { "layer \(key): refused what was fetched: \(why)" }
+}
+
+/// A source that gave another number of bytes than was asked for.
+struct ShortBody: Error, CustomStringConvertible {
+  let wanted: Int
+  let got: Int
+  var description: String { "\(got) bytes came where \(wanted) were asked for" }
+}

@@ -1,0 +1,122 @@
+import EROFS
+import LinuxSystem
+public import OCI
+
+extension LayerStore {
+  /// Takes a layer in: from here on it can be mounted, and its bytes are fetched when they are read. Fine if the store has
+  /// it.
+  /// - Parameter metadata: writes the EROFS image that goes with the device.
+  /// - Throws: `.unusable` for content that cannot be filled piece by piece, `.system`, and what `metadata` throws.
+  public func add(_ layer: LayerDescription, metadata: (inout FileSink) throws -> Void) async throws {
+    if entries[layer.key] != nil { return }
+    try StoredContent.check(layer, configuration)
+    let staging = try Staging(layer.key, files)
+    do {
+      try staging.data.truncate(to: Self.fileBytes(layer.deviceBytes))
+      try staging.write(LayerRecord(layer, isComplete: false), layer.content, metadata)
+      configuration.onStep(.staged)
+      try await publish(staging, LayerRecord(layer, isComplete: false))
+    } catch {
+      staging.discard()
+      throw error
+    }
+  }
+
+  /// Receives a layer that comes in one stream: its uncompressed archive is the data device.
+  /// - Parameter blobBytes: compressed size, for the record.
+  public func receive(_ key: LayerKey, origin: ImageReference, blobBytes: Int64) throws -> LayerReception {
+    LayerReception(store: self, key: key, origin: origin, blobBytes: blobBytes, staging: try Staging(key, files))
+  }
+
+  /// The data file is a little longer than a device in blocks of 512 bytes: the kernel reads whole pages.
+  static func fileBytes(_ deviceBytes: Int64) -> Int64 { (deviceBytes + 4095) / 4096 * 4096 }
+
+  /// Gives a staged layer its name; if somebody was faster, theirs stays.
+  func publish(_ staging: Staging, _ record: LayerRecord) async throws {
+    let (key, files) = (staging.key, files)
+    try await BlockingWork.run { try staging.sync() }
+    guard entries[key] == nil else { return staging.discard() }
+    try DurableFile.rename(staging.directory, to: files.layer(key), replacing: false)
+    entries[key] = Entry(record: record, presentBytes: record.isComplete ? record.deviceBytes : 0)
+    configuration.onStep(.added)
+  }
+}
+
+/// A layer's directory before it has its name.
+final class Staging: Sendable {
+  let key: LayerKey
+  let directory: String
+  let data: SharedDescriptor
+
+  init(_ key: LayerKey, _ files: LayerFiles) throws {
+    self.key = key
+    directory = files.staging(key)
+    try Directory.make(directory, permissions: 0o700)
+    data = try SharedDescriptor("\(directory)/\(LayerFiles.data)", .createNew)
+  }
+
+  func write(_ record: LayerRecord, _ content: LayerContent, _ metadata: (inout FileSink) throws -> Void) throws {
+    var sink = FileSink(try SharedDescriptor("\(directory)/\(LayerFiles.metadata)", .createNew))
+    try metadata(&sink)
+    try SharedDescriptor("\(directory)/\(LayerFiles.content)", .createNew).write(StoredContent.encoded(content)[...], at: 0)
+    try SharedDescriptor("\(directory)/\(LayerFiles.record)", .createNew).write(record.encoded[...], at: 0)
+  }
+
+  /// Everything is on the disk after this.
+  func sync() throws {
+    for name in try Directory.names(in: directory) { try SharedDescriptor("\(directory)/\(name)", .read).syncData() }
+    try Directory.sync(directory)
+  }
+
+  func discard() { try? Directory.removeTree(directory) }
+}
+
+/// A layer on its way in, in one stream.
+public struct LayerReception: Sendable {
+  let store: LayerStore
+  let key: LayerKey
+  let origin: ImageReference
+  let blobBytes: Int64
+  let staging: Staging
+  /// Bytes appended so far.
+  public private(set) var count: Int64 = 0
+
+  init(store: LayerStore, key: LayerKey, origin: ImageReference, blobBytes: Int64, staging: Staging) {
+    self.store = store
+    self.key = key
+    self.origin = origin
+    self.blobBytes = blobBytes
+    self.staging = staging
+  }
+
+  /// Takes the next bytes of the uncompressed archive.
+  public mutating func append(_ bytes: ArraySlice<UInt8>) throws {
+    try staging.data.write(bytes, at: count)
+    count += Int64(bytes.count)
+  }
+
+  /// Makes the layer part of the store, complete. The caller has compared digests of blob and archive.
+  /// - Parameters:
+  ///   - index: of the archive as it was appended.
+  ///   - metadata: writes the EROFS image in blocks of 512 bytes.
+  public consuming func finish(_ index: SeekIndex, inodes: Int, metadata: (inout FileSink) throws -> Void) async throws {
+    do {
+      guard index.archiveBytes == count else {
+        throw LayerStoreError.unusable(key, why: "\(count) bytes came, its index is of \(index.archiveBytes)")
+      }
+      let device = (count + 511) / 512 * 512
+      try staging.data.truncate(to: LayerStore.fileBytes(device))
+      let layer = LayerDescription(
+        key: key, origin: origin, content: .spans(index), deviceBytes: device, inodes: inodes, blobBytes: blobBytes)
+      let record = LayerRecord(layer, isComplete: true)
+      try staging.write(record, layer.content, metadata)
+      try await store.publish(staging, record)
+    } catch {
+      staging.discard()
+      throw error
+    }
+  }
+
+  /// Gives up; nothing stays.
+  public consuming func abort() { staging.discard() }
+}

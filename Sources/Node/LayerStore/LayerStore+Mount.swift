@@ -1,0 +1,127 @@
+import Glibc
+import LinuxSystem
+import OCI
+
+extension LayerStore {
+  /// Mounts a layer read-only; fine if it is mounted. Without `run`, reads of what is missing wait.
+  /// - Returns: the directory.
+  public func mount(_ key: LayerKey) async throws -> String {
+    try await exclusively(key) {
+      let target = files.mountPoint(key)
+      guard let entry = entries[key], !entry.isMounted else { return target }
+      if !entry.record.isComplete { try await mark(key, try await load(key)) }
+      try Directory.make(target)
+      let (metadata, data) = (files.metadata(key), files.data(key))
+      let readAhead = configuration.readAheadBytes
+      let system = try await BlockingWork.run {
+        try FileBackedMount.mount(metadata: metadata, devices: [data], at: target, readAheadBytes: readAhead)
+      }
+      configuration.onStep(.mounted)
+      entries[key]?.isMounted = true
+      entries[key]?.fileSystem = system
+      try SmallFile.write(Array((system ?? "").utf8), to: files.fileSystem(key))
+      touch(key)
+      wakeBackground.yield()
+      return target
+    }
+  }
+
+  /// Takes the mount away; the data stays.
+  ///
+  /// Overlays may go on reading the layer: as long as one does, missing bytes are filled.
+  /// - Throws: `.busy` if a program works in the mount itself.
+  public func unmount(_ key: LayerKey) async throws {
+    try await exclusively(key) {
+      guard entries[key]?.isMounted == true else { return }
+      let target = files.mountPoint(key)
+      do { try await BlockingWork.run { try Mounts.unmount(target) } } catch let error as SystemError
+        where error.errno == EBUSY
+      { throw LayerStoreError.busy(key) }
+      configuration.onStep(.unmounted)
+      entries[key]?.isMounted = false
+      try? Directory.removeIfEmpty(target)
+      touch(key)
+      try await releaseIfUnused(key)
+    }
+  }
+
+  /// Removes a layer with its data.
+  /// - Throws: `.busy` while it is mounted or an overlay reads it.
+  public func remove(_ key: LayerKey) async throws {
+    try await exclusively(key) {
+      guard let entry = entries[key] else { return }
+      guard !entry.isInUse else { throw LayerStoreError.busy(key) }
+      try await releaseIfUnused(key)
+      await entries[key]?.fill?.close()
+      // The name goes at once, the rest can be done again after a crash.
+      let aside = files.staging(key)
+      try DurableFile.rename(files.layer(key), to: aside)
+      configuration.onStep(.removing)
+      for file in [files.presence(key), files.fileSystem(key)] { try Directory.removeFile(file) }
+      let identity = try? entry.fill?.writer.identity()
+      if let identity { routes[identity] = nil }
+      try await BlockingWork.run { try Directory.removeTree(aside) }
+      forget(key)
+    }
+  }
+
+  /// Opens a layer's tables and its data file for filling.
+  func load(_ key: LayerKey) async throws -> LayerFill {
+    guard let entry = entries[key] else { throw LayerStoreError.unknownLayer(key) }
+    if let fill = entry.fill { return fill }
+    let (files, record, bootID) = (files, entry.record, bootID)
+    let writer = try heldWriter(key) ?? SharedDescriptor(files.data(key), .readWrite)
+    configuration.onStep(.opened)
+    let (map, presence) = try await BlockingWork.run {
+      let content = try StoredContent.read(files.content(key), record, key)
+      let map = ContentMap(content)
+      let durable = try DurableFile.read(files.durablePresence(key), limit: 1 << 30).flatMap { DurablePresence($0) }
+      let presence = try PresenceMap(
+        files.presence(key), map: map, deviceBytes: record.deviceBytes, data: try writer.identity(), bootID: bootID,
+        durable: durable?.items)
+      return (map, presence)
+    }
+    let fill = LayerFill(
+      key: key, map: map, presence: presence, writer: writer, counters: entry.counters,
+      source: sources.blob(key, blobBytes: record.blobBytes, origin: record.origin), tools: tools)
+    entries[key]?.fill = fill
+    if presence.isComplete { workInput.yield(.finish(key)) }
+    return fill
+  }
+
+  /// Lets us be asked before the data file is read. Before the mount: what is opened unmarked is never asked for.
+  func mark(_ key: LayerKey, _ fill: LayerFill) async throws {
+    guard entries[key]?.isMarked == false else { return }
+    routes[try fill.writer.identity()] = .filling(fill)
+    try await protect(key, fill)
+    try desk.group.mark(fill.writer)
+    configuration.onStep(.marked)
+    entries[key]?.isMarked = true
+  }
+
+  /// Gives up marks and tables of a layer that nobody reads.
+  func releaseIfUnused(_ key: LayerKey) async throws {
+    guard let entry = entries[key], !entry.isInUse else { return }
+    entries[key]?.fileSystem = nil
+    try Directory.removeFile(files.fileSystem(key))
+    guard let fill = entry.fill, entry.isMarked else { return }
+    try desk.group.unmark(fill.writer)
+    entries[key]?.isMarked = false
+    await unprotect(key)
+    routes[try fill.writer.identity()] = nil
+    try await save(key, fill)
+    await fill.close()
+    entries[key]?.presentBytes = fill.presence.presentBytes
+    entries[key]?.fill = nil
+    configuration.onStep(.unmarked)
+  }
+
+  /// Notes that the layer was used: the record's access time, which nothing else changes.
+  private func touch(_ key: LayerKey) {
+    var times = [timespec(tv_sec: time(nil), tv_nsec: 0), timespec(tv_sec: 0, tv_nsec: Self.omitTime)]
+    utimensat(AT_FDCWD, files.record(key), &times, 0)
+  }
+
+  /// `UTIME_OMIT`
+  private static let omitTime = (1 << 30) - 2
+}

@@ -1,0 +1,167 @@
+import LinuxSystem
+import Logging
+import OCI
+import ServiceLifecycle
+
+extension LayerStore {
+  /// Answers readers, completes mounted layers in the background and notes what is there, until it is cancelled.
+  ///
+  /// At the end readers that wait go on waiting if a keeper holds the kernel's questions for the next process; without one
+  /// their reads fail.
+  public func run() async throws {
+    let input = workInput
+    let events = try EventThread(desk) { input.yield(.answer($0)) }
+    try await takeOver(events)
+    try events.start()
+    await withDiscardingTaskGroup { group in
+      group.addTask { await self.completeInBackground() }
+      group.addTask { await self.saveNowAndThen() }
+      group.addTask { await self.keepProtected(events) }
+      for await item in work.cancelOnGracefulShutdown() {
+        group.addTask { await self.perform(item) }
+      }
+      group.cancelAll()
+    }
+    events.stop()
+    for (key, entry) in entries {
+      if let fill = entry.fill, !entry.record.isComplete { try? await save(key, fill) }
+    }
+    await letGo()
+  }
+
+  private nonisolated func perform(_ work: Work) async {
+    switch work {
+    case .answer(let event): await answer(event)
+    case .prefetch(let fill, let pieces):
+      // One after the other in the order in which they will be read, a few requests at once.
+      var rest = pieces[...]
+      while !rest.isEmpty, !Task.isCancelled {
+        let some = rest.prefix(64)
+        rest = rest.dropFirst(some.count)
+        do { try await fill.fill(pieces: some.sorted(), .prefetch) } catch {
+          logger.debug("prefetch stopped", metadata: ["layer": "\(fill.key)", "reason": "\(error)"])
+          return
+        }
+      }
+    case .finish(let key):
+      do { try await finish(key) } catch {
+        logger.error("layer could not be completed", metadata: ["layer": "\(key)", "reason": "\(error)"])
+      }
+    }
+  }
+
+  /// Brings what a reader waits for, and lets it go on.
+  nonisolated func answer(_ event: EventDesk.Waiting) async {
+    demand.enter()
+    defer { demand.leave() }
+    let counters = event.fill.counters
+    var refusals = 0
+    var pause = Duration.milliseconds(100)
+    while true {
+      let reason: any Error
+      do {
+        try await fill(event)
+        counters.update { $0.addStall(.now - event.since) }
+        return desk.allow(event.number)
+      } catch { reason = error }
+      if Task.isCancelled {
+        // With a keeper the reader waits for the next process.
+        if configuration.keeper == nil { desk.deny(event.number) }
+        return
+      }
+      if reason is RefusedBytes { refusals += 1 }
+      let left = configuration.demandDeadline.map { $0 - (.now - event.since) }
+      var isOver = refusals >= Self.refusalLimit || (left ?? pause) <= .zero
+      if case .removed = reason as? LayerStoreError { isOver = true }
+      if isOver {
+        counters.update {
+          $0.addStall(.now - event.since)
+          $0.failedReads += 1
+        }
+        logger.error(
+          "read of a layer failed", metadata: ["layer": "\(event.fill.key)", "range": "\(event.range)", "reason": "\(reason)"])
+        return desk.deny(event.number)
+      }
+      // Cancelled while it waits: the next turn sees it.
+      try? await Task.sleep(for: min(pause, left ?? pause))
+      pause = min(pause * 2, .seconds(5))
+    }
+  }
+
+  /// Bytes that are not the layer's are asked for again (another mirror may have the right ones), but not for ever.
+  private static let refusalLimit = 3
+
+  private nonisolated func fill(_ event: EventDesk.Waiting) async throws {
+    guard let deadline = configuration.demandDeadline else { return try await event.fill.fill(event.range, .demand) }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await event.fill.fill(event.range, .demand) }
+      group.addTask {
+        try await Task.sleep(until: event.since + deadline)
+        throw DeadlinePassed(after: deadline)
+      }
+      defer { group.cancelAll() }
+      try await group.next()
+    }
+  }
+
+  // MARK: In the background
+
+  private func completeInBackground() async {
+    guard configuration.backgroundBytesPerSecond != 0 else { return }
+    var retryAt: [LayerKey: ContinuousClock.Instant] = [:]
+    while !Task.isCancelled {
+      let now = ContinuousClock.now
+      let next = entries.first { key, entry in
+        entry.isMounted && !entry.record.isComplete && entry.fill?.presence.isComplete == false
+          && retryAt[key].map { $0 <= now } ?? true
+      }
+      guard let (key, entry) = next, let fill = entry.fill else {
+        await waitForBackground(retryAt.values.filter { $0 > now }.min())
+        continue
+      }
+      do {
+        try await Self.fetchAll(fill, .background, requests: configuration.backgroundRequests, pace: pace)
+        retryAt[key] = nil
+        // The layer is finished by whoever wrote its last piece.
+      } catch {
+        retryAt[key] = .now + .seconds(5)
+        logger.debug("background stopped", metadata: ["layer": "\(key)", "reason": "\(error)"])
+      }
+    }
+  }
+
+  /// Waits for a new mount, or for the time of the next try.
+  private func waitForBackground(_ retry: ContinuousClock.Instant?) async {
+    let wakes = backgroundWakes
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { for await _ in wakes { return } }
+      if let retry { group.addTask { try? await Task.sleep(until: retry) } }
+      await group.next()
+      group.cancelAll()
+    }
+  }
+
+  private func saveNowAndThen() async {
+    var saved: [LayerKey: Int64] = [:]
+    while true {
+      do { try await Task.sleep(for: configuration.saveInterval) } catch { return }
+      for (key, entry) in entries {
+        if !entry.isMounted, entry.fileSystem != nil { try? await exclusively(key) { try await releaseIfUnused(key) } }
+        guard let fill = entry.fill, !entry.record.isComplete, saved[key] != fill.presence.presentBytes else { continue }
+        let bytes = fill.presence.presentBytes
+        do {
+          try await save(key, fill)
+          saved[key] = bytes
+        } catch {
+          logger.error("what is present was not saved", metadata: ["layer": "\(key)", "reason": "\(error)"])
+        }
+      }
+    }
+  }
+}
+
+/// A reader waited as long as it may.
+struct DeadlinePassed: Error, CustomStringConvertible {
+  let after: Duration
+  var description: String { "nothing came for \(after)" }
+}

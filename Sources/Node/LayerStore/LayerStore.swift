@@ -1,0 +1,172 @@
+import Glibc
+import LinuxSystem
+public import Logging
+import OCI
+public import ServiceLifecycle
+
+/// Layers on this machine's disk, mounted before their bytes are there and filled while they are read.
+///
+/// A layer is a directory with a metadata image (complete from the start), a sparse data file, the table of what goes
+/// where, and what of it is present. `run` answers the kernel's questions; a mount waits for it when something is missing.
+public actor LayerStore: Service {
+  /// A layer of the store.
+  struct Entry {
+    var record: LayerRecord
+    /// As of the last time its tables were open.
+    var presentBytes: Int64
+    let counters = LayerCounters()
+    /// While it is mounted and incomplete, or being filled.
+    var fill: LayerFill?
+    /// Whether the data file is marked.
+    var isMarked = false
+    var isMounted = false
+    /// The kernel's name of the file system: it may be in use after it was unmounted here.
+    var fileSystem: String?
+    /// Somebody changes the layer; the others wait here.
+    var isLocked = false
+    var waiting: [CheckedContinuation<Void, Never>] = []
+
+    /// Whether an overlay, here or elsewhere, still reads it.
+    var isInUse: Bool { isMounted || fileSystem.map(FileBackedMount.exists) ?? false }
+  }
+
+  /// What `run` is asked to do.
+  enum Work: Sendable {
+    case answer(EventDesk.Waiting)
+    case finish(LayerKey)
+    case prefetch(LayerFill, [Int])
+  }
+
+  let configuration: Configuration
+  let files: LayerFiles
+  let logger: Logger
+  let sources: any BlobSources
+  let bootID = LayerFiles.bootID()
+  let routes = EventRoutes()
+  let demand = DemandCount()
+  let tools: FillTools
+  let pace: BackgroundPace
+  let desk: EventDesk
+  let work: AsyncStream<Work>
+  let workInput: AsyncStream<Work>.Continuation
+  let wakeBackground: AsyncStream<Void>.Continuation
+  let backgroundWakes: AsyncStream<Void>
+  private let lock: FileLock
+  var entries: [LayerKey: Entry] = [:]
+
+  init(_ configuration: Configuration, sources: any BlobSources, group: PreContentGroup, lock: consuming FileLock, logger: Logger)
+    throws
+  {
+    self.configuration = configuration
+    self.sources = sources
+    self.logger = logger
+    self.lock = lock
+    files = LayerFiles(directory: configuration.directory, runDirectory: configuration.runDirectory)
+    (work, workInput) = AsyncStream.makeStream()
+    (backgroundWakes, wakeBackground) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    tools = FillTools(
+      budget: FillBudget(limitBytes: configuration.memoryBytes), windowBytes: configuration.windowBytes,
+      completed: { [workInput] in workInput.yield(.finish($0)) }, onStep: configuration.onStep)
+    pace = BackgroundPace(
+      bytesPerSecond: configuration.backgroundBytesPerSecond, quiet: configuration.backgroundQuiet, demand: demand)
+    desk = EventDesk(
+      group, journal: try EventJournal(files.journal), routes: routes, onStep: configuration.onStep)
+  }
+
+  /// Opens a store: tries out on the directory that this machine can do it, finds the layers that are there, takes the
+  /// place of a process that ended.
+  /// - Throws: `.unsupported` with the reason, `.inUse`, `.system`.
+  public static func open(_ configuration: Configuration, sources: any BlobSources, logger: Logger)
+    async throws(LayerStoreError) -> LayerStore
+  {
+    do {
+      for name in ["present", "mounts", "systems"] {
+        try Directory.make("\(configuration.runDirectory)/\(name)", permissions: 0o700)
+      }
+      try Directory.make(configuration.directory, permissions: 0o700)
+      guard let lock = try FileLock("\(configuration.runDirectory)/store.lock") else {
+        throw LayerStoreError.inUse(directory: configuration.directory)
+      }
+      try await SelfTest(directory: configuration.directory, runDirectory: configuration.runDirectory).run()
+      let store = try LayerStore(
+        configuration, sources: sources, group: try PreContentGroup(), lock: lock, logger: logger)
+      try await store.recover()
+      return store
+    } catch let error as LayerStoreError {
+      throw error
+    } catch let error as SystemError {
+      throw .system(error)
+    } catch {
+      throw .unsupported(why: "\(error)")
+    }
+  }
+
+  // MARK: Looking
+
+  /// What of a layer is there; `nil` if the store does not know it.
+  public func state(of key: LayerKey) -> LayerState? {
+    entries[key].map { entry in
+      entry.record.isComplete
+        ? .complete
+        : .filling(present: entry.fill?.presence.presentBytes ?? entry.presentBytes, of: entry.record.deviceBytes)
+    }
+  }
+
+  /// All layers, by key.
+  public func layers() -> [LayerStatus] {
+    entries.sorted { $0.key.blob.hex < $1.key.blob.hex }.map { key, entry in
+      var status = stat()
+      let lastUsed = stat(files.record(key), &status) == 0 ? Int64(status.st_atim.tv_sec) : 0
+      return LayerStatus(
+        key: key, origin: entry.record.origin, state: state(of: key) ?? .complete,
+        deviceBytes: entry.record.deviceBytes, blobBytes: entry.record.blobBytes, inodes: entry.record.inodes,
+        isMounted: entry.isMounted, lastUsed: lastUsed, figures: entry.counters.figures)
+    }
+  }
+
+  /// Space that a layer takes on the disk.
+  /// - Returns: bytes allocated, and the number of files in the layer.
+  public func usage(of key: LayerKey) throws(LayerStoreError) -> (bytes: Int64, inodes: Int) {
+    guard let entry = entries[key] else { throw .unknownLayer(key) }
+    var bytes: Int64 = 0
+    do {
+      for name in try Directory.names(in: files.layer(key)) {
+        bytes += try FileStatus(of: "\(files.layer(key))/\(name)")?.allocatedBytes ?? 0
+      }
+    } catch { throw .system(error) }
+    return (bytes, entry.record.inodes)
+  }
+
+  /// Ranges of the device in the order in which they were first read since the layer was mounted, while it was incomplete
+  /// (a complete layer is read without anybody noticing).
+  public func recordedReads(of key: LayerKey) -> [Range<Int64>] { entries[key]?.counters.reads ?? [] }
+
+  /// Begins a new record.
+  public func forgetReads(of key: LayerKey) { entries[key]?.counters.forgetReads() }
+
+  // MARK: One at a time
+
+  /// Runs `body` while nobody else changes the layer.
+  func exclusively<Result>(_ key: LayerKey, _ body: () async throws -> Result) async throws -> Result {
+    while entries[key]?.isLocked == true {
+      await withCheckedContinuation { entries[key]?.waiting.append($0) }
+    }
+    guard entries[key] != nil else { throw LayerStoreError.unknownLayer(key) }
+    entries[key]?.isLocked = true
+    defer { unlock(key) }
+    return try await body()
+  }
+
+  private func unlock(_ key: LayerKey) {
+    entries[key]?.isLocked = false
+    let waiting = entries[key]?.waiting ?? []
+    entries[key]?.waiting = []
+    for continuation in waiting { continuation.resume() }
+  }
+
+  /// Forgets a layer that is gone; whoever waits for it learns that.
+  func forget(_ key: LayerKey) {
+    let waiting = entries.removeValue(forKey: key)?.waiting ?? []
+    for continuation in waiting { continuation.resume() }
+  }
+}

@@ -1,0 +1,73 @@
+import EROFS
+import Glibc
+import LinuxSystem
+import OCI
+
+/// Tries out on the real directory what everything else relies on: a marked, file-backed mount whose reader waits for
+/// bytes that are written while it waits.
+struct SelfTest: Sendable {
+  let directory: String
+  let runDirectory: String
+
+  /// - Throws: `LayerStoreError.unsupported` with what does not work, and why as far as that is known.
+  func run() async throws {
+    let place = "\(directory)/\(LayerFiles.unfinished)probe-\(UInt32.random(in: 0 ... .max))"
+    let target = "\(runDirectory)/probe-\(UInt32.random(in: 0 ... .max))"
+    defer {
+      try? Mounts.unmount(target, lazily: true)
+      try? Directory.removeTree(place)
+      try? Directory.removeIfEmpty(target)
+    }
+    do {
+      for path in [place, target] { try Directory.make(path, permissions: 0o700) }
+      try Self.writeImage("\(place)/metadata")
+    } catch { throw LayerStoreError.unsupported(why: "\(error)") }
+    let data = try SharedDescriptor("\(place)/data", .createNew)
+    try data.truncate(to: 4096)
+    let group = try attempt("fanotify's pre-content events (Linux 6.14, CAP_SYS_ADMIN)") { try PreContentGroup() }
+    try attempt("pre-content events on the file system of \(directory) (ext4, xfs or btrfs)") { try group.mark(data) }
+    try attempt("EROFS mounts of plain files (Linux 6.12)") {
+      try FileBackedMount.mount(metadata: "\(place)/metadata", devices: ["\(place)/data"], at: target)
+    }
+    async let reader = BlockingWork.run { try SmallFile.read("\(target)/file", limit: 4096) }
+    let asked = try await BlockingWork.run { try Self.answer(group, data) }
+    let found = try? await reader
+    guard asked, found == Self.pattern else {
+      throw LayerStoreError.unsupported(
+        why: asked ? "what was written while a reader waited did not reach it" : "the kernel did not ask for missing bytes")
+    }
+  }
+
+  private static let pattern = (0..<4096).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
+
+  @discardableResult
+  private func attempt<Result>(_ what: String, _ body: () throws -> Result) throws(LayerStoreError) -> Result {
+    do { return try body() } catch { throw .unsupported(why: "\(what): \(error)") }
+  }
+
+  private static func writeImage(_ path: String) throws {
+    var builder = LayerTreeBuilder()
+    try builder.add(
+      LayerEntry(path: Array("file".utf8), kind: .file(size: 4096)),
+      extents: [DataExtent(length: 4096, deviceOffset: 0)])
+    var sink = FileSink(try SharedDescriptor(path, .createNew))
+    try EROFSWriter(try builder.finish(), options: EROFSOptions(deviceBytes: [4096])).write(to: &sink)
+  }
+
+  /// Answers what comes within five seconds. A reader that nobody asked about does not wait.
+  private static func answer(_ group: PreContentGroup, _ data: SharedDescriptor) throws -> Bool {
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    var poll = pollfd(fd: group.descriptor.number, events: Int16(POLLIN), revents: 0)
+    guard Glibc.poll(&poll, 1, 5000) > 0 else { return false }
+    let count = try buffer.withUnsafeMutableBytes { try group.read(into: $0) }
+    var numbers: [Int32] = []
+    buffer[..<count].withUnsafeBytes { PreContentEvent.parse($0) { numbers.append($0.number) } }
+    guard !numbers.isEmpty else { return false }
+    try data.write(pattern[...], at: 0)
+    for number in numbers {
+      group.allow(number)
+      close(number)
+    }
+    return true
+  }
+}

@@ -1,0 +1,44 @@
+import CLinux
+import Glibc
+
+/// File systems whose devices are plain files, without a loop device: EROFS (Linux 6.12).
+public enum FileBackedMount {
+  /// Mounts an EROFS image read-only (fsopen(2); as many devices as there are, which mount(2) with its one page of
+  /// options cannot take).
+  /// - Parameters:
+  ///   - metadata: the image.
+  ///   - devices: the files with the content, in the order of their numbers in the image.
+  ///   - readAheadBytes: how much is read at once when a file is read in order; `nil`: what the kernel does (128 KiB).
+  /// - Returns: the kernel's name of the file system (`erofs-12`), for `exists`; `nil` if it could not be told.
+  @discardableResult
+  public static func mount(metadata: String, devices: [String], at target: String, readAheadBytes: Int? = nil)
+    throws(SystemError) -> String?
+  {
+    let context = SharedDescriptor(owning: try check(nagaya_fs_open("erofs"), "fsopen(erofs)", metadata))
+    func set(_ key: String, _ value: String?) throws(SystemError) {
+      try check(nagaya_fs_set(context.number, key, value), "fsconfig(\(key))", value ?? metadata)
+    }
+    try set("source", metadata)
+    try set("ro", nil)
+    for device in devices { try set("device", device) }
+    let before = Set(names())
+    try check(nagaya_fs_create(context.number), "fsconfig(create)", metadata)
+    let new = names().filter { !before.contains($0) }
+    let mount = SharedDescriptor(owning: try check(nagaya_fs_mount(context.number), "fsmount", metadata))
+    // Somebody else may have mounted one in the same moment; then neither is touched.
+    let name = new.count == 1 ? new[0] : nil
+    if let name, let readAheadBytes {
+      try? SmallFile.write(Array("\(readAheadBytes >> 10)".utf8), to: "\(directory)/\(name)/read_ahead_kb")
+    }
+    try check(nagaya_move_mount(mount.number, target), "move_mount", target)
+    return name
+  }
+
+  /// Whether a file system is still in use anywhere: below overlays and in other mount namespaces, too.
+  public static func exists(_ name: String) -> Bool { FileStatus.exists("\(directory)/\(name)") }
+
+  private static let directory = "/sys/class/bdi"
+  private static func names() -> [String] {
+    Directory.namesIfReadable(in: directory).filter { $0.hasPrefix("erofs-") }
+  }
+}
