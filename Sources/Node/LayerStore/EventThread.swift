@@ -52,10 +52,12 @@ final class EventThread: Sendable {
 
   /// Calls `gone` once when the other side of a connection is gone.
   func watch(_ connection: SharedDescriptor, gone: @escaping @Sendable () -> Void) {
-    state.withLock { $0.watched[connection.number] = { [connection] in
-      _ = connection  // open for as long as it is watched
-      gone()
-    } }
+    state.withLock {
+      $0.watched[connection.number] = { [connection] in
+        _ = connection  // open for as long as it is watched
+        gone()
+      }
+    }
     interrupt()
   }
 

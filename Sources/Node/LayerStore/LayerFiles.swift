@@ -18,7 +18,9 @@ struct LayerFiles: Sendable {
   func mountPoint(_ key: LayerKey) -> String { "\(runDirectory)/mounts/\(key.blob.hex)" }
   /// Keeps the kernel's name of the layer's file system.
   func fileSystem(_ key: LayerKey) -> String { "\(runDirectory)/systems/\(key.blob.hex)" }
-  func staging(_ key: LayerKey) -> String { "\(directory)/\(Self.unfinished)\(key.blob.hex)-\(UInt32.random(in: 0 ... .max))" }
+  func staging(_ key: LayerKey) -> String {
+    "\(directory)/\(Self.unfinished)\(key.blob.hex)-\(UInt32.random(in: 0 ... .max))"
+  }
   var journal: String { "\(runDirectory)/events" }
   var lock: String { "\(runDirectory)/store.lock" }
 

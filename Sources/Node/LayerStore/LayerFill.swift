@@ -60,7 +60,9 @@ actor LayerFill {
       for flight in joined.values { group.addTask { try await flight.wait() } }
       var failure: (any Error)?
       // One failed run does not stop the others: somebody may have joined them.
-      while let result = await group.nextResult() { if case .failure(let error) = result { failure = failure ?? error } }
+      while let result = await group.nextResult() {
+        if case .failure(let error) = result { failure = failure ?? error }
+      }
       if let failure { throw failure }
     }
   }

@@ -58,7 +58,8 @@ final class Staging: Sendable {
   func write(_ record: LayerRecord, _ content: LayerContent, _ metadata: (inout FileSink) throws -> Void) throws {
     var sink = FileSink(try SharedDescriptor("\(directory)/\(LayerFiles.metadata)", .createNew))
     try metadata(&sink)
-    try SharedDescriptor("\(directory)/\(LayerFiles.content)", .createNew).write(StoredContent.encoded(content)[...], at: 0)
+    try SharedDescriptor("\(directory)/\(LayerFiles.content)", .createNew).write(
+      StoredContent.encoded(content)[...], at: 0)
     try SharedDescriptor("\(directory)/\(LayerFiles.record)", .createNew).write(record.encoded[...], at: 0)
   }
 
@@ -99,7 +100,8 @@ public struct LayerReception: Sendable {
   /// - Parameters:
   ///   - index: of the archive as it was appended.
   ///   - metadata: writes the EROFS image in blocks of 512 bytes.
-  public consuming func finish(_ index: SeekIndex, inodes: Int, metadata: (inout FileSink) throws -> Void) async throws {
+  public consuming func finish(_ index: SeekIndex, inodes: Int, metadata: (inout FileSink) throws -> Void) async throws
+  {
     do {
       guard index.archiveBytes == count else {
         throw LayerStoreError.unusable(key, why: "\(count) bytes came, its index is of \(index.archiveBytes)")

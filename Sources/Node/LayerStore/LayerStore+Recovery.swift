@@ -19,7 +19,8 @@ extension LayerStore {
       let durable = record.isComplete ? nil : try DurableFile.read(files.durablePresence(key), limit: 1 << 30)
       var entry = Entry(
         record: record,
-        presentBytes: record.isComplete ? record.deviceBytes : durable.flatMap { DurablePresence($0) }?.presentBytes ?? 0)
+        presentBytes: record.isComplete
+          ? record.deviceBytes : durable.flatMap { DurablePresence($0) }?.presentBytes ?? 0)
       entry.isMounted = mounts.top(at: files.mountPoint(key)) != nil
       let system = SmallFile.text(files.fileSystem(key)) ?? ""
       entry.fileSystem = system.isEmpty ? nil : system

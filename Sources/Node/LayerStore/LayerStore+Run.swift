@@ -79,7 +79,8 @@ extension LayerStore {
           $0.failedReads += 1
         }
         logger.error(
-          "read of a layer failed", metadata: ["layer": "\(event.fill.key)", "range": "\(event.range)", "reason": "\(reason)"])
+          "read of a layer failed",
+          metadata: ["layer": "\(event.fill.key)", "range": "\(event.range)", "reason": "\(reason)"])
         return desk.deny(event.number)
       }
       // Cancelled while it waits: the next turn sees it.
@@ -147,7 +148,9 @@ extension LayerStore {
       do { try await Task.sleep(for: configuration.saveInterval) } catch { return }
       for (key, entry) in entries {
         if !entry.isMounted, entry.fileSystem != nil { try? await exclusively(key) { try await releaseIfUnused(key) } }
-        guard let fill = entry.fill, !entry.record.isComplete, saved[key] != fill.presence.presentBytes else { continue }
+        guard let fill = entry.fill, !entry.record.isComplete, saved[key] != fill.presence.presentBytes else {
+          continue
+        }
         let bytes = fill.presence.presentBytes
         do {
           try await save(key, fill)

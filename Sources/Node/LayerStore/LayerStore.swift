@@ -54,7 +54,10 @@ public actor LayerStore: Service {
   private let lock: FileLock
   var entries: [LayerKey: Entry] = [:]
 
-  init(_ configuration: Configuration, sources: any BlobSources, group: PreContentGroup, lock: consuming FileLock, logger: Logger)
+  init(
+    _ configuration: Configuration, sources: any BlobSources, group: PreContentGroup, lock: consuming FileLock,
+    logger: Logger
+  )
     throws
   {
     self.configuration = configuration

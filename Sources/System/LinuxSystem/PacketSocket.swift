@@ -37,7 +37,9 @@ public final class PacketSocket: Sendable {
     let numbers = files.map(\.number)
     let bytes = Array(text.utf8)
     var sent: Int
-    repeat { sent = nagaya_packet_send(descriptor.number, bytes, bytes.count, numbers, Int32(numbers.count)) } while sent
+    repeat {
+      sent = nagaya_packet_send(descriptor.number, bytes, bytes.count, numbers, Int32(numbers.count))
+    } while sent
       == -Int(EINTR)
     guard sent >= 0 else { throw SystemError("sendmsg", "socket", errno: Int32(-sent)) }
   }

@@ -26,7 +26,8 @@ public struct SharedBits: Sendable {
   ///   - offset: where they begin, in bytes.
   ///   - count: number of bits.
   public init(_ mapping: SharedMapping, offset: Int, count: Int) {
-    precondition(offset >= 0 && count >= 0 && offset + Self.bytes(count) <= mapping.bytes.count, "bits outside of memory")
+    precondition(
+      offset >= 0 && count >= 0 && offset + Self.bytes(count) <= mapping.bytes.count, "bits outside of memory")
     self.mapping = mapping
     self.offset = offset
     self.count = count
