@@ -210,8 +210,8 @@ let package = Package(
       name: "benchmarks",
       dependencies: [
         "APIServer", "CertificateAuthority", "EROFS", "EStargz", "JSONDocument", "KubernetesAPI", "KubernetesClient",
-        "LinuxSystem", "OCI", "ObjectStore", "PlatformHarness", "TestSupport", .argumentParser, .asyncHTTPClient, .grpc,
-        .grpcTransport, .logging, .nioSSL,
+        "LinuxSystem", "OCI", "ObjectStore", "PlatformHarness", "RegistryClient", "TestSupport", .argumentParser,
+        .asyncHTTPClient, .grpc, .grpcTransport, .logging, .nioSSL,
       ], path: "Benchmarks", exclude: ["README.md", "Placement"], swiftSettings: strict),
     .executableTarget(
       name: "placement-benchmark",
@@ -296,7 +296,8 @@ let package = Package(
     .target(
       name: "TestSupport", path: "Tests/TestSupport", exclude: ["README.md"], swiftSettings: strict),
     .target(
-      name: "PlatformHarness", dependencies: ["JSONDocument", .subprocess], path: "Tests/PlatformHarness",
+      name: "PlatformHarness", dependencies: ["JSONDocument", .nioCore, .nioPosix, .subprocess],
+      path: "Tests/PlatformHarness",
       swiftSettings: strict),
     .testTarget(
       name: "IntegrationTests", dependencies: ["PlatformHarness", "JSONDocument"],

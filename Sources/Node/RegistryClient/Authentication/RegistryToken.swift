@@ -1,12 +1,13 @@
 import JSONDocument
 
 /// The answer of a token server (distribution specification, "Token Authentication", and its OAuth 2 form).
-struct RegistryToken: Sendable, Hashable {
-  var text: String
-  var lifetime: Duration
+public struct RegistryToken: Sendable, Hashable {
+  /// As it is sent; secret.
+  public let text: String
+  public let lifetime: Duration
 
   /// - Throws: what is wrong with the answer, in words.
-  init(parsing bytes: [UInt8]) throws(Malformed) {
+  public init(parsing bytes: [UInt8]) throws(Malformed) {
     guard let json = try? JSONValue(parsing: bytes, limits: JSONLimits(depth: 20, bytes: AnswerLimit.token)) else {
       throw Malformed(description: "the token server's answer is no JSON")
     }
@@ -22,7 +23,8 @@ struct RegistryToken: Sendable, Hashable {
     lifetime = .seconds(min(86_400, max(0, json["expires_in"].double ?? 60)))
   }
 
-  struct Malformed: Error, Hashable {
-    let description: String
+  /// What is wrong with an answer, in words.
+  public struct Malformed: Error, Hashable, CustomStringConvertible {
+    public let description: String
   }
 }
