@@ -158,7 +158,7 @@ let package = Package(
       "LazyImages", on: "Node",
       [
         "ContainerdAPI", "EROFS", "EStargz", "GRPCSockets", "JSONDocument", "LayerStore", "LinuxSystem", "OCI",
-        "RegistryClient", .grdb, .grpc, .grpcTransport, .nioCore, .logging, .serviceLifecycle,
+        "RegistryClient", .grdb, .grpc, .grpcTransport, .hummingbird, .nioCore, .logging, .serviceLifecycle,
       ]),
 
     // Storage: volumes and their places.
@@ -203,7 +203,7 @@ let package = Package(
         "NodeAgent", "ObjectStore", "OCI", "RegistryClient", "Placement", "PlacementReports", "PlacementSimulator",
         "PlacementTraces", "PodScheduler",
         "StorageControllers", "Tenancy",
-        "VolumePools", .argumentParser, .logging, .serviceLifecycle, .subprocess,
+        "VolumePools", .argumentParser, .asyncHTTPClient, .logging, .nioCore, .serviceLifecycle, .subprocess,
       ], path: "Sources/nagaya", exclude: ["README.md"], swiftSettings: strict),
 
     .executableTarget(

@@ -23,7 +23,9 @@ import Foundation
     Create.self, Get.self, Describe.self, Logs.self, Scale.self, Rollout.self, Delete.self,
   ]
   static let platform: [any ParsableCommand.Type] = []
-  static let machine: [any ParsableCommand.Type] = [Up.self, Down.self, Status.self, Image.self]
+  static let machine: [any ParsableCommand.Type] = [
+    Up.self, Down.self, Status.self, Serve.self, Image.self, Images.self,
+  ]
   static let tools: [any ParsableCommand.Type] = [
     Simulate.self, Advise.self, Config.self, Completion.self, Version.self,
   ]

@@ -42,8 +42,9 @@ public struct LayerUsage: Sendable, Hashable {
 /// The snapshotter keeps names, parents and labels; how a layer gets here, and when, is decided behind this protocol.
 public protocol RemoteLayers: Sendable {
   /// Makes a layer usable, and begins with those that follow it.
-  /// - Returns: its key, or nil when containerd shall fetch and unpack it in its own way (the reason is logged and shown in status).
-  func resolve(_ request: LayerRequest) async -> LayerKey?
+  /// - Returns: its key, or nil when containerd shall fetch and unpack it in its own way (status tells why).
+  /// - Throws: `LayerRefused` if the layer must not be used.
+  func resolve(_ request: LayerRequest) async throws -> LayerKey?
 
   /// Mounts a resolved layer read-only, if it is not mounted.
   /// - Returns: the directory.

@@ -9,6 +9,7 @@ struct Image: AsyncParsableCommand {
         nagaya image convert web.tar
         nagaya image inspect web-estargz.tar
         nagaya image load web-estargz.tar
+        nagaya image gc --keep 20Gi
       """,
-    subcommands: [ImagePack.self, ImageInspect.self, ImageConvert.self, ImageLoad.self])
+    subcommands: [ImagePack.self, ImageInspect.self, ImageConvert.self, ImageLoad.self, ImageCollect.self])
 }

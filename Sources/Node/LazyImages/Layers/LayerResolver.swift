@@ -1,0 +1,199 @@
+import EROFS
+import EStargz
+public import LayerStore
+public import Logging
+public import OCI
+public import ServiceLifecycle
+
+/// Decides how layers come to this machine, and brings them into the store.
+///
+/// All layers of an image begin together, when the first of them is asked for: containerd asks for one after another, and
+/// would otherwise wait for a round trip of each.
+public actor LayerResolver: RemoteLayers, Service {
+  private let store: LayerStore
+  private let origins: any LayerOrigins
+  private let logger: Logger
+  private var records: ImageRecords
+  private var profiles: StartProfiles
+  private let layers = Flights<Digest, LayerKey?>()
+  private let manifests = Flights<String, ImageManifest>()
+  /// Of images that were asked for lately, so that the layers of one share a request.
+  private var knownManifests: [String: ImageManifest] = [:]
+  /// The image by whose manifest a layer was asked for last.
+  private var manifestOfLayer: [Digest: Digest] = [:]
+
+  /// - Parameter directory: for records and learned orders; its own.
+  public init(store: LayerStore, origins: any LayerOrigins, directory: String, logger: Logger) throws {
+    self.store = store
+    self.origins = origins
+    self.logger = logger
+    records = try ImageRecords(path: "\(directory)/images.json")
+    profiles = try StartProfiles(directory: "\(directory)/profiles")
+  }
+
+  public func run() async {
+    await cancelWhenGracefulShutdown { [layers, manifests] in
+      await withDiscardingTaskGroup { group in
+        group.addTask { await layers.run() }
+        group.addTask { await manifests.run() }
+      }
+    }
+  }
+
+  // MARK: RemoteLayers
+
+  public func resolve(_ request: LayerRequest) async throws -> LayerKey? {
+    if let manifest = request.manifest { manifestOfLayer[request.layer] = manifest }
+    for layer in request.following where layer != request.layer {
+      await layers.begin(layer) { [self] in try await bring(layer, of: request) }
+    }
+    return try await layers.value(request.layer) { [self] in try await bring(request.layer, of: request) }
+  }
+
+  public func mount(_ key: LayerKey) async throws -> String { try await store.mount(key) }
+
+  public func release(_ key: LayerKey) async throws {
+    if let manifest = manifestOfLayer[key.blob] { try await learn(manifest) }
+    try await store.unmount(key)
+  }
+
+  public func usage(of key: LayerKey) async throws -> LayerUsage {
+    let usage = try await store.usage(of: key)
+    return LayerUsage(bytes: usage.bytes, inodes: usage.inodes)
+  }
+
+  // MARK: Status
+
+  public func images() -> [ImageRecord] { records.images.values.sorted { $0.image < $1.image } }
+  public func decisions() -> [Digest: LayerDecision] { records.decisions }
+
+  // MARK: One layer
+
+  /// Brings one layer; `nil`: left to containerd.
+  private func bring(_ layer: Digest, of request: LayerRequest) async throws -> LayerKey? {
+    let key = LayerKey(layer)
+    if await store.state(of: key) != nil {
+      try await note(request)
+      await prefetch(key, of: request, suggested: nil)
+      return key
+    }
+    do {
+      let manifest = try await manifest(of: request)
+      try records.note(request.image, manifest: request.manifest, layers: manifest.layers.map(\.digest))
+      guard let descriptor = manifest.layers.first(where: { $0.digest == layer }) else {
+        return try leave(layer, "the image's manifest does not name the layer")
+      }
+      return try await bring(descriptor, of: request)
+    } catch let error as LayerRefused {
+      logger.error("layer refused", metadata: ["layer": "\(layer)", "reason": "\(error.reason)"])
+      throw error
+    } catch is CancellationError {
+      throw CancellationError()
+    } catch {
+      logger.warning(
+        "layer is left to containerd", metadata: ["layer": "\(layer)", "image": "\(request.image)", "error": "\(error)"])
+      return try leave(layer, "\(error)")
+    }
+  }
+
+  private func bring(_ descriptor: Descriptor, of request: LayerRequest) async throws -> LayerKey? {
+    let blob = origins.blob(descriptor.digest, bytes: descriptor.size, of: request.image)
+    var why = ""
+    switch try await TableFetch(descriptor: descriptor, blob: blob).read() {
+    case .lazy(let layer):
+      do {
+        return try await add(layer, descriptor, request)
+      } catch let error as EROFSError {
+        why = "its files cannot be written as EROFS: \(error)"
+      }
+    case .plain(let reason):
+      why = reason
+    }
+    let key = LayerKey(descriptor.digest)
+    switch try await LayerStreaming(store: store, descriptor: descriptor, blob: blob, origin: request.image).run() {
+    case .received:
+      try records.note(LayerDecision(layer: descriptor.digest, mode: .streamed, reason: why))
+      return key
+    case .unsupported(let reason):
+      return try leave(descriptor.digest, reason)
+    }
+  }
+
+  private func add(_ layer: LazyLayer, _ descriptor: Descriptor, _ request: LayerRequest) async throws -> LayerKey {
+    let key = LayerKey(descriptor.digest)
+    let writer = try EROFSWriter(
+      layer.tree,
+      options: EROFSOptions(
+        blockSize: .page, deviceBytes: [layer.deviceBytes], uuid: EROFSIdentity.uuid(of: descriptor.digest)))
+    try await store.add(
+      LayerDescription(
+        key: key, origin: request.image, content: .chunks(layer.chunks, layer.format), deviceBytes: layer.deviceBytes,
+        inodes: writer.inodeCount, blobBytes: descriptor.size)
+    ) { sink in try writer.write(to: &sink) }
+    try records.note(
+      LayerDecision(layer: descriptor.digest, mode: .lazy, reason: "\(layer.format.rawValue), \(layer.chunks.chunks.count) chunks")
+    )
+    await prefetch(key, of: request, suggested: layer)
+    return key
+  }
+
+  /// What is fetched before anybody reads: what the last start of the image read, else what its builder marked.
+  private func prefetch(_ key: LayerKey, of request: LayerRequest, suggested layer: LazyLayer?) async {
+    if let manifest = request.manifest, let learned = profiles.ranges(of: key.blob, in: manifest), !learned.isEmpty {
+      await store.prefetch(key, learned)
+    } else if let layer, let marked = layer.prefetch {
+      let chunks = layer.chunks.chunks.filter { !$0.isZeros && marked.overlaps($0.blobRange) }
+      await store.prefetch(key, Self.joined(chunks.map(\.deviceRange)))
+    }
+  }
+
+  /// Ranges in the same order, neighbours made one.
+  private static func joined(_ ranges: [Range<Int64>]) -> [Range<Int64>] {
+    ranges.reduce(into: []) { result, range in
+      if let last = result.last, last.upperBound == range.lowerBound {
+        result[result.count - 1] = last.lowerBound..<range.upperBound
+      } else {
+        result.append(range)
+      }
+    }
+  }
+
+  /// Keeps what the starts of an image have read, for the next one.
+  private func learn(_ manifest: Digest) async throws {
+    guard let record = records.images.values.first(where: { $0.manifest == manifest }) else { return }
+    var reads: [Digest: [Range<Int64>]] = [:]
+    for layer in record.layers {
+      let recorded = await store.recordedReads(of: LayerKey(layer))
+      if !recorded.isEmpty { reads[layer] = recorded }
+    }
+    try profiles.keep(reads, of: manifest)
+  }
+
+  private func leave(_ layer: Digest, _ why: String) throws -> LayerKey? {
+    try records.note(LayerDecision(layer: layer, mode: .unpacked, reason: why))
+    return nil
+  }
+
+  private func note(_ request: LayerRequest) async throws {
+    guard records.images[request.image.description]?.manifest != request.manifest || request.manifest == nil else {
+      return
+    }
+    // The manifest is worth a request only for status: what the labels tell must do.
+    guard !request.following.isEmpty, records.images[request.image.description]?.layers.contains(request.layer) != true
+    else { return }
+    try records.note(request.image, manifest: request.manifest, layers: request.following)
+  }
+
+  private func manifest(of request: LayerRequest) async throws -> ImageManifest {
+    let name = request.manifest?.description ?? request.image.description
+    if let known = knownManifests[name] { return known }
+    let (image, digest, origins) = (request.image, request.manifest, origins)
+    let manifest = try await manifests.value(name) { try await origins.manifest(of: image, digest: digest) }
+    // A tag may move: only what has a digest is remembered.
+    if digest != nil {
+      if knownManifests.count >= 64 { knownManifests.removeAll() }
+      knownManifests[name] = manifest
+    }
+    return manifest
+  }
+}

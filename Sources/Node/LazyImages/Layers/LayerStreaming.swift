@@ -1,0 +1,75 @@
+import EROFS
+import LayerStore
+import OCI
+
+/// Brings a plain layer the first time: decompressed while it comes in, straight into the place where it is mounted from.
+/// Where decompression could begin again is noted on the way, so that the next time it is read before it is here.
+struct LayerStreaming {
+  let store: LayerStore
+  let descriptor: Descriptor
+  let blob: any BlobFetching
+  let origin: ImageReference
+
+  enum Outcome {
+    case received
+    /// A good layer as far as we know, with something that containerd's own unpacking may know better.
+    case unsupported(why: String)
+  }
+
+  /// The registry sent something else than was asked for.
+  struct OtherBytes: Error, CustomStringConvertible {
+    let layer: Digest
+    var description: String { "the registry sent other bytes for layer \(layer) than its digest names" }
+  }
+
+  /// - Throws: `LayerRefused` if the layer is hostile, `OtherBytes`, and what fetching and storing throw.
+  func run() async throws -> Outcome {
+    let reception = try await store.receive(
+      LayerKey(descriptor.digest), origin: origin, blobBytes: descriptor.size)
+    do {
+      let outcome = try await receive(into: reception)
+      if case .unsupported = outcome { await reception.abort() }
+      return outcome
+    } catch {
+      await reception.abort()
+      throw error
+    }
+  }
+
+  private func receive(into reception: LayerReception) async throws -> Outcome {
+    let passage = LayerPassage()
+    try await blob.stream(urgency: .demand) { piece in
+      for part in passage.take(piece) { try await reception.append(part[...]) }
+    }
+    guard passage.digest == descriptor.digest else { throw OtherBytes(layer: descriptor.digest) }
+    do {
+      let (index, tree) = try passage.finish()
+      let block = Int64(EROFSOptions.BlockSize.tar.rawValue)
+      let deviceBytes = (index.archiveBytes + block - 1) / block * block
+      let writer = try EROFSWriter(
+        tree,
+        options: EROFSOptions(
+          blockSize: .tar, deviceBytes: [deviceBytes], uuid: EROFSIdentity.uuid(of: descriptor.digest)))
+      try await reception.finish(content: .spans(index), inodes: writer.inodeCount) { sink in
+        try writer.write(to: &sink)
+      }
+      return .received
+    } catch let error as TarError {
+      if case .unsupported = error.reason { return .unsupported(why: "\(error)") }
+      throw LayerRefused(layer: descriptor.digest, reason: "\(error)")
+    } catch let error as LayerError {
+      switch error.reason {
+      case .parentIsNoDirectory, .missingLinkTarget, .linkToDirectory: return .unsupported(why: "\(error)")
+      default: throw LayerRefused(layer: descriptor.digest, reason: "\(error)")
+      }
+    } catch let error as GzipError {
+      throw LayerRefused(layer: descriptor.digest, reason: "\(error)")
+    } catch let error as ZstdError {
+      throw LayerRefused(layer: descriptor.digest, reason: "\(error)")
+    } catch let error as SeekError {
+      throw LayerRefused(layer: descriptor.digest, reason: "\(error)")
+    } catch let error as EROFSError {
+      return .unsupported(why: "its files cannot be written as EROFS: \(error)")
+    }
+  }
+}

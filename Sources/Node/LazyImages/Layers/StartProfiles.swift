@@ -1,0 +1,38 @@
+import JSONDocument
+import LinuxSystem
+import OCI
+
+/// What starts of images have read, in order: fetched ahead at the next start.
+///
+/// One file for each image (by its manifest), a few kilobytes. Losing one costs time, never data.
+struct StartProfiles {
+  private let directory: String
+  /// Of one image; what is read later than this is hardly part of a start.
+  private static let rangeLimit = 4096
+
+  init(directory: String) throws {
+    self.directory = directory
+    try Directory.make(directory, permissions: 0o700)
+  }
+
+  func ranges(of layer: Digest, in manifest: Digest) -> [Range<Int64>]? {
+    guard let bytes = try? DurableFile.read(path(manifest), limit: 3 << 20), let json = try? JSONValue(parsing: bytes)
+    else { return nil }
+    return json[layer.description].elements.compactMap { pair in
+      guard let lower = pair[0].int, let upper = pair[1].int, lower >= 0, lower < upper else { return nil }
+      return Int64(lower)..<Int64(upper)
+    }
+  }
+
+  func keep(_ reads: [Digest: [Range<Int64>]], of manifest: Digest) throws {
+    guard !reads.isEmpty else { return }
+    var json: JSONValue = [:]
+    for (layer, ranges) in reads {
+      json[layer.description] = .array(
+        ranges.prefix(Self.rangeLimit).map { [.integer($0.lowerBound), .integer($0.upperBound)] })
+    }
+    try DurableFile.write(json.encoded(), to: path(manifest))
+  }
+
+  private func path(_ manifest: Digest) -> String { "\(directory)/\(manifest.hex).json" }
+}

@@ -1,0 +1,79 @@
+import LayerStore
+import LinuxSystem
+public import Logging
+import OCI
+import RegistryClient
+public import ServiceLifecycle
+
+/// Where the daemon keeps what it has, and how it behaves.
+public struct LazyImagesConfiguration: Sendable {
+  /// Snapshots, layers and records; on ext4, xfs or btrfs.
+  public var root: String
+  /// Sockets and what is true until the next boot; on tmpfs.
+  public var run: String
+  /// The directory of `hosts.toml` files that containerd reads, if any.
+  public var hostsDirectory: String?
+  /// Starts the processes that keep descriptors and guard layers; see `LayerStore`.
+  public var keeper: [String]
+  /// Content of unused layers is removed beyond this many bytes; `nil`: only on request.
+  public var cacheBytes: Int64?
+  /// How fast layers are completed in the background, in bytes per second; `nil`: as fast as the registry gives.
+  public var backgroundBytesPerSecond: Int64?
+
+  public init(root: String, run: String, hostsDirectory: String? = nil, keeper: [String]) {
+    self.root = root
+    self.run = run
+    self.hostsDirectory = hostsDirectory
+    self.keeper = keeper
+  }
+
+  /// The socket that containerd speaks to.
+  public var snapshotSocket: String { "\(run)/snapshots.sock" }
+  /// The socket that `nagaya images` speaks to.
+  public var statusSocket: String { "\(run)/status.sock" }
+  /// What containerd's `exports.root` names, so that the kubelet's figures are of the right file system.
+  public var snapshotRoot: String { "\(root)/snapshots" }
+}
+
+/// The snapshotter as a whole: registry, layers, snapshots and status.
+public struct LazyImages: Sendable {
+  /// In the order in which they start; they stop in the opposite one.
+  public let services: [any Service]
+  private let registry: RegistryClient
+
+  /// Opens what is there, tests the machine, and takes over what an earlier process kept mounted.
+  /// - Throws: `LayerStoreError.unsupported` if this kernel or file system can't feed mounts on demand.
+  public init(_ configuration: LazyImagesConfiguration, logger: Logger) async throws {
+    for directory in [configuration.root, configuration.run, configuration.snapshotRoot] {
+      try Directory.make(directory, permissions: 0o700)
+    }
+    registry = RegistryClient(RegistryConfiguration(hostsDirectory: configuration.hostsDirectory), logger: logger)
+    let origins = RegistryOrigins(registry: registry)
+    var store = LayerStore.Configuration(
+      directory: "\(configuration.root)/layers", runDirectory: "\(configuration.run)/layers")
+    store.keeper = configuration.keeper
+    store.backgroundBytesPerSecond = configuration.backgroundBytesPerSecond
+    let layers = try await LayerStore.open(store, sources: OriginSources(origins: origins), logger: logger)
+    let resolver = try LayerResolver(
+      store: layers, origins: origins, directory: configuration.root, logger: logger)
+    let snapshots = try SnapshotServer(
+      configuration: SnapshotterConfiguration(root: configuration.snapshotRoot, socket: configuration.snapshotSocket),
+      layers: resolver, logger: logger)
+    let status = StatusServer(
+      socket: configuration.statusSocket, source: ImagesStatus(store: layers, resolver: resolver), logger: logger)
+    services = [
+      RegistryShutdown(registry: registry), layers, resolver, snapshots, status,
+      CacheLimit(store: layers, limitBytes: configuration.cacheBytes, logger: logger),
+    ]
+  }
+}
+
+/// Ends the registry's connections when everything that used them has ended.
+private struct RegistryShutdown: Service {
+  let registry: RegistryClient
+
+  func run() async throws {
+    try? await gracefulShutdown()
+    try await registry.shutdown()
+  }
+}

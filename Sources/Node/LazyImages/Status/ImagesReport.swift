@@ -1,0 +1,54 @@
+public import JSONDocument
+import LayerStore
+import OCI
+
+/// What the daemon knows of images and their layers, as JSON that commands and people's tools read.
+public struct ImagesReport: Sendable {
+  public let json: JSONValue
+
+  /// - Parameters:
+  ///   - images: those whose layers were asked for on this machine.
+  ///   - layers: those on this machine.
+  init(images: [ImageRecord], decisions: [Digest: LayerDecision], layers: [LayerStatus], mechanism: String) {
+    let byDigest = Dictionary(layers.map { ($0.key.blob, $0) }, uniquingKeysWith: { first, _ in first })
+    let named = Set(images.flatMap(\.layers))
+    json = [
+      "mechanism": .string(mechanism),
+      "images": .array(
+        images.map { image in
+          var item: JSONValue = [
+            "image": .string(image.image),
+            "layers": .array(image.layers.map { Self.layer($0, decisions[$0], byDigest[$0]) }),
+          ]
+          item.set("manifest", ifPresent: image.manifest.map { .string($0.description) })
+          return item
+        }),
+      // Kept as a cache for images that were removed.
+      "otherLayers": .array(
+        layers.filter { !named.contains($0.key.blob) }.map { Self.layer($0.key.blob, decisions[$0.key.blob], $0) }),
+    ]
+  }
+
+  private static func layer(_ digest: Digest, _ decision: LayerDecision?, _ status: LayerStatus?) -> JSONValue {
+    var item: JSONValue = ["digest": .string(digest.description)]
+    item.set("mode", ifPresent: decision.map { .string($0.mode.rawValue) })
+    item.set("reason", ifPresent: decision.map { .string($0.reason) })
+    guard let status else {
+      item["state"] = "absent"
+      return item
+    }
+    item["state"] = status.isComplete ? "complete" : "filling"
+    item["mounted"] = .bool(status.isMounted)
+    item["presentBytes"] = .integer(status.presentBytes)
+    item["deviceBytes"] = .integer(status.deviceBytes)
+    item["blobBytes"] = .integer(status.blobBytes)
+    item["stalls"] = .integer(Int64(status.stalls.count))
+    item["stallSeconds"] = .number(status.stalls.seconds)
+    item["fetches"] = .integer(Int64(status.fetches))
+    item["fetchedBytes"] = [
+      "demand": .integer(status.fetched.demand), "prefetch": .integer(status.fetched.prefetch),
+      "background": .integer(status.fetched.background),
+    ]
+    return item
+  }
+}

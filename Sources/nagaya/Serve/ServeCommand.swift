@@ -1,0 +1,8 @@
+import ArgumentParser
+
+/// `nagaya serve`: one part of Nagaya by itself, for machines that have Kubernetes.
+struct Serve: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Run one part of Nagaya by itself, beside an existing cluster.",
+    subcommands: [ServeImages.self])
+}

@@ -1,0 +1,86 @@
+import ArgumentParser
+import Foundation
+import LayerStore
+import LazyImages
+import LinuxSystem
+import Logging
+import ServiceLifecycle
+
+/// `nagaya serve images`: the snapshotter for a containerd that is there already.
+struct ServeImages: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "images", abstract: "Serve lazy images to containerd: a snapshotter on a unix socket.",
+    discussion: """
+      Containers start before their image is here: what they read is fetched while they run. Layers with a table of \
+      contents (eStargz, zstd:chunked) are lazy from the first pull on; plain layers are streamed once, without being \
+      unpacked, and are lazy from then on.
+
+      Needs Linux 6.14 or newer, root, and a root directory on ext4, xfs or btrfs. Running containers survive the end of \
+      this program; readers wait until it is back.
+
+      EXAMPLES
+        nagaya serve images --print-config >> /etc/containerd/config.toml
+        nagaya serve images
+        nagaya images
+      """)
+
+  @OptionGroup var directories: ImagesDirectories
+
+  @Option(
+    help: "The directory with containerd's hosts.toml files.", completion: .directory)
+  var hostsDirectory = "/etc/containerd/certs.d"
+
+  @Option(help: "How much content of unused layers to keep, as 20Gi. Without it all is kept.")
+  var cacheSize: String?
+
+  @Option(help: "How much to fetch in the background, in bytes a second, as 50Mi. Without it: as much as comes.")
+  var backgroundRate: String?
+
+  @Flag(help: "Print what containerd's configuration needs, and end.")
+  var printConfig = false
+
+  @Option(help: "How much to log: debug, info, notice, warning, error.")
+  var logLevel = Logger.Level.notice
+
+  func run() async throws {
+    var configuration = LazyImagesConfiguration(
+      root: directories.root, run: directories.runDirectory, hostsDirectory: hostsDirectory,
+      keeper: [Installation.executable])
+    configuration.cacheBytes = try cacheSize.map { try Sizes.bytes($0, option: "--cache-size") }
+    configuration.backgroundBytesPerSecond = try backgroundRate.map { try Sizes.bytes($0, option: "--background-rate") }
+    if printConfig {
+      Console.current.write(ImagesPlugin(configuration).toml)
+      return
+    }
+    guard geteuid() == 0 else {
+      throw CommandFailure("the snapshotter mounts file systems", remedy: "run it as root")
+    }
+    var logger = Logger(label: "nagaya.images")
+    logger.logLevel = logLevel
+    do {
+      let images = try await LazyImages(configuration, logger: logger)
+      logger.notice("serving", metadata: ["socket": "\(configuration.snapshotSocket)"])
+      try await ServiceGroup(
+        configuration: ServiceGroupConfiguration(
+          services: images.services.map {
+            .init(
+              service: $0, successTerminationBehavior: .gracefullyShutdownGroup,
+              failureTerminationBehavior: .gracefullyShutdownGroup)
+          }, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+      ).run()
+    } catch let error as LayerStoreError {
+      throw CommandFailure("\(error)", remedy: "use containerd's overlayfs snapshotter on this machine")
+    }
+  }
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}
+
+/// Where the snapshotter's files and sockets are.
+struct ImagesDirectories: ParsableArguments {
+  @Option(help: "Snapshots and layers.", completion: .directory)
+  var root = "/var/lib/nagaya/images"
+
+  @Option(name: .customLong("run"), help: "Sockets, and what is true until the next boot.", completion: .directory)
+  var runDirectory = "/run/nagaya/images"
+}
