@@ -9,6 +9,16 @@ public struct ImagesPlugin: Sendable {
   /// The plugin, and who uses it: Kubernetes and `ctr --snapshotter nagaya`.
   public var toml: String {
     """
+    [plugins.'io.containerd.cri.v1.images']
+      snapshotter = "\(Self.name)"
+
+    \(pluginTables)
+    """
+  }
+
+  /// The same without the table of the CRI.
+  public var pluginTables: String {
+    """
     [proxy_plugins.\(Self.name)]
       type = "snapshot"
       address = "\(configuration.snapshotSocket)"
@@ -16,9 +26,6 @@ public struct ImagesPlugin: Sendable {
         root = "\(configuration.snapshotRoot)"
         # The string, not the truth value: tells the snapshotter which layer it is asked for.
         enable_remote_snapshot_annotations = "true"
-
-    [plugins.'io.containerd.cri.v1.images']
-      snapshotter = "\(Self.name)"
 
     # Naming one configuration replaces containerd's own list: overlayfs is named again.
     [[plugins.'io.containerd.transfer.v1.local'.unpack_config]]

@@ -40,6 +40,7 @@ public struct LazyImages: Sendable {
   /// In the order in which they start; they stop in the opposite one.
   public let services: [any Service]
   private let registry: RegistryClient
+  private let layers: LayerStore
 
   /// Opens what is there, tests the machine, and takes over what an earlier process kept mounted.
   /// - Throws: `LayerStoreError.unsupported` if this kernel or file system can't feed mounts on demand.
@@ -53,7 +54,7 @@ public struct LazyImages: Sendable {
       directory: "\(configuration.root)/layers", runDirectory: "\(configuration.run)/layers")
     store.keeper = configuration.keeper
     store.backgroundBytesPerSecond = configuration.backgroundBytesPerSecond
-    let layers = try await LayerStore.open(store, sources: OriginSources(origins: origins), logger: logger)
+    layers = try await LayerStore.open(store, sources: OriginSources(origins: origins), logger: logger)
     let resolver = try LayerResolver(
       store: layers, origins: origins, directory: configuration.root, logger: logger)
     let snapshots = try SnapshotServer(
@@ -65,6 +66,13 @@ public struct LazyImages: Sendable {
       RegistryShutdown(registry: registry), layers, resolver, snapshots, status,
       CacheLimit(store: layers, limitBytes: configuration.cacheBytes, logger: logger),
     ]
+  }
+
+  /// Unmounts every layer and ends the processes that keep and guard them: for machines on which no container is left.
+  public func takeDown() async {
+    do { try await layers.takeDown() } catch {
+      // What is busy stays mounted, and guarded.
+    }
   }
 }
 

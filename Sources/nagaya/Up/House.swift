@@ -57,16 +57,18 @@ struct House {
     try await NetworkReservations().reserve(
       NetworkReservations.Reservation(
         bridge: options.bridge, addresses: addresses, state: layout.state, run: layout.run))
+    let images = try await LazyImagesChoice(options.snapshotter, layout: layout, logger: log("images"))
     let engine = ContainerdEngine(
       layout: ContainerdLayout(
         stateDirectory: layout.state, runDirectory: layout.run, enginesDirectory: instance.engines),
-      network: PodNetwork(bridge: options.bridge, subnet: options.podCIDR), logger: log("containerd"))
+      network: PodNetwork(bridge: options.bridge, subnet: options.podCIDR), snapshotter: images.plugin,
+      logger: log("containerd"))
     let takedown = EngineTakedown(
-      engine: engine, bridge: Bridge(name: options.bridge), layout: layout, logger: log("containerd"))
+      engine: engine, images: images, bridge: Bridge(name: options.bridge), layout: layout, logger: log("containerd"))
     let wasThere = takedown.isNeeded
     var startup: Startup?
     do {
-      let household = try await build(instance, engine, takedown)
+      let household = try await build(instance, engine, images, takedown)
       startup = household.startup
       var configuration = ServiceGroupConfiguration(
         services: household.services.map {
@@ -90,9 +92,9 @@ struct House {
   }
 
   /// In the order in which they start; they stop in the opposite one.
-  private func build(_ instance: Instance, _ engine: ContainerdEngine, _ takedown: EngineTakedown) async throws
-    -> Household
-  {
+  private func build(
+    _ instance: Instance, _ engine: ContainerdEngine, _ snapshots: LazyImagesChoice, _ takedown: EngineTakedown
+  ) async throws -> Household {
     let node = instance.nodeName
     for directory in [layout.state, layout.pki, "\(layout.state)/api", layout.pool, layout.node] {
       try FileManager.default.createDirectory(
@@ -200,8 +202,8 @@ struct House {
     return Household(
       services: [
         LogRotation(log: LogFile(path: layout.log), logger: log("log")), server, front, driver,
-        engineShutdown(takedown, drain),
-        engine, storage, agent, podShutdown(agent, drain), controllers, scheduler, applications, tenants, edge, startup,
+      ] + snapshots.services + [
+        engineShutdown(takedown, drain), engine, storage, agent, podShutdown(agent, drain), controllers, scheduler, applications, tenants, edge, startup,
       ], startup: startup)
   }
 

@@ -11,10 +11,10 @@ struct NodeImages: Sendable {
     try await engine.start()
     for name in ["pause", "hello"] {
       let archive = "\(directory)/\(name).tar"
-      let mark = "\(stateDirectory)/containerd/.loaded-\(name)"
+      let mark = "\(stateDirectory)/containerd/.loaded-\(name)-\(engine.snapshotter.name)"
       let version = try Self.version(of: archive)
       if (try? String(contentsOfFile: mark, encoding: .utf8)) == version { continue }
-      try await ImageImport(layout: engine.layout).load(archive: archive)
+      try await ImageImport(layout: engine.layout, snapshotter: engine.snapshotter.name).load(archive: archive)
       try Data(version.utf8).write(to: URL(fileURLWithPath: mark), options: .atomic)
     }
   }

@@ -60,6 +60,13 @@ struct PlatformOptions: ParsableArguments {
       """)
   var placement: SnapshotPolicy = .expectedLoss
 
+  @Option(
+    help: """
+      How images come to containers: nagaya (lazily: containers start before their image is here), overlayfs (unpacked \
+      first), or auto: nagaya if this machine can do it.
+      """)
+  var snapshotter = SnapshotterChoice.auto
+
   @Option(help: "How much is logged: trace, debug, info, notice, warning or error.")
   var logLevel = "info"
 
@@ -70,7 +77,8 @@ struct PlatformOptions: ParsableArguments {
       "--state-dir", layout.state, "--run-dir", layout.run, "--api-port", String(apiPort), "--edge-address",
       edgeAddress,
       "--edge-port", String(edgePort), "--domain", domain, "--node-name", resolvedNodeName, "--pod-cidr", podCIDR,
-      "--bridge", bridge, "--placement", placement.rawValue, "--log-level", logLevel,
+      "--bridge", bridge, "--placement", placement.rawValue, "--snapshotter", snapshotter.rawValue, "--log-level",
+      logLevel,
     ]
     if let engines = try? Installation.engines(engines) { arguments += ["--engines", engines] }
     if let images = try? Installation.images(images) { arguments += ["--images", images] }
@@ -81,6 +89,11 @@ struct PlatformOptions: ParsableArguments {
   var resolvedNodeName: String {
     nodeName ?? ProcessInfo.processInfo.hostName.split(separator: ".").first.map { $0.lowercased() } ?? "node"
   }
+}
+
+/// What `--snapshotter` takes.
+enum SnapshotterChoice: String, ExpressibleByArgument, CaseIterable {
+  case auto, nagaya, overlayfs
 }
 
 /// The paths of an instance.
@@ -96,6 +109,8 @@ struct Layout: Sendable {
   var containerdState: String { "\(state)/containerd" }
   var containerdRun: String { "\(run)/containerd" }
   var csiSocket: String { "\(run)/csi/local.nagaya.dev.sock" }
+  var images: String { "\(state)/images" }
+  var imagesRun: String { "\(run)/images" }
   var log: String { "\(state)/nagaya.log" }
   var arguments: String { "\(state)/arguments.json" }
   var drain: String { "\(run)/drain" }

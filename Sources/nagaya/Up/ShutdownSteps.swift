@@ -30,15 +30,17 @@ func engineShutdown(_ engine: EngineTakedown, _ request: DrainRequest) -> AtShut
   }
 }
 
-/// Ends containerd, removes the pods' bridge and gives the reservation back.
+/// Ends containerd, unmounts images, removes the pods' bridge and gives the reservation back.
 struct EngineTakedown: Sendable {
   let engine: ContainerdEngine
+  let images: LazyImagesChoice
   let bridge: Bridge
   let layout: Layout
   let logger: Logger
 
   func run() async {
     await engine.stop()
+    await images.takeDown()
     await bridge.removeIfUnused(logger: logger)
     guard bridge.ports.isEmpty else { return }
     do { try await NetworkReservations().release(state: layout.state) } catch {

@@ -6,6 +6,7 @@ struct ContainerdConfiguration: Hashable {
   let network: PodNetwork
   /// Image of pods' sandboxes; it is pinned, so that no image collection removes it.
   let sandboxImage: String
+  let snapshotter: SnapshotterPlugin
 
   /// `config.toml`, version 3 (containerd 2.x, docs/cri/config.md).
   var toml: String {
@@ -25,7 +26,7 @@ struct ContainerdConfiguration: Hashable {
         max_send_message_size = 16777216
 
       [\(cri).images']
-        snapshotter = 'overlayfs'
+        snapshotter = \(text(snapshotter.name))
         [\(cri).images'.pinned_images]
           sandbox = \(text(sandboxImage))
         [\(cri).images'.registry]
@@ -59,7 +60,7 @@ struct ContainerdConfiguration: Hashable {
         plugin_path = \(text("\(layout.root)/nri/plugins"))
         plugin_config_path = \(text("\(layout.root)/nri/conf.d"))
 
-      """
+      """ + snapshotter.tables
   }
 
   /// The network as a CNI configuration list (CNI specification 1.0.0): a bridge whose addresses `host-local` gives out.

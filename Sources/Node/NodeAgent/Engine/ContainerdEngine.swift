@@ -16,6 +16,7 @@ public import ServiceLifecycle
 public actor ContainerdEngine: Service {
   public nonisolated let layout: ContainerdLayout
   public nonisolated let sandboxImage: String
+  public nonisolated let snapshotter: SnapshotterPlugin
   private let configuration: ContainerdConfiguration
   private let logger: Logger
   private var process: DetachedProcess?
@@ -27,12 +28,14 @@ public actor ContainerdEngine: Service {
 
   public init(
     layout: ContainerdLayout, network: PodNetwork = PodNetwork(), sandboxImage: String = "nagaya.local/pause:1",
-    logger: Logger
+    snapshotter: SnapshotterPlugin = .overlayfs, logger: Logger
   ) {
     self.layout = layout
     self.sandboxImage = sandboxImage
     self.logger = logger
-    configuration = ContainerdConfiguration(layout: layout, network: network, sandboxImage: sandboxImage)
+    self.snapshotter = snapshotter
+    configuration = ContainerdConfiguration(
+      layout: layout, network: network, sandboxImage: sandboxImage, snapshotter: snapshotter)
   }
 
   /// Starts containerd or adopts the one that runs, then watches over it until cancelled or shut down.

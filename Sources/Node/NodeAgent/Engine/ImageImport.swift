@@ -5,8 +5,13 @@ import Subprocess
 /// Loads image archives into containerd, for machines without a registry.
 public struct ImageImport: Sendable {
   private let layout: ContainerdLayout
+  private let snapshotter: String
 
-  public init(layout: ContainerdLayout) { self.layout = layout }
+  /// - Parameter snapshotter: unpacks what is loaded.
+  public init(layout: ContainerdLayout, snapshotter: String = SnapshotterPlugin.overlayfs.name) {
+    self.layout = layout
+    self.snapshotter = snapshotter
+  }
 
   /// Loads an OCI or docker archive into the namespace of the CRI and unpacks it.
   /// - Parameter archive: a tar file.
@@ -18,7 +23,7 @@ public struct ImageImport: Sendable {
       throw EngineError.programMissing(name: "ctr", directory: layout.programs)
     }
     let before = try await names()
-    try await ctr(["images", "import", "--snapshotter", "overlayfs", archive])
+    try await ctr(["images", "import", "--snapshotter", snapshotter, archive])
     let after = try await names()
     return after.filter { before[$0.key] != $0.value }.keys.sorted()
   }

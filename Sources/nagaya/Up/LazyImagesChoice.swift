@@ -1,0 +1,47 @@
+import LayerStore
+import LazyImages
+import Logging
+import NodeAgent
+import ServiceLifecycle
+
+/// The snapshotter of an instance: ours if the machine can do it and nothing else is asked for.
+struct LazyImagesChoice {
+  let plugin: SnapshotterPlugin
+  /// Empty with containerd's own snapshotter.
+  let services: [any Service]
+  /// Why images are unpacked first though nobody asked for it; `nil` otherwise.
+  let refusal: String?
+  private let images: LazyImages?
+
+  init(_ choice: SnapshotterChoice, layout: Layout, logger: Logger) async throws {
+    guard choice != .overlayfs else {
+      self.init(plugin: .overlayfs)
+      return
+    }
+    let configuration = LazyImagesConfiguration(
+      root: layout.images, run: layout.imagesRun, hostsDirectory: "\(layout.containerdState)/certs.d",
+      keeper: [Installation.executable])
+    do {
+      let images = try await LazyImages(configuration, logger: logger)
+      self.init(
+        plugin: SnapshotterPlugin(name: ImagesPlugin.name, tables: ImagesPlugin(configuration).pluginTables),
+        images: images)
+    } catch let error as LayerStoreError {
+      guard case .unsupported = error, choice == .auto else {
+        throw CommandFailure("\(error)", remedy: "start with --snapshotter overlayfs")
+      }
+      logger.notice("images are unpacked before containers start", metadata: ["reason": "\(error)"])
+      self.init(plugin: .overlayfs, refusal: "\(error)")
+    }
+  }
+
+  private init(plugin: SnapshotterPlugin, images: LazyImages? = nil, refusal: String? = nil) {
+    self.plugin = plugin
+    self.images = images
+    self.refusal = refusal
+    services = images?.services ?? []
+  }
+
+  /// Unmounts layers and ends the processes that guard them, after containerd has ended.
+  func takeDown() async { await images?.takeDown() }
+}
