@@ -82,6 +82,6 @@ private struct RegistryShutdown: Service {
 
   func run() async throws {
     try? await gracefulShutdown()
-    try await registry.shutdown()
+    await registry.shutdown()
   }
 }

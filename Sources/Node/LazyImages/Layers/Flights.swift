@@ -7,6 +7,7 @@ actor Flights<Key: Hashable & Sendable, Value: Sendable> {
 
   private var flights: [Key: Flight] = [:]
   private var lastWaiter = 0
+  private var isClosed = false
   private let jobs: AsyncStream<@Sendable () async -> Void>.Continuation
   private let queue: AsyncStream<@Sendable () async -> Void>
 
@@ -23,7 +24,7 @@ actor Flights<Key: Hashable & Sendable, Value: Sendable> {
 
   /// Begins the work unless it is under way.
   func begin(_ key: Key, _ work: @escaping @Sendable () async throws -> Value) {
-    guard flights[key] == nil else { return }
+    guard flights[key] == nil, !isClosed else { return }
     flights[key] = Flight()
     jobs.yield { [weak self] in
       let outcome: Result<Value, any Error>
@@ -50,17 +51,20 @@ actor Flights<Key: Hashable & Sendable, Value: Sendable> {
     }
   }
 
+  /// How many wait.
+  func waiters(of key: Key) -> Int { flights[key]?.waiting.count ?? 0 }
+
   private func leave(_ key: Key, _ waiter: Int) {
     flights[key]?.waiting.removeValue(forKey: waiter)?.resume(throwing: CancellationError())
   }
 
   private func land(_ key: Key, _ outcome: Result<Value, any Error>) {
-    for continuation in flights.removeValue(forKey: key)?.waiting.values ?? [:].values {
-      continuation.resume(with: outcome)
-    }
+    guard let flight = flights.removeValue(forKey: key) else { return }
+    for continuation in flight.waiting.values { continuation.resume(with: outcome) }
   }
 
   private func abandon() {
+    isClosed = true
     jobs.finish()
     for key in Array(flights.keys) { land(key, .failure(CancellationError())) }
   }
