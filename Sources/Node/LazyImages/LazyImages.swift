@@ -57,7 +57,7 @@ public struct LazyImages: Sendable {
     layers = try await LayerStore.open(store, sources: OriginSources(origins: origins), logger: logger)
     let resolver = try LayerResolver(
       store: layers, origins: origins, directory: configuration.root, logger: logger)
-    let snapshots = try SnapshotServer(
+    let snapshots = SnapshotServer(
       configuration: SnapshotterConfiguration(root: configuration.snapshotRoot, socket: configuration.snapshotSocket),
       layers: resolver, logger: logger)
     let status = StatusServer(

@@ -53,10 +53,11 @@ enum ImageRows {
   static func layers(of image: JSONValue) -> [[String]] {
     [["LAYER", "MODE", "STATE", "PRESENT", "SIZE", "COMPRESSED", "FETCHES", "STALLS", "REASON"]]
       + image["layers"].elements.map { layer in
-        [
+        let fetches = layer["fetches"].members.values.reduce(0) { $0 + ($1.int ?? 0) }
+        return [
           String((layer["digest"].string ?? "").prefix(19)), layer["mode"].string ?? "-", layer["state"].string ?? "-",
           percent([layer]), ByteCount.text(Int64(sum([layer], "deviceBytes"))),
-          ByteCount.text(Int64(sum([layer], "blobBytes"))), "\(sum([layer], "fetches"))", "\(sum([layer], "stalls"))",
+          ByteCount.text(Int64(sum([layer], "blobBytes"))), "\(fetches)", "\(sum([layer], "stalls"))",
           layer["reason"].string ?? "",
         ]
       }

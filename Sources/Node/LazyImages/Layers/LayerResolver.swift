@@ -22,6 +22,12 @@ public actor LayerResolver: RemoteLayers, Service {
   /// The image by whose manifest a layer was asked for last.
   private var manifestOfLayer: [Digest: Digest] = [:]
 
+  /// Images that were mounted lately, and since when: what they read is their start.
+  private var starts: [Digest: ContinuousClock.Instant] = [:]
+
+  private static let learnInterval = Duration.seconds(5)
+  private static let startLength = Duration.seconds(60)
+
   /// - Parameter directory: for records and learned orders; its own.
   public init(store: LayerStore, origins: any LayerOrigins, directory: String, logger: Logger) throws {
     self.store = store
@@ -36,6 +42,9 @@ public actor LayerResolver: RemoteLayers, Service {
       await withDiscardingTaskGroup { group in
         group.addTask { await layers.run() }
         group.addTask { await manifests.run() }
+        group.addTask { [self] in
+          while (try? await Task.sleep(for: Self.learnInterval)) != nil { await learn() }
+        }
       }
     }
   }
@@ -50,10 +59,13 @@ public actor LayerResolver: RemoteLayers, Service {
     return try await layers.value(request.layer) { [self] in try await bring(request.layer, of: request) }
   }
 
-  public func mount(_ key: LayerKey) async throws -> String { try await store.mount(key) }
+  public func mount(_ key: LayerKey) async throws -> String {
+    if let manifest = manifestOfLayer[key.blob], starts[manifest] == nil { starts[manifest] = .now }
+    return try await store.mount(key)
+  }
 
   public func release(_ key: LayerKey) async throws {
-    if let manifest = manifestOfLayer[key.blob] { try await learn(manifest) }
+    await learn()
     try await store.unmount(key)
   }
 
@@ -74,7 +86,7 @@ public actor LayerResolver: RemoteLayers, Service {
     let key = LayerKey(layer)
     if await store.state(of: key) != nil {
       try await note(request)
-      await prefetch(key, of: request, suggested: nil)
+      try await prefetch(key, of: request, marked: nil)
       return key
     }
     do {
@@ -133,40 +145,34 @@ public actor LayerResolver: RemoteLayers, Service {
     try records.note(
       LayerDecision(layer: descriptor.digest, mode: .lazy, reason: "\(layer.format.rawValue), \(layer.chunks.chunks.count) chunks")
     )
-    await prefetch(key, of: request, suggested: layer)
+    try await prefetch(key, of: request, marked: layer.prefetch)
     return key
   }
 
   /// What is fetched before anybody reads: what the last start of the image read, else what its builder marked.
-  private func prefetch(_ key: LayerKey, of request: LayerRequest, suggested layer: LazyLayer?) async {
+  private func prefetch(_ key: LayerKey, of request: LayerRequest, marked: Range<Int64>?) async throws {
     if let manifest = request.manifest, let learned = profiles.ranges(of: key.blob, in: manifest), !learned.isEmpty {
-      await store.prefetch(key, learned)
-    } else if let layer, let marked = layer.prefetch {
-      let chunks = layer.chunks.chunks.filter { !$0.isZeros && marked.overlaps($0.blobRange) }
-      await store.prefetch(key, Self.joined(chunks.map(\.deviceRange)))
+      try await store.prefetch(key, learned)
+    } else if let marked {
+      try await store.prefetch(key, blob: marked)
     }
   }
 
-  /// Ranges in the same order, neighbours made one.
-  private static func joined(_ ranges: [Range<Int64>]) -> [Range<Int64>] {
-    ranges.reduce(into: []) { result, range in
-      if let last = result.last, last.upperBound == range.lowerBound {
-        result[result.count - 1] = last.lowerBound..<range.upperBound
-      } else {
-        result.append(range)
+  /// Keeps what images that were started lately have read, for their next start.
+  private func learn() async {
+    for (manifest, began) in starts {
+      guard let record = records.images.values.first(where: { $0.manifest == manifest }) else { continue }
+      var reads: [Digest: [Range<Int64>]] = [:]
+      for layer in record.layers {
+        let recorded = await store.recordedReads(of: LayerKey(layer))
+        if !recorded.isEmpty { reads[layer] = recorded }
       }
+      do { try profiles.keep(reads, of: manifest) } catch {
+        logger.warning("a start is not learned", metadata: ["image": "\(record.image)", "error": "\(error)"])
+      }
+      // What is read later belongs to the work, not to the start.
+      if ContinuousClock.now - began > Self.startLength { starts[manifest] = nil }
     }
-  }
-
-  /// Keeps what the starts of an image have read, for the next one.
-  private func learn(_ manifest: Digest) async throws {
-    guard let record = records.images.values.first(where: { $0.manifest == manifest }) else { return }
-    var reads: [Digest: [Range<Int64>]] = [:]
-    for layer in record.layers {
-      let recorded = await store.recordedReads(of: LayerKey(layer))
-      if !recorded.isEmpty { reads[layer] = recorded }
-    }
-    try profiles.keep(reads, of: manifest)
   }
 
   private func leave(_ layer: Digest, _ why: String) throws -> LayerKey? {

@@ -24,22 +24,22 @@ struct LayerStreaming {
 
   /// - Throws: `LayerRefused` if the layer is hostile, `OtherBytes`, and what fetching and storing throw.
   func run() async throws -> Outcome {
-    let reception = try await store.receive(
+    var reception = try await store.receive(
       LayerKey(descriptor.digest), origin: origin, blobBytes: descriptor.size)
     do {
-      let outcome = try await receive(into: reception)
-      if case .unsupported = outcome { await reception.abort() }
+      let outcome = try await receive(into: &reception)
+      if case .unsupported = outcome { reception.abort() }
       return outcome
     } catch {
-      await reception.abort()
+      reception.abort()
       throw error
     }
   }
 
-  private func receive(into reception: LayerReception) async throws -> Outcome {
+  private func receive(into reception: inout LayerReception) async throws -> Outcome {
     let passage = LayerPassage()
     try await blob.stream(urgency: .demand) { piece in
-      for part in passage.take(piece) { try await reception.append(part[...]) }
+      for part in passage.take(piece) { try reception.append(part[...]) }
     }
     guard passage.digest == descriptor.digest else { throw OtherBytes(layer: descriptor.digest) }
     do {
@@ -50,7 +50,7 @@ struct LayerStreaming {
         tree,
         options: EROFSOptions(
           blockSize: .tar, deviceBytes: [deviceBytes], uuid: EROFSIdentity.uuid(of: descriptor.digest)))
-      try await reception.finish(content: .spans(index), inodes: writer.inodeCount) { sink in
+      try await reception.finish(index, inodes: writer.inodeCount) { sink in
         try writer.write(to: &sink)
       }
       return .received

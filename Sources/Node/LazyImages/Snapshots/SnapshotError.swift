@@ -65,6 +65,7 @@ extension RPCError {
         }
       self.init(code: code, message: "\(error)")
     case is CancellationError: self.init(code: .cancelled, message: "the call was cancelled; it is safe to repeat")
+    case let error as LayerRefused: self.init(code: .failedPrecondition, message: "\(error)")
     case let error as SystemError where error.isOutOfSpace:
       self.init(code: .resourceExhausted, message: "\(error); free space on the snapshotter's disk")
     default: self.init(code: .internalError, message: "\(error)")

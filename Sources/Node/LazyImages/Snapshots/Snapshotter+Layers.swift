@@ -16,7 +16,7 @@ extension Snapshotter {
         return chain
       }
       guard let request = LayerRequest(labels: labels) else { return }
-      let layer = await layers.resolve(request)
+      let layer = try await layers.resolve(request)
       try Task.checkCancellation()
       guard let layer else { return }
       try await binding.take(layer) { [self] in

@@ -7,10 +7,10 @@ struct ImagesMetrics {
 
   static func render(_ layers: [LayerStatus], decisions: [Digest: LayerDecision]) -> String {
     var metrics = ImagesMetrics()
+    let complete = layers.count { $0.state == .complete }
     metrics.family("nagaya_images_layers", "gauge", "Layers on this machine by state.")
-    for (state, count) in [
-      ("complete", layers.count { $0.isComplete }), ("filling", layers.count { !$0.isComplete }),
-    ] { metrics.sample("nagaya_images_layers", [("state", state)], "\(count)") }
+    metrics.sample("nagaya_images_layers", [("state", "complete")], "\(complete)")
+    metrics.sample("nagaya_images_layers", [("state", "filling")], "\(layers.count - complete)")
     metrics.family("nagaya_images_mounted_layers", "gauge", "Layers that are mounted.")
     metrics.sample("nagaya_images_mounted_layers", [], "\(layers.count { $0.isMounted })")
     metrics.family("nagaya_images_decisions", "gauge", "Layers that were asked for, by the way they came.")
@@ -20,19 +20,24 @@ struct ImagesMetrics {
     }
     metrics.family("nagaya_images_present_bytes", "gauge", "Bytes of layers that are on this machine.")
     metrics.sample("nagaya_images_present_bytes", [], "\(layers.reduce(0) { $0 + $1.presentBytes })")
+    let causes: [(String, FillCause)] = [("demand", .demand), ("prefetch", .prefetch), ("background", .background)]
     metrics.family("nagaya_images_fetched_bytes_total", "counter", "Compressed bytes fetched, by cause.")
-    for (cause, path) in [
-      ("demand", \FetchedBytes.demand), ("prefetch", \.prefetch), ("background", \.background),
-    ] {
+    for (name, cause) in causes {
       metrics.sample(
-        "nagaya_images_fetched_bytes_total", [("cause", cause)],
-        "\(layers.reduce(0) { $0 + $1.fetched[keyPath: path] })")
+        "nagaya_images_fetched_bytes_total", [("cause", name)],
+        "\(layers.reduce(0) { $0 + ($1.figures.fetchedBytes[cause] ?? 0) })")
     }
-    metrics.family("nagaya_images_fetches_total", "counter", "Requests for ranges of layers.")
-    metrics.sample("nagaya_images_fetches_total", [], "\(layers.reduce(0) { $0 + $1.fetches })")
-    metrics.histogram(
-      "nagaya_images_stall_seconds", "How long reads waited for content that was not there.",
-      layers.reduce(into: StallHistogram()) { $0.add($1.stalls) })
+    metrics.family("nagaya_images_fetches_total", "counter", "Requests for ranges of layers, by cause.")
+    for (name, cause) in causes {
+      metrics.sample(
+        "nagaya_images_fetches_total", [("cause", name)],
+        "\(layers.reduce(0) { $0 + ($1.figures.fetches[cause] ?? 0) })")
+    }
+    metrics.family("nagaya_images_failed_reads_total", "counter", "Reads that failed for want of bytes.")
+    metrics.sample("nagaya_images_failed_reads_total", [], "\(layers.reduce(0) { $0 + $1.figures.failedReads })")
+    metrics.family("nagaya_images_refused_answers_total", "counter", "Bytes that were not what their digest says.")
+    metrics.sample("nagaya_images_refused_answers_total", [], "\(layers.reduce(0) { $0 + $1.figures.refusals })")
+    metrics.stalls(layers.map(\.figures))
     return metrics.text
   }
 
@@ -45,14 +50,16 @@ struct ImagesMetrics {
     text += list.isEmpty ? "\(name) \(value)\n" : "\(name){\(list)} \(value)\n"
   }
 
-  private mutating func histogram(_ name: String, _ help: String, _ histogram: StallHistogram) {
-    family(name, "histogram", help)
+  private mutating func stalls(_ figures: [LayerFigures]) {
+    let name = "nagaya_images_stall_seconds"
+    family(name, "histogram", "How long reads waited for content that was not there.")
     var total = 0
-    for (bound, count) in zip(StallHistogram.bounds, histogram.counts) {
-      total += count
-      sample("\(name)_bucket", [("le", "\(bound)")], "\(total)")
+    for (index, bound) in LayerFigures.stallBounds.enumerated() {
+      total += figures.reduce(0) { $0 + $1.stalls[index] }
+      sample("\(name)_bucket", [("le", "\(bound / 1000)")], "\(total)")
     }
-    sample("\(name)_bucket", [("le", "+Inf")], "\(histogram.count)")
-    text += "\(name)_sum \(histogram.seconds)\n\(name)_count \(histogram.count)\n"
+    let count = figures.reduce(0) { $0 + $1.stalls.reduce(0, +) }
+    sample("\(name)_bucket", [("le", "+Inf")], "\(count)")
+    text += "\(name)_sum \(figures.reduce(0) { $0 + $1.stalledSeconds })\n\(name)_count \(count)\n"
   }
 }

@@ -37,18 +37,34 @@ public struct ImagesReport: Sendable {
       item["state"] = "absent"
       return item
     }
-    item["state"] = status.isComplete ? "complete" : "filling"
+    item["state"] = status.state == .complete ? "complete" : "filling"
     item["mounted"] = .bool(status.isMounted)
     item["presentBytes"] = .integer(status.presentBytes)
     item["deviceBytes"] = .integer(status.deviceBytes)
     item["blobBytes"] = .integer(status.blobBytes)
-    item["stalls"] = .integer(Int64(status.stalls.count))
-    item["stallSeconds"] = .number(status.stalls.seconds)
-    item["fetches"] = .integer(Int64(status.fetches))
-    item["fetchedBytes"] = [
-      "demand": .integer(status.fetched.demand), "prefetch": .integer(status.fetched.prefetch),
-      "background": .integer(status.fetched.background),
-    ]
+    item["stalls"] = JSONValue(status.figures.stalls.reduce(0, +))
+    item["stallSeconds"] = .number(status.figures.stalledSeconds)
+    item["failedReads"] = JSONValue(status.figures.failedReads)
+    item["refusedAnswers"] = JSONValue(status.figures.refusals)
+    item["fetches"] = Self.byCause { Int64(status.figures.fetches[$0] ?? 0) }
+    item["fetchedBytes"] = Self.byCause { status.figures.fetchedBytes[$0] ?? 0 }
     return item
+  }
+
+  private static func byCause(_ figure: (FillCause) -> Int64) -> JSONValue {
+    [
+      "demand": .integer(figure(.demand)), "prefetch": .integer(figure(.prefetch)),
+      "background": .integer(figure(.background)),
+    ]
+  }
+}
+
+extension LayerStatus {
+  /// Bytes of the data device that are here.
+  var presentBytes: Int64 {
+    switch state {
+    case .complete: deviceBytes
+    case .filling(let present, _): present
+    }
   }
 }
