@@ -34,11 +34,10 @@ import Testing
 
   @Test("names that lead out of the layer are refused", arguments: ["../etc/passwd", "a/../../b"])
   func hostile(name: String) throws {
-    var archive: [UInt8] = []
-    var writer = TarWriter(MemorySpool())
-    try writer.append(TarEntry(path: "xx", kind: .file(size: 1)), content: [1])
+    var writer = TarWriter([UInt8]())
+    try writer.append(TarEntry("xx", .file(size: 1)), content: [1])
     try writer.finish()
-    writer.withSink { archive = $0.bytes }
+    var archive = writer.sink
     // The name is put in afterwards: our own writer refuses to write it. The checksum follows.
     var header = Array(archive[..<512])
     header.replaceSubrange(0..<100, with: Array(name.utf8) + [UInt8](repeating: 0, count: 100 - name.utf8.count))
