@@ -25,7 +25,8 @@ struct Images: AsyncParsableCommand {
     let images = report["images"].elements
     if let image {
       guard let found = images.first(where: { $0["image"].string == image }) else {
-        throw CommandFailure("image \(image) was not asked for on this machine", remedy: "`nagaya images` lists those that were")
+        throw CommandFailure(
+          "image \(image) was not asked for on this machine", remedy: "`nagaya images` lists those that were")
       }
       try output.show(found) { ImageRows.layers(of: found) }
       return
@@ -63,7 +64,9 @@ enum ImageRows {
       }
   }
 
-  private static func sum(_ layers: [JSONValue], _ key: String) -> Int { layers.reduce(0) { $0 + Int($1[key].int ?? 0) } }
+  private static func sum(_ layers: [JSONValue], _ key: String) -> Int {
+    layers.reduce(0) { $0 + Int($1[key].int ?? 0) }
+  }
 
   private static func percent(_ layers: [JSONValue]) -> String {
     let device = sum(layers, "deviceBytes")

@@ -203,7 +203,8 @@ struct House {
       services: [
         LogRotation(log: LogFile(path: layout.log), logger: log("log")), server, front, driver,
       ] + snapshots.services + [
-        engineShutdown(takedown, drain), engine, storage, agent, podShutdown(agent, drain), controllers, scheduler, applications, tenants, edge, startup,
+        engineShutdown(takedown, drain), engine, storage, agent, podShutdown(agent, drain), controllers, scheduler,
+        applications, tenants, edge, startup,
       ], startup: startup)
   }
 

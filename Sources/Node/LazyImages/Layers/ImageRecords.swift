@@ -21,7 +21,9 @@ struct ImageRecords {
 
   init(path: String) throws {
     self.path = path
-    guard let bytes = try DurableFile.read(path, limit: 64 << 20), let json = try? JSONValue(parsing: bytes, limits: JSONLimits(bytes: 64 << 20)) else {
+    guard let bytes = try DurableFile.read(path, limit: 64 << 20),
+      let json = try? JSONValue(parsing: bytes, limits: JSONLimits(bytes: 64 << 20))
+    else {
       return
     }
     for item in json["images"].elements {

@@ -103,7 +103,8 @@ public actor LayerResolver: RemoteLayers, Service {
       throw CancellationError()
     } catch {
       logger.warning(
-        "layer is left to containerd", metadata: ["layer": "\(layer)", "image": "\(request.image)", "error": "\(error)"])
+        "layer is left to containerd",
+        metadata: ["layer": "\(layer)", "image": "\(request.image)", "error": "\(error)"])
       return try leave(layer, "\(error)")
     }
   }
@@ -143,7 +144,8 @@ public actor LayerResolver: RemoteLayers, Service {
         inodes: writer.inodeCount, blobBytes: descriptor.size)
     ) { sink in try writer.write(to: &sink) }
     try records.note(
-      LayerDecision(layer: descriptor.digest, mode: .lazy, reason: "\(layer.format.rawValue), \(layer.chunks.chunks.count) chunks")
+      LayerDecision(
+        layer: descriptor.digest, mode: .lazy, reason: "\(layer.format.rawValue), \(layer.chunks.chunks.count) chunks")
     )
     try await prefetch(key, of: request, marked: layer.prefetch)
     return key
