@@ -2,7 +2,7 @@ import Glibc
 import LinuxSystem
 
 /// Directories of snapshots: `NUMBER/fs` holds the files (of a lazily loaded layer: a link to where it is mounted),
-/// `NUMBER/work` belongs to overlayfs. Numbers are never used twice, so whatever has no record is rubbish.
+/// `NUMBER/work` belongs to overlayfs, `NUMBER/m` is a second mount of a layer. Numbers are never used twice, so whatever has no record is rubbish.
 struct SnapshotDirectories: Sendable {
   /// Owner and permissions of a root directory.
   struct RootAttributes: Sendable, Hashable {
@@ -15,6 +15,9 @@ struct SnapshotDirectories: Sendable {
 
   func files(_ id: Int64) -> String { "\(path)/\(id)/fs" }
   func work(_ id: Int64) -> String { "\(path)/\(id)/work" }
+
+  /// Where a lazily loaded layer is mounted a second time, for containers with id mappings.
+  func mapped(_ id: Int64) -> String { "\(path)/\(id)/m" }
 
   /// Numbers that have a directory, and names that are none of ours.
   func present() throws(SystemError) -> (numbers: Set<Int64>, strangers: [String]) {
@@ -52,6 +55,16 @@ struct SnapshotDirectories: Sendable {
     guard rename(new, files) == 0 else { throw SystemError.last("rename", files) }
   }
 
+  /// Mounts a layer's directory beside its link. containerd maps the ids of all lower directories at once, by a copy of
+  /// the mounts below the directory that they share; what a link leads to is not among those.
+  func bind(_ id: Int64, to directory: String) throws(SystemError) {
+    let target = mapped(id)
+    if try FileStatus(of: target)?.device == FileStatus(of: directory)?.device { return }
+    try Mounts.unmount(target, lazily: true)
+    try Directory.make(target, permissions: 0o700)
+    try Mounts.bind(directory, at: target)
+  }
+
   private func linkTarget(_ link: String) -> String? {
     withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { buffer in
       guard let base = buffer.baseAddress else { return nil }
@@ -70,6 +83,9 @@ struct SnapshotDirectories: Sendable {
   func usage(_ id: Int64) throws(SystemError) -> LayerUsage { try TreeWalk.usage(of: files(id)) }
 
   /// Fine if it is gone already.
-  func remove(_ id: Int64) throws(SystemError) { try TreeWalk.remove("\(path)/\(id)") }
+  func remove(_ id: Int64) throws(SystemError) {
+    try Mounts.unmount(mapped(id), lazily: true)
+    try TreeWalk.remove("\(path)/\(id)")
+  }
   func remove(stranger name: String) throws(SystemError) { try TreeWalk.remove("\(path)/\(name)") }
 }

@@ -85,7 +85,8 @@ struct FilterParser {
     }
     skipSpace()
     guard let byte = next, byte != UInt8(ascii: ",") else { return .init(field: field, test: .present) }
-    guard index + 1 < text.count, text[index + 1] == UInt8(ascii: "="), "=!~".utf8.contains(byte) else {
+    let end = text[index...].firstIndex { !"=!~".utf8.contains($0) } ?? text.count
+    guard end - index == 2, text[index + 1] == UInt8(ascii: "=") else {
       throw malformed("an operator was expected: ==, != or ~=")
     }
     index += 2

@@ -55,10 +55,12 @@ public final class SnapshotServer: Service, Sendable {
     try await withGracefulShutdownHandler {
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await server.serve() }
-        _ = try await server.listeningAddress
-        guard chmod(socket, 0o600) == 0 else { throw SystemError.last("chmod", socket) }
-        logger.info("snapshotter listens", metadata: ["socket": "\(socket)"])
-        group.addTask { await snapshotter.takeUpLayers() }
+        // None if it could not listen, which `serve` tells, or was asked to shut down before it did.
+        if (try? await server.listeningAddress) != nil {
+          guard chmod(socket, 0o600) == 0 else { throw SystemError.last("chmod", socket) }
+          logger.info("snapshotter listens", metadata: ["socket": "\(socket)"])
+          group.addTask { await snapshotter.takeUpLayers() }
+        }
         try await group.waitForAll()
       }
     } onGracefulShutdown: {

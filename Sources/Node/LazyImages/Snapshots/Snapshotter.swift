@@ -98,11 +98,14 @@ final class Snapshotter: Sendable {
       guard try records.find(key) == nil else { throw SnapshotError.alreadyExists(key) }
       return parent.isEmpty ? [] : try records.chain(parent)
     }
-    let lowers = try await reach(chain)
+    let lowers = try await reach(chain, isMapped: mappings != nil)
     let id = newNumber()
     do {
       try await fileWork { [directories] in
-        var root = try chain.first.map { try directories.rootAttributes($0.id) } ?? .init()
+        // Of the topmost parent that is no lazily loaded layer: containerd unpacks layers without what their archives say
+        // of the root itself.
+        let parent = chain.first { $0.layer == nil }
+        var root = try parent.map { try directories.rootAttributes($0.id) } ?? .init()
         if let mappings, !chain.isEmpty {
           // The lower directories are shown with mapped ids, the upper one is not: its root has the container's owner.
           root.user = mappings.users.host(root.user) ?? mappings.users.host(0) ?? root.user
@@ -135,25 +138,28 @@ final class Snapshotter: Sendable {
     let (record, chain) = try await recordWork { [records] in try records.snapshotWithChain(key) }
     guard record.info.kind != .committed else { throw SnapshotError.notMountable(key) }
     let mappings = try IDMappings(labels: record.info.labels)
-    return mounts(record.info.kind, record.id, chain, try await reach(chain), mappings)
+    return mounts(record.info.kind, record.id, chain, try await reach(chain, isMapped: mappings != nil), mappings)
   }
 
   private func mounts(
     _ kind: SnapshotKind, _ id: Int64, _ chain: [SnapshotRecords.Lower], _ lowers: [Int64: String],
     _ mappings: IDMappings?
   ) -> [SnapshotMount] {
-    // A single directory is named as it is, many by short links: they share one page.
-    let paths =
-      chain.count == 1
-      ? chain.map { lowers[$0.id] ?? directories.files($0.id) } : chain.map { directories.files($0.id) }
+    let paths = chain.map { lower in
+      guard let directory = lowers[lower.id] else { return directories.files(lower.id) }
+      // A single directory is named as it is, many by short links: they share one page.
+      if chain.count == 1 { return directory }
+      return mappings == nil ? directories.files(lower.id) : directories.mapped(lower.id)
+    }
     return SnapshotMounts.make(
       kind, files: directories.files(id), work: directories.work(id), lowers: paths, hasLayers: !lowers.isEmpty,
       mappings: mappings)
   }
 
   /// Mounts the lazily loaded layers of a chain, all at once.
+  /// - Parameter isMapped: for a container with id mappings.
   /// - Returns: their directories, by the snapshots' numbers.
-  func reach(_ chain: [SnapshotRecords.Lower]) async throws -> [Int64: String] {
+  func reach(_ chain: [SnapshotRecords.Lower], isMapped: Bool = false) async throws -> [Int64: String] {
     try await withThrowingTaskGroup(of: (Int64, String).self) { group in
       for lower in chain {
         guard let layer = lower.layer else { continue }
@@ -162,7 +168,10 @@ final class Snapshotter: Sendable {
           do { directory = try await layers.mount(layer) } catch is CancellationError {
             throw CancellationError()
           } catch { throw SnapshotError.layerUnavailable(layer.description, reason: "\(error)") }
-          try await fileWork { [directories] in try directories.link(lower.id, to: directory) }
+          try await fileWork { [directories] in
+            try directories.link(lower.id, to: directory)
+            if isMapped { try directories.bind(lower.id, to: directory) }
+          }
           return (lower.id, directory)
         }
       }
