@@ -13,12 +13,12 @@ struct BenchmarkOptions: Sendable {
   static let usage = """
     usage: placement-benchmark [--cases kubecon,growth,trace,memory,rows,speed] [--policies default,most-free,...]
              [--seeds 10] [--first-seed 11] [--requests 200000] [--jobs 2] [--trace FILE] [--node-gib 3576]
-             [--trace-nodes 660] [--rows 1000000] [--report DIRECTORY] [--set SETTING=NUMBER]...
+             [--trace-nodes 645] [--rows 10000000] [--report DIRECTORY] [--set SETTING=NUMBER]...
     --set makes expected-loss a policy with settings of its own, for tuning: beta, softness, growthWeight, wander,
-    totalGrowthWeight; what is not set is as in the default policy. The cases trace and rows need a file and disk space.
+    totalGrowthWeight; what is not set is as in the default policy. The case trace needs a file, rows disk space.
     """
 
-  /// The million rows of `rows` are written to a temporary file only if asked for.
+  /// The files of `rows`, half a gigabyte, are written to a temporary file only if asked for.
   var cases = Set(Case.allCases).subtracting([.rows])
   var policies = StandardStudy.policies
   var seeds = 10
@@ -29,8 +29,8 @@ struct BenchmarkOptions: Sendable {
   var trace: String?
   var nodeGiB: Int64 = 3576
   /// Nodes of the plain run of the trace, which its plots show.
-  var traceNodes = 660
-  var rows = 1_000_000
+  var traceNodes = 645
+  var rows = 10_000_000
   var report: String?
   var custom: ExpectedLossSettings?
   /// As it was called.

@@ -124,6 +124,23 @@ struct EngineTests {
     #expect(engine.state.freeBytes(ofPool: 1) == 100 * gib)
   }
 
+  @Test("all moves at once, through each other's places, or none")
+  func rearranged() throws {
+    var engine = engine()
+    try engine.place(demand((1, 90)), id: 1, on: 0)
+    try engine.place(demand((1, 80)), id: 2, on: 1)
+    try engine.rearrange([1: 1, 2: 0])
+    #expect(engine.allocation(1)?.node == 1)
+    #expect(engine.state.freeBytes(ofPool: 1) == 20 * gib)
+    let before = engine.state
+    #expect(throws: PlacementError.doesNotFit(id: 2, node: 1)) { try engine.rearrange([2: 1]) }
+    #expect(throws: PlacementError.notPlaced(id: 3)) { try engine.rearrange([1: 0, 3: 1]) }
+    #expect(engine.state == before)
+    try engine.release(1)
+    try engine.release(2)
+    #expect(engine.state == self.engine().state)
+  }
+
   @Test("a node that is drained takes nothing new")
   func drained() {
     var engine = engine()

@@ -78,9 +78,9 @@ struct SimulationRun {
   /// Makes room by moves, where that is allowed and possible; returns the node that then has it.
   private mutating func repair(_ need: RepairNeed) throws -> Int? {
     if case .repack = options.repair {
-      guard let packed = Repack(cluster: cluster).pack(engine, for: need) else { return nil }
-      engine = packed.engine
-      return packed.node
+      guard let packing = Repack(cluster: cluster).pack(engine, for: need) else { return nil }
+      try engine.rearrange(packing.nodes)
+      return packing.needed
     }
     guard movesAllowed > 0, let plan = planner.plan(for: need, maximumMoves: movesAllowed, in: &engine) else {
       return nil
@@ -122,8 +122,7 @@ struct SimulationRun {
     if counts { result.counts.expansions += 1 }
     var granted = try engine.grow(id, volume: volume, toBytes: bytes)
     if !granted, try repair(.grow(id: id, volume: volume, toBytes: bytes)) != nil {
-      // Where all was packed anew the volume stands there in its new size.
-      granted = try options.repair == .repack || engine.grow(id, volume: volume, toBytes: bytes)
+      granted = try engine.grow(id, volume: volume, toBytes: bytes)
     }
     if granted {
       usedBytes += bytes - request.bytes

@@ -163,6 +163,27 @@ public struct PlacementEngine: Sendable {
     policy.update(node: node, in: state)
   }
 
+  /// Puts everything at once onto the nodes that are named by id; what is not named stays.
+  /// - Throws: `doesNotFit` or `notPlaced`; then nothing has changed.
+  public mutating func rearrange(_ targets: [Int: Int]) throws(PlacementError) {
+    let before = self
+    let moving = targets.keys.sorted().compactMap { table[$0] }.filter { targets[$0.id] != $0.node }
+    for id in targets.keys where !table.contains(id) { throw .notPlaced(id: id) }
+    for allocation in moving { state.give(allocation.demand, on: allocation.node, steps: allocation.steps) }
+    var touched: Set<Int> = []
+    for allocation in moving {
+      let node = targets[allocation.id] ?? allocation.node
+      guard state.fits(allocation.demand, on: node) else {
+        self = before
+        throw .doesNotFit(id: allocation.id, node: node)
+      }
+      state.take(allocation.demand, on: node, steps: allocation.steps)
+      table.move(allocation.id, to: node)
+      touched.formUnion([allocation.node, node])
+    }
+    for node in touched.sorted() { policy.update(node: node, in: state) }
+  }
+
   // MARK: Nodes
 
   /// Adds an empty node and returns its index.

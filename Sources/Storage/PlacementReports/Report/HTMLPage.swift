@@ -79,7 +79,7 @@ public struct HTMLPage: Sendable {
       + "still be placed, on average."
     if result.freeMoves != nil {
       text +=
-        " Free moves: best fit, and whatever does not fit has everything packed anew for nothing; a reference that can be "
+        " Free moves: the default, and whatever does not fit has everything packed anew for nothing; a reference that can be "
         + "reached, and beaten."
     }
     if let words = StudyTable.boundWords(result) {

@@ -42,11 +42,12 @@ public enum StudyCharts {
         return max(0, estimate.interval.lowerBound)...max(0, min(most, estimate.interval.upperBound))
       }
       return BarChart.Bar(
-        outcome.label, value: estimate?.mean, interval: interval, isEmphasised: outcome.policy == .standard,
-        note: estimate == nil ? "more than 80 %" : "")
+        outcome.label, value: estimate?.mean, interval: interval,
+        isEmphasised: outcome.label == StandardPolicy.standard.rawValue,
+        note: estimate == nil ? "more than 80 %" : outcome.label == result.freeMoves?.label ? "(reference)" : "")
     }
     var references: [BarChart.Reference] = []
-    if result.hasSpares, let bound = result.bounds.spare {
+    if result.hasSpares, let bound = result.bounds.spare, bound.mean > 0 {
       references.append(.init(bound.mean, label: "bound: no policy can need less than \(Percent.text(bound.mean))"))
     }
     if result.hasNodes, let bound = result.bounds.nodes {

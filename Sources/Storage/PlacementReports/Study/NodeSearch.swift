@@ -13,11 +13,12 @@ public struct NodeSearch: Sendable {
     self.most = most
   }
 
-  /// Doubles or halves from the guess until the answer is between two counts, then halves the gap.
+  /// Walks away from the guess in steps that double until the answer is between two counts, then halves the gap.
   /// - Returns: `nil` if `most` nodes are too few.
   public func leastNodes(guess: Int, run: (Int) throws -> SimulationResult) rethrows -> Int? {
     var (tooFew, enough) = (0, Int.max)
     var next = max(1, min(guess, most))
+    var stride = max(1, guess / 64)
     while enough - tooFew > 1 {
       let counts = try run(next).counts
       let passes =
@@ -26,10 +27,11 @@ public struct NodeSearch: Sendable {
       if passes { enough = next } else { tooFew = next }
       if enough == .max {
         guard tooFew < most else { return nil }
-        next = min(most, tooFew * 2)
-      } else if tooFew == 0 {
-        next = enough / 2
-        if next == 0 { return enough }
+        next = min(most, tooFew + stride)
+        stride *= 2
+      } else if tooFew == 0, enough > stride {
+        next = enough - stride
+        stride *= 2
       } else {
         next = (tooFew + enough) / 2
       }

@@ -49,7 +49,9 @@ public struct StudyRunner: Sendable {
     // What takes longest is not the last to begin.
     let units = (variant == nil ? [Unit.bounds, .freeMoves] : []) + study.policies.indices.map(Unit.policy)
     let steps = Steps(total: units.count * study.seeds.count, report)
-    let solver = StudySolver(study: study, making: making, largeBytes: try largeBytes(study), steps: steps)
+    let largeBytes = try WorkloadProfile(study.workload, seed: study.seeds.first ?? 1).quantile(0.99)
+    let solver = StudySolver(
+      study: study, making: making, largeBytes: largeBytes, requests: try requests(study), steps: steps)
     var result = StudyResult(study: study, outcomes: [])
     if let variant { (result.bounds, result.freeMoves) = (variant.bounds, variant.freeMoves) }
     var outcomes: [Int: StudyResult.Outcome] = [:]
@@ -93,12 +95,9 @@ public struct StudyRunner: Sendable {
     }
   }
 
-  private func largeBytes(_ study: Study) throws -> Int64 {
-    let seed = study.seeds.first ?? 1
-    switch study.scenario {
-    case .described(let workload, _, _): return try WorkloadProfile(workload, seed: seed).quantile(0.99)
-    case .history(let workload, _, _, _): return try WorkloadProfile(workload, seed: seed).quantile(0.99)
-    }
+  private func requests(_ study: Study) throws -> Int {
+    guard study.search == .spare, case .history(let workload, _, _, _) = study.scenario else { return 0 }
+    return try WorkloadProfile(workload, seed: 1, limit: .max).requests
   }
 
   /// Counts the steps that are done, and tells of each in order.

@@ -6,6 +6,8 @@ struct StudySolver: Sendable {
   let study: Study
   let making: StudyRunner.Making
   let largeBytes: Int64
+  /// How many requests a recorded history has.
+  let requests: Int
   let steps: StudyRunner.Steps
 
   /// More numbers of how full nodes are are not kept: then only of the first seed.
@@ -15,9 +17,9 @@ struct StudySolver: Sendable {
     try solve(policy, label: policy.rawValue, repair: study.repair) { making(policy, $0, $1) }
   }
 
-  /// Best fit, and whatever does not fit has everything packed anew.
+  /// The default policy, and whatever does not fit has everything packed anew.
   func freeMoves() throws -> StudyResult.Outcome {
-    try solve(.bestFit, label: "free moves", repair: .repack) { _, _ in BestFitPolicy() }
+    try solve(.standard, label: "free moves", repair: .repack) { making(.standard, $0, $1) }
   }
 
   private func solve(
@@ -51,6 +53,7 @@ struct StudySolver: Sendable {
         outcome.spares.append(found.result == nil ? nil : found.spare)
         if let result = found.result { outcome.limitRuns.append(result) }
       case .history(let workload, let node, let classes, let count):
+        options.stopAfterPending = Int(study.pendingLimit * Double(requests))
         let search = NodeSearch(
           pendingLimit: study.pendingLimit, failedExpansionLimit: study.failedExpansionLimit)
         let found = try search.leastNodes(guess: guess.map { Int($0) } ?? count) { count in
@@ -115,14 +118,14 @@ struct StudySolver: Sendable {
         continue
       }
       let cluster = study.cluster
-      guard let refusals = try refusalBound(study.workload, seed) else { return bounds }
-      let least = refusals.refusals(on: cluster)
       var run = SimulationResult.Bounds()
-      (run.refusalsL1, run.refusalsL2) = (least.l1, least.l2)
-      let nodes = try nodeBounds(seed, requests: refusals.requests)
+      let refusals = try refusalBound(study.workload, seed)
+      let least = refusals?.refusals(on: cluster)
+      (run.refusalsL1, run.refusalsL2) = (least?.l1, least?.l2)
+      let nodes = try nodeBounds(seed, requests: refusals?.requests ?? .max)
       (run.nodesL1, run.nodesL2) = (nodes?.l1, nodes?.l2)
       bounds.runs.append(run)
-      guard study.search == .spare else { continue }
+      guard study.search == .spare, let refusals else { continue }
       switch study.scenario {
       case .described(let workload, let cluster, _):
         let load = try study.spareSearch.highest(guess: guess) { load in
@@ -131,7 +134,10 @@ struct StudySolver: Sendable {
           return try allows(refusalBound(scaled, seed), cluster)
         }
         guess = load
-        bounds.spares.append(1 - load)
+        // At the end of what is searched nothing is proven.
+        let (range, steps) = (study.spareSearch.loads, Double(1 << study.spareSearch.bisections))
+        let isAtEnd = range.upperBound - load < 1.5 * (range.upperBound - range.lowerBound) / steps
+        bounds.spares.append(isAtEnd ? 0 : 1 - load)
       case .history(_, let node, let classes, _):
         guard let most = run.nodesL2 else { continue }
         var (tooFew, enough) = (0, most)
