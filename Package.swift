@@ -210,8 +210,8 @@ let package = Package(
       name: "benchmarks",
       dependencies: [
         "APIServer", "CertificateAuthority", "EROFS", "EStargz", "JSONDocument", "KubernetesAPI", "KubernetesClient",
-        "LinuxSystem", "OCI", "ObjectStore", "PlatformHarness", "RegistryClient", "TestSupport", .argumentParser,
-        .asyncHTTPClient, .grpc, .grpcTransport, .logging, .nioSSL,
+        "LinuxSystem", "OCI", "ObjectStore", "Placement", "PlacementSimulator", "PlacementTraces", "PlatformHarness",
+        "RegistryClient", "TestSupport", .argumentParser, .asyncHTTPClient, .grpc, .grpcTransport, .logging, .nioSSL,
       ], path: "Benchmarks", exclude: ["README.md", "Placement"], swiftSettings: strict),
     .executableTarget(
       name: "placement-benchmark",

@@ -11,7 +11,8 @@ struct FuzzCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "fuzz",
     abstract:
-      "Fuzz the parsers: JSON, YAML, protobuf, selectors, quantities, patches, mountinfo, tar, layers, registries.")
+      "Fuzz the parsers: JSON, YAML, protobuf, selectors, quantities, patches, mountinfo, tar, layers, registries, histories."
+  )
 
   @Option(help: "Seconds for each parser.")
   var seconds = 10
@@ -19,13 +20,16 @@ struct FuzzCommand: ParsableCommand {
   @Option(help: "Seed of the mutations; the same seed gives the same inputs.")
   var seed: UInt64 = 1
 
+  @Option(help: "Only parsers whose names contain this.")
+  var only = ""
+
   func run() throws {
     let record = "/tmp/nagaya-fuzz-\(seed).input"
     report("the input under way is in \(record)")
     let inputs = try OpenFile(record, .truncate)
     var table = TextTable("parser", "cases", "accepted", "bytes")
     var total = 0
-    for target in FuzzTarget.all {
+    for target in FuzzTarget.all where only.isEmpty || target.name.contains(only) {
       var random = SeededGenerator(seed: seed)
       var (cases, accepted, bytes) = (0, 0, 0)
       let end = ContinuousClock.now + .seconds(seconds)
@@ -86,7 +90,7 @@ struct FuzzTarget: Sendable {
     "image":"x:1","env":[{"name":"E","value":"\\u00e9\\n"}],"resources":{"limits":{"cpu":"1.5","memory":"1Gi"}}}]}}}}
     """
 
-  static var all: [FuzzTarget] { general + layers + registries }
+  static var all: [FuzzTarget] { general + layers + registries + histories }
 
   private static let general: [FuzzTarget] = [
     FuzzTarget(name: "JSON", corpus: [Array(manifest.utf8), Array("[1,-2.5e3,null,true,\"\\ud83d\\ude00\"]".utf8)]) {

@@ -32,6 +32,11 @@ public struct RepairPlan: Sendable, Hashable {
 
   public var movedBytes: Int64 { moves.reduce(0) { $0 + $1.bytes } }
 
+  /// How long the owners of what moves stand still, in seconds, all together.
+  public func downtimeSeconds(_ cost: RepairCost = RepairCost()) -> Double {
+    moves.reduce(0) { $0 + cost.downtimeSeconds($1.bytes) }
+  }
+
   public init(moves: [Move], node: Int, cost: Double) {
     self.moves = moves
     self.node = node
