@@ -1,7 +1,7 @@
 import Placement
 
-/// What migration without cost would buy: whenever something does not fit, everything that lives is packed anew, by best-fit
-/// decreasing.
+/// What migration without cost would buy: whenever something does not fit, and no single move makes room, everything that
+/// lives is packed anew, by best-fit decreasing.
 ///
 /// Reachable, not a bound: a better packing than best-fit decreasing may exist, and who refuses the right request early may
 /// refuse fewer.

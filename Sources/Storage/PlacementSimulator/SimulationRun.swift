@@ -78,6 +78,11 @@ struct SimulationRun {
   /// Makes room by moves, where that is allowed and possible; returns the node that then has it.
   private mutating func repair(_ need: RepairNeed) throws -> Int? {
     if case .repack = options.repair {
+      // One move is enough nearly always, and is much sooner found.
+      if let plan = planner.plan(for: need, maximumMoves: 1, in: &engine) {
+        for move in plan.moves { try engine.move(move.id, to: move.to) }
+        return plan.node
+      }
       guard let packing = Repack(cluster: cluster).pack(engine, for: need) else { return nil }
       try engine.rearrange(packing.nodes)
       return packing.needed
