@@ -254,7 +254,10 @@ let package = Package(
       ]),
     tests(
       "LayerStore",
-      ["LayerStore", "EROFS", "EStargz", "OCI", "LinuxSystem", "PlatformHarness", "TestSupport", .subprocess, .logging]),
+      [
+        "LayerStore", "LayerStoreDriver", "EROFS", "EStargz", "JSONDocument", "OCI", "LinuxSystem", "PlatformHarness",
+        "TestSupport", .subprocess, .logging,
+      ]),
     tests(
       "LazyImages",
       [
@@ -293,6 +296,9 @@ let package = Package(
         "nagaya", "APIServer", "CertificateAuthority", "JSONDocument", "KubernetesAPI", "KubernetesClient", "OCI",
         "PlatformHarness", .argumentParser,
       ]),
+    .executableTarget(
+      name: "LayerStoreDriver", dependencies: ["EStargz", "JSONDocument", "LayerStore", "LinuxSystem", "OCI", .logging],
+      path: "Tests/LayerStoreDriver", swiftSettings: strict),
     .target(
       name: "TestSupport", path: "Tests/TestSupport", exclude: ["README.md"], swiftSettings: strict),
     .target(

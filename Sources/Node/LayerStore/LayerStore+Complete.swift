@@ -78,7 +78,7 @@ extension LayerStore {
       if entries[key]?.isMarked == true {
         routes[try fill.writer.identity()] = .complete
         try desk.group.unmark(fill.writer)
-        await unprotect(key)
+        unprotect(key)
         entries[key]?.isMarked = false
         configuration.onStep(.unmarked)
       }

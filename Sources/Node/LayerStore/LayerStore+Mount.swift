@@ -107,7 +107,7 @@ extension LayerStore {
     guard let fill = entry.fill, entry.isMarked else { return }
     try desk.group.unmark(fill.writer)
     entries[key]?.isMarked = false
-    await unprotect(key)
+    unprotect(key)
     routes[try fill.writer.identity()] = nil
     try await save(key, fill)
     await fill.close()

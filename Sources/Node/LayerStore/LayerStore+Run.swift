@@ -26,7 +26,7 @@ extension LayerStore {
     for (key, entry) in entries {
       if let fill = entry.fill, !entry.record.isComplete { try? await save(key, fill) }
     }
-    await letGo()
+    letGo()
   }
 
   private nonisolated func perform(_ work: Work) async {

@@ -52,10 +52,13 @@ public actor LayerStore: Service {
   let wakeBackground: AsyncStream<Void>.Continuation
   let backgroundWakes: AsyncStream<Void>
   private let lock: FileLock
+  /// Whether an earlier process' questions are in the group.
+  let isTakeover: Bool
+  var protection = Protection()
   var entries: [LayerKey: Entry] = [:]
 
   init(
-    _ configuration: Configuration, sources: any BlobSources, group: PreContentGroup, lock: consuming FileLock,
+    _ configuration: Configuration, sources: any BlobSources, keeper: HelperConnection?, lock: consuming FileLock,
     logger: Logger
   )
     throws
@@ -64,6 +67,12 @@ public actor LayerStore: Service {
     self.sources = sources
     self.logger = logger
     self.lock = lock
+    let held = try keeper?.file("group")
+    isTakeover = held != nil
+    let group = try held.map { PreContentGroup($0) } ?? PreContentGroup()
+    try keeper?.tell("put group", files: [group.descriptor])
+    protection.keeper = keeper
+    protection.guardian = HelperConnection.existing(LayerGuard.name, configuration.runDirectory)
     files = LayerFiles(directory: configuration.directory, runDirectory: configuration.runDirectory)
     (work, workInput) = AsyncStream.makeStream()
     (backgroundWakes, wakeBackground) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -91,8 +100,8 @@ public actor LayerStore: Service {
         throw LayerStoreError.inUse(directory: configuration.directory)
       }
       try await SelfTest(directory: configuration.directory, runDirectory: configuration.runDirectory).run()
-      let store = try LayerStore(
-        configuration, sources: sources, group: try PreContentGroup(), lock: lock, logger: logger)
+      let keeper = try await openKeeper(configuration)
+      let store = try LayerStore(configuration, sources: sources, keeper: keeper, lock: lock, logger: logger)
       try await store.recover()
       return store
     } catch let error as LayerStoreError {

@@ -92,10 +92,11 @@ final class PresenceMap: Sendable {
   var isComplete: Bool { items.firstClear() == nil }
 
   /// Whether every byte of a range of the device can be read; what lies behind the device's end always can.
-  func contains(_ range: Range<Int64>) -> Bool {
-    let end = Int64(blocks.count) * Self.blockBytes
-    let clipped = min(range.lowerBound, end)..<min(range.upperBound, end)
-    return clipped.isEmpty || blocks.areAllSet(Self.blocks(clipped, count: blocks.count))
+  func contains(_ range: Range<Int64>) -> Bool { Self.covers(blocks, range) }
+
+  /// The same, of the bits alone.
+  static func covers(_ blocks: SharedBits, _ range: Range<Int64>) -> Bool {
+    blocks.areAllSet(Self.blocks(range, count: blocks.count))
   }
 
   /// Notes that an item's bytes were written.

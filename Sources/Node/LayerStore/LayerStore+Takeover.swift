@@ -1,0 +1,97 @@
+import Glibc
+import LinuxSystem
+import Logging
+import OCI
+
+extension LayerStore {
+  /// Opens and marks again what is mounted and incomplete.
+  func adopt() async throws {
+    for (key, entry) in entries where entry.isInUse && !entry.record.isComplete {
+      let held = heldWriter(key)
+      if isTakeover, held == nil {
+        // Marked by a group whose writer is lost: we could only ask ourselves. Its readers are refused.
+        logger.error("layer cannot be filled until it is unmounted", metadata: ["layer": "\(key)"])
+        continue
+      }
+      if !isTakeover, held == nil { await dropZeros(key) }
+      let fill = try await load(key)
+      routes[try fill.writer.identity()] = .filling(fill)
+      try? protection.keeper?.tell("put \(key.blob.hex)", files: [fill.writer])
+      try desk.group.mark(fill.writer)
+      entries[key]?.isMarked = true
+    }
+  }
+
+  /// Nobody was there to be asked for a while: readers may have got zeros, and the kernel may remember them.
+  private func dropZeros(_ key: LayerKey) async {
+    logger.warning(
+      "layer was mounted without protection; restart containers that read it meanwhile", metadata: ["layer": "\(key)"])
+    let target = files.mountPoint(key)
+    if (try? await BlockingWork.run { try Mounts.unmount(target) }) != nil { entries[key]?.isMounted = false }
+    // What an overlay still uses loses its cache; pages that are mapped stay.
+    try? SmallFile.write(Array("1".utf8), to: "/proc/sys/vm/drop_caches")
+  }
+
+  /// Answers what an earlier process had read and not answered, before anything new is read.
+  ///
+  /// Answers go by number, and new questions get numbers that are free in this process: each old number is taken here
+  /// until it is answered. Where it is in use already, the answer is given first.
+  func takeOver(_ events: EventThread) async throws {
+    guard isTakeover else { return desk.journal.clear() }
+    let (entries, bare) = desk.journal.left()
+    let fills = self.entries.values.compactMap { $0.isMarked ? $0.fill : nil }
+    var urgent: [(number: Int32, fills: [LayerFill], range: Range<Int64>)] = []
+    for entry in entries {
+      let fill = fills.first { (try? $0.writer.identity()) == entry.file }
+      if hold(entry.number) {
+        desk.take(entry.number, entry.file, entry.range) { workInput.yield(.answer($0)) }
+      } else {
+        urgent.append((entry.number, fill.map { [$0] } ?? [], entry.range))
+      }
+    }
+    // Which file these were about died with the process: the range is filled in each that it can be.
+    for event in bare { urgent.append((event.number, fills, event.range)) }
+    let limit = min(configuration.demandDeadline ?? .seconds(30), .seconds(30))
+    await withTaskGroup(of: (Int32, Bool).self) { group in
+      for (number, fills, range) in urgent {
+        group.addTask {
+          for fill in fills {
+            guard await Self.fill(fill, range, within: limit) else { return (number, false) }
+          }
+          return (number, !fills.isEmpty)
+        }
+      }
+      for await (number, isFilled) in group {
+        if isFilled { desk.group.allow(number) } else { desk.group.deny(number) }
+        desk.journal.remove(number)
+      }
+    }
+    if !entries.isEmpty || !bare.isEmpty {
+      logger.notice("took over readers that waited", metadata: ["count": "\(entries.count + bare.count)"])
+    }
+  }
+
+  /// Takes a descriptor's number, so that no new event gets it.
+  private nonisolated func hold(_ number: Int32) -> Bool {
+    let taken = fcntl(desk.group.descriptor.number, F_DUPFD_CLOEXEC, number)
+    if taken == number { return true }
+    if taken >= 0 { close(taken) }
+    return false
+  }
+
+  private static func fill(_ fill: LayerFill, _ range: Range<Int64>, within limit: Duration) async -> Bool {
+    let result = try? await withThrowingTaskGroup(of: Bool.self) { group in
+      group.addTask {
+        try await fill.fill(range, .demand)
+        return true
+      }
+      group.addTask {
+        try await Task.sleep(for: limit)
+        return false
+      }
+      defer { group.cancelAll() }
+      return try await group.next() ?? false
+    }
+    return result ?? false
+  }
+}

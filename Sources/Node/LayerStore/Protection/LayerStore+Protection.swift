@@ -1,0 +1,154 @@
+import Glibc
+import LinuxSystem
+import Logging
+import OCI
+import Synchronization
+
+/// What stands between a killed process and readers that see zeros.
+struct Protection {
+  var keeper: HelperConnection?
+  var guardian: HelperConnection?
+  /// Whether the guard is asked after us.
+  var isGuardInOrder = false
+  /// Whether the guard was set up, or could not be: mounts wait for that.
+  var isSettled = false
+  var waiting: [CheckedContinuation<Void, Never>] = []
+}
+
+extension LayerStore {
+  /// The keeper, started if it is not there.
+  static func openKeeper(_ configuration: Configuration) async throws -> HelperConnection? {
+    guard let command = configuration.keeper else { return nil }
+    return try await HelperConnection.open(
+      LayerKeeper.name, subcommand: LayerKeeper.command, command: command, runDirectory: configuration.runDirectory)
+  }
+
+  /// The writer of a data file that was marked before: opened now, it would ask ourselves.
+  func heldWriter(_ key: LayerKey) -> SharedDescriptor? {
+    for helper in [protection.keeper, protection.guardian] {
+      if let file = try? helper?.file(key.blob.hex) { return file }
+    }
+    return nil
+  }
+
+  /// Gives the writer to keeper and guard, before the file is marked.
+  func protect(_ key: LayerKey, _ fill: LayerFill) async throws {
+    guard configuration.keeper != nil else { return }
+    while !protection.isSettled { await withCheckedContinuation { protection.waiting.append($0) } }
+    // Helpers that are gone are replaced by `keepProtected`, which hands over all layers that are open then.
+    try? protection.keeper?.tell("put \(key.blob.hex)", files: [fill.writer])
+    configuration.onStep(.held)
+    try? protection.guardian?.post(key, fill)
+    configuration.onStep(.guarded)
+  }
+
+  func unprotect(_ key: LayerKey) {
+    try? protection.guardian?.tell("remove \(key.blob.hex)")
+    try? protection.keeper?.tell("drop \(key.blob.hex)")
+  }
+
+  /// Watches keeper and guard, and replaces them when they are gone.
+  func keepProtected(_ events: EventThread) async {
+    guard configuration.keeper != nil else { return }
+    let (signals, signal) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+    signal.yield()
+    var watched: Set<ObjectIdentifier> = []
+    for await _ in signals {
+      do {
+        try await replaceKeeper()
+        try await replaceGuard()
+      } catch {
+        logger.error("layers are not protected against a crash", metadata: ["reason": "\(error)"])
+        settleProtection()
+        if Task.isCancelled { return }
+        try? await Task.sleep(for: .seconds(1))
+        signal.yield()
+      }
+      settleProtection()
+      for helper in [protection.keeper, protection.guardian].compactMap({ $0 })
+      where watched.insert(ObjectIdentifier(helper)).inserted {
+        events.watch(helper.socket.descriptor) { signal.yield() }
+      }
+    }
+  }
+
+  private func settleProtection() {
+    protection.isSettled = true
+    let waiting = protection.waiting
+    protection.waiting = []
+    for continuation in waiting { continuation.resume() }
+  }
+
+  private func replaceKeeper() async throws {
+    if let keeper = protection.keeper, (try? keeper.ask("get group")) != nil { return }
+    if protection.keeper != nil { logger.notice("the keeper of layers is gone; starting another") }
+    protection.keeper = nil
+    guard let keeper = try await Self.openKeeper(configuration) else { return }
+    try keeper.tell("put group", files: [desk.group.descriptor])
+    for (key, entry) in entries where entry.isMarked {
+      if let fill = entry.fill { try keeper.tell("put \(key.blob.hex)", files: [fill.writer]) }
+    }
+    protection.keeper = keeper
+  }
+
+  private func replaceGuard() async throws {
+    if let guardian = protection.guardian, protection.isGuardInOrder, (try? guardian.ask("seen")) != nil { return }
+    if protection.isGuardInOrder { logger.notice("the guard of layers is gone; starting another") }
+    protection.guardian = nil
+    protection.isGuardInOrder = false
+    guard let command = configuration.keeper else { return }
+    let guardian = try await HelperConnection.open(
+      LayerGuard.name, subcommand: LayerGuard.command, command: command, runDirectory: configuration.runDirectory)
+    try await findOrder(guardian)
+    for (key, entry) in entries where entry.isMarked {
+      if let fill = entry.fill { try guardian.post(key, fill) }
+    }
+    protection.guardian = guardian
+    protection.isGuardInOrder = true
+  }
+
+  /// Lets the guard make groups until one is asked after ours.
+  private func findOrder(_ guardian: HelperConnection) async throws {
+    let path = "\(files.directory)/\(LayerFiles.unfinished)order-\(UInt32.random(in: 0 ... .max))"
+    let file = try SharedDescriptor(path, .createNew)
+    try Directory.removeFile(path)
+    try file.truncate(to: 4096)
+    let identity = try file.identity()
+    defer { routes[identity] = nil }
+    for _ in 0..<Self.orderAttempts {
+      let outcome = Mutex<Bool?>(nil)
+      routes[identity] = .probe {
+        let answer = try? guardian.ask("seen").text
+        outcome.withLock { $0 = answer == "no" }
+      }
+      try guardian.tell("candidate", files: [file])
+      try desk.group.mark(file)
+      defer { try? desk.group.unmark(file) }
+      try await BlockingWork.run {
+        // Opened after the marks: this one asks.
+        let reader = try SharedDescriptor("/proc/self/fd/\(file.number)", .read)
+        try withUnsafeTemporaryAllocation(byteCount: 1, alignment: 1) { _ = try reader.read(into: $0, at: 0) }
+      }
+      if outcome.withLock({ $0 }) == true { return try guardian.tell("adopt") }
+    }
+    throw HelperConnection.Failure(name: guardian.name, why: "none of \(Self.orderAttempts) groups is asked second")
+  }
+
+  private static let orderAttempts = 64
+
+  /// Ends keeper and guard if nothing is open that they would protect.
+  func letGo() {
+    protection.isSettled = false
+    guard !entries.values.contains(where: \.isMarked) else { return }
+    for helper in [protection.guardian, protection.keeper] { try? helper?.tell("end") }
+  }
+}
+
+extension HelperConnection {
+  /// Lets a guard know a layer.
+  fileprivate func post(_ key: LayerKey, _ fill: LayerFill) throws {
+    try tell(
+      "add \(key.blob.hex) \(fill.presence.blocksOffset) \(fill.presence.blocks.count)",
+      files: [fill.writer, fill.presence.file])
+  }
+}

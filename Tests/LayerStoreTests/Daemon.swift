@@ -1,0 +1,124 @@
+import EROFS
+import Foundation
+import JSONDocument
+import LayerStore
+import LinuxSystem
+import OCI
+import Testing
+
+/// A store in a process of its own that can be killed, with keeper and guard as in real life.
+final class Daemon: Sendable {
+  let place: TestPlace
+  private static var program: String {
+    URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent("LayerStoreDriver")
+      .path
+  }
+
+  init(_ layers: [TestLayer]) throws {
+    place = try TestPlace()
+    try Directory.make("\(place.root)/specs")
+    for layer in layers {
+      let spec = "\(place.root)/specs/\(layer.key.blob.hex)"
+      var json: JSONValue = [
+        "deviceBytes": .integer(layer.description.deviceBytes), "blobBytes": .integer(layer.description.blobBytes),
+      ]
+      var content: [UInt8]
+      var blockSize = EROFSOptions.BlockSize.tar
+      switch layer.description.content {
+      case .chunks(let table, let format):
+        json["format"] = .string(format.rawValue)
+        content = table.encoded()
+        blockSize = .page
+      case .spans(let index): content = index.encoded()
+      }
+      var metadata: [UInt8] = []
+      try EROFSWriter(
+        layer.tree, options: EROFSOptions(blockSize: blockSize, deviceBytes: [layer.description.deviceBytes])
+      ).write(to: &metadata)
+      try SmallFile.write(json.encoded(), to: "\(spec).json")
+      try SmallFile.write(content, to: "\(spec).content")
+      try SmallFile.write(metadata, to: "\(spec).metadata")
+      try SmallFile.write(layer.blob.bytes, to: "\(spec).blob")
+    }
+  }
+
+  /// Starts the process and waits until its actions are done, or until it is dead.
+  /// - Returns: whether it lives.
+  @discardableResult
+  func start(_ actions: [String] = []) async throws -> Bool {
+    try Directory.removeFile("\(place.root)/ready")
+    let log = "\(place.root)/log"
+    try await shell.succeed(
+      "'\(Self.program)' serve '\(place.root)' \(actions.joined(separator: " ")) >>'\(log)' 2>&1 </dev/null & echo $! > '\(place.root)/pid'"
+    )
+    try await eventually("the daemon is ready: \(SmallFile.tail(of: log, bytes: 2000))") {
+      try FileStatus.exists("\(place.root)/ready") || !isAlive(pid())
+    }
+    return FileStatus.exists("\(place.root)/ready")
+  }
+
+  func pid() throws -> Int32 {
+    Int32(String(decoding: try SmallFile.read("\(place.root)/pid"), as: UTF8.self).prefix { $0 != "\n" }) ?? 0
+  }
+
+  func isAlive(_ pid: Int32) -> Bool {
+    guard let text = SmallFile.text("/proc/\(pid)/stat") else { return false }
+    return !text.contains(") Z ")
+  }
+
+  func kill() async throws {
+    let pid = try pid()
+    Glibc.kill(pid, SIGKILL)
+    try await eventually("the daemon is dead") { !isAlive(pid) }
+  }
+
+  func terminate() async throws {
+    let pid = try pid()
+    Glibc.kill(pid, SIGTERM)
+    try await eventually("the daemon has ended") { !isAlive(pid) }
+  }
+
+  /// Processes of this store's helpers.
+  func helpers(_ command: String? = nil) -> [Int32] {
+    Directory.namesIfReadable(in: "/proc").compactMap { Int32($0) }.filter { pid in
+      guard let bytes = try? SmallFile.read("/proc/\(pid)/cmdline"), !bytes.isEmpty else { return false }
+      let words = bytes.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+      return words.count == 3 && words[2] == place.runDirectory && words[1] != "serve"
+        && (command.map { words[1] == $0 } ?? true)
+    }
+  }
+
+  func killHelpers(_ command: String) async throws {
+    let pids = helpers(command)
+    for pid in pids { Glibc.kill(pid, SIGKILL) }
+    try await eventually("the \(command) is dead") { pids.allSatisfy { !isAlive($0) } }
+  }
+
+  func mountPoint(_ layer: TestLayer) -> String { "\(place.runDirectory)/mounts/\(layer.key.blob.hex)" }
+  var fetches: Int { (SmallFile.text("\(place.root)/fetches") ?? "").split(separator: "\n").count }
+  func forgetFetches() throws { try Directory.removeFile("\(place.root)/fetches") }
+  func set(_ flag: String, _ isSet: Bool) throws {
+    if isSet { try SmallFile.write([], to: "\(place.root)/\(flag)") } else { try Directory.removeFile("\(place.root)/\(flag)") }
+  }
+
+  /// Ends everything, whatever state it is in.
+  func cleanUp() throws {
+    if let pid = try? pid(), isAlive(pid) { Glibc.kill(pid, SIGKILL) }
+    for pid in helpers() { Glibc.kill(pid, SIGKILL) }
+    try place.cleanUp()
+  }
+}
+
+/// Runs `body` with a daemon; processes, mounts and files are gone at the end.
+func withDaemon(_ layers: [TestLayer], _ body: (Daemon) async throws -> Void) async throws {
+  let daemon = try Daemon(layers)
+  do {
+    try await body(daemon)
+    try daemon.cleanUp()
+  } catch {
+    let log = SmallFile.tail(of: "\(daemon.place.root)/log", bytes: 3000)
+    Issue.record("the daemon said: \(log)")
+    try? daemon.cleanUp()
+    throw error
+  }
+}
