@@ -297,7 +297,8 @@ let package = Package(
         "PlatformHarness", .argumentParser,
       ]),
     .executableTarget(
-      name: "LayerStoreDriver", dependencies: ["EStargz", "JSONDocument", "LayerStore", "LinuxSystem", "OCI", .logging],
+      name: "LayerStoreDriver",
+      dependencies: ["EStargz", "JSONDocument", "LayerStore", "LinuxSystem", "OCI", .logging],
       path: "Tests/LayerStoreDriver", swiftSettings: strict),
     .target(
       name: "TestSupport", path: "Tests/TestSupport", exclude: ["README.md"], swiftSettings: strict),

@@ -31,6 +31,7 @@ import Foundation
   ]
 
   static func main() async {
+    if let code = LayerProcesses.run(CommandLine.arguments) { Foundation.exit(code) }
     Foundation.exit(await run(Array(CommandLine.arguments.dropFirst())))
   }
 

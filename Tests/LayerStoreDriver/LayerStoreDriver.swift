@@ -35,7 +35,11 @@ import Synchronization
       let left = Mutex(Int(words[2]) ?? 1)
       configuration.onStep = { step in
         guard step.rawValue == words[1] else { return }
-        if left.withLock({ left in left -= 1; return left == 0 }) { kill(getpid(), SIGKILL) }
+        if left.withLock({ left in
+          left -= 1; return left == 0
+        }) {
+          kill(getpid(), SIGKILL)
+        }
       }
     }
     var logger = Logger(label: "driver") { StreamLogHandler.standardError(label: $0) }

@@ -10,8 +10,10 @@ import Testing
 final class Daemon: Sendable {
   let place: TestPlace
   private static var program: String {
-    URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent("LayerStoreDriver")
-      .path
+    URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent(
+      "LayerStoreDriver"
+    )
+    .path
   }
 
   init(_ layers: [TestLayer]) throws {
@@ -98,7 +100,11 @@ final class Daemon: Sendable {
   var fetches: Int { (SmallFile.text("\(place.root)/fetches") ?? "").split(separator: "\n").count }
   func forgetFetches() throws { try Directory.removeFile("\(place.root)/fetches") }
   func set(_ flag: String, _ isSet: Bool) throws {
-    if isSet { try SmallFile.write([], to: "\(place.root)/\(flag)") } else { try Directory.removeFile("\(place.root)/\(flag)") }
+    if isSet {
+      try SmallFile.write([], to: "\(place.root)/\(flag)")
+    } else {
+      try Directory.removeFile("\(place.root)/\(flag)")
+    }
   }
 
   /// Ends everything, whatever state it is in.

@@ -56,7 +56,9 @@ actor LayerFill {
     if cause == .demand, let last = runs.last { trail = (map.blobRange(ofPieces: last).upperBound, window) }
     let started = runs.map { ($0, claim($0)) }
     try await withThrowingTaskGroup(of: Void.self) { group in
-      for (run, flight) in started { group.addTask { try await self.execute(run, flight, cause) } }
+      for (run, flight) in started {
+        group.addTask { try await self.execute(run, flight, cause, cost: self.cost(of: run)) }
+      }
       for flight in joined.values { group.addTask { try await flight.wait() } }
       var failure: (any Error)?
       // One failed run does not stop the others: somebody may have joined them.
@@ -72,6 +74,20 @@ actor LayerFill {
   func fillNext(_ cause: FillCause, within range: Range<Int>? = nil) async throws -> Int64? {
     if isClosed { throw LayerStoreError.removed(key) }
     let range = range ?? map.pieces.indices
+    // Room is made before pieces are claimed: a reader that needs one of them never waits for room given to others.
+    let room = 2 * tools.windowBytes.upperBound
+    try await tools.budget.acquire(room, cause)
+    do {
+      let bytes = try await fillNextInRoom(cause, within: range)
+      await tools.budget.release(room)
+      return bytes
+    } catch {
+      await tools.budget.release(room)
+      throw error
+    }
+  }
+
+  private func fillNextInRoom(_ cause: FillCause, within range: Range<Int>) async throws -> Int64? {
     guard let first = range.first(where: { flights[$0] == nil && !presence.isPresent(piece: $0) }) else { return nil }
     let plan = RunPlan(limitBytes: tools.windowBytes.upperBound)
     var run = first..<first + 1
@@ -80,7 +96,7 @@ actor LayerFill {
       map.pieces[run.upperBound].blob.lowerBound - map.pieces[run.upperBound - 1].blob.upperBound <= plan.gapBytes,
       map.pieces[run.upperBound].blob.upperBound - start <= plan.limitBytes
     { run = run.lowerBound..<run.upperBound + 1 }
-    try await execute(run, claim(run), cause)
+    try await execute(run, claim(run), cause, cost: 0)
     return Int64(map.blobRange(ofPieces: run).count)
   }
 
@@ -113,16 +129,20 @@ actor LayerFill {
     if case .success = result, presence.isComplete { tools.completed(key) }
   }
 
-  private nonisolated func execute(_ run: Range<Int>, _ flight: Flight, _ cause: FillCause) async throws {
+  /// Bytes in memory while a run is transferred.
+  private nonisolated func cost(of run: Range<Int>) -> Int64 {
+    Int64(map.blobRange(ofPieces: run).count) + (run.map { map.contentBytes(ofPiece: $0) }.max() ?? 0)
+  }
+
+  private nonisolated func execute(_ run: Range<Int>, _ flight: Flight, _ cause: FillCause, cost: Int64) async throws {
     let range = map.blobRange(ofPieces: run)
-    let cost = Int64(range.count) + (run.map { map.contentBytes(ofPiece: $0) }.max() ?? 0)
     do {
-      try await tools.budget.acquire(cost, cause)
+      if cost > 0 { try await tools.budget.acquire(cost, cause) }
       do { try await transfer(run, range, cause) } catch {
-        await tools.budget.release(cost)
+        if cost > 0 { await tools.budget.release(cost) }
         throw error
       }
-      await tools.budget.release(cost)
+      if cost > 0 { await tools.budget.release(cost) }
     } catch {
       await land(run, flight, .failure(error))
       throw error

@@ -19,7 +19,7 @@ public struct LayerStatus: Sendable {
   public var blobBytes: Int64
   public var inodes: Int
   public var isMounted: Bool
-  /// Last mounted or unmounted, in seconds since 1970.
+  /// Last added, mounted or unmounted, in seconds since 1970.
   public var lastUsed: Int64
   public var figures: LayerFigures
 }

@@ -7,8 +7,8 @@ extension LayerStore {
   /// it.
   /// - Parameter metadata: writes the EROFS image that goes with the device.
   /// - Throws: `.unusable` for content that cannot be filled piece by piece, `.system`, and what `metadata` throws.
-  public func add(_ layer: LayerDescription, metadata: (inout FileSink) throws -> Void) async throws {
-    if entries[layer.key] != nil { return }
+  public nonisolated func add(_ layer: LayerDescription, metadata: (inout FileSink) throws -> Void) async throws {
+    if await state(of: layer.key) != nil { return }
     try StoredContent.check(layer, configuration)
     let staging = try Staging(layer.key, files)
     do {
@@ -24,7 +24,7 @@ extension LayerStore {
 
   /// Receives a layer that comes in one stream: its uncompressed archive is the data device.
   /// - Parameter blobBytes: compressed size, for the record.
-  public func receive(_ key: LayerKey, origin: ImageReference, blobBytes: Int64) throws -> LayerReception {
+  public nonisolated func receive(_ key: LayerKey, origin: ImageReference, blobBytes: Int64) throws -> LayerReception {
     LayerReception(store: self, key: key, origin: origin, blobBytes: blobBytes, staging: try Staging(key, files))
   }
 
@@ -68,6 +68,9 @@ final class Staging: Sendable {
     for name in try Directory.names(in: directory) { try SharedDescriptor("\(directory)/\(name)", .read).syncData() }
     try Directory.sync(directory)
   }
+
+  // Also when it was dropped without a word; once it has its name, nothing is here.
+  deinit { discard() }
 
   func discard() { try? Directory.removeTree(directory) }
 }

@@ -130,6 +130,7 @@ extension LayerStore {
 
   /// Begins anew with a layer whose bytes may not be on the disk as they were written: a disk says so once, then forgets.
   private func distrust(_ key: LayerKey, _ fill: LayerFill, _ error: any Error) throws {
+    entries[key]?.distrusts += 1
     logger.error("layer is fetched again", metadata: ["layer": "\(key)", "reason": "\(error)"])
     try DurableFile.remove(files.durablePresence(key))
     fill.presence.clear()

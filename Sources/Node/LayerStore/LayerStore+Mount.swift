@@ -13,13 +13,19 @@ extension LayerStore {
       try Directory.make(target)
       let (metadata, data) = (files.metadata(key), files.data(key))
       let readAhead = configuration.readAheadBytes
-      let system = try await BlockingWork.run {
-        try FileBackedMount.mount(metadata: metadata, devices: [data], at: target, readAheadBytes: readAhead)
+      let system: String?
+      do {
+        system = try await BlockingWork.run {
+          try FileBackedMount.mount(metadata: metadata, devices: [data], at: target, readAheadBytes: readAhead)
+        }
+      } catch {
+        try await releaseIfUnused(key)
+        throw error
       }
       configuration.onStep(.mounted)
       entries[key]?.isMounted = true
       entries[key]?.fileSystem = system
-      try SmallFile.write(Array((system ?? "").utf8), to: files.fileSystem(key))
+      try SmallFile.write(Array("\(system ?? "") \(bootID)".utf8), to: files.fileSystem(key))
       touch(key)
       wakeBackground.yield()
       return target
@@ -93,10 +99,16 @@ extension LayerStore {
   func mark(_ key: LayerKey, _ fill: LayerFill) async throws {
     guard entries[key]?.isMarked == false else { return }
     routes[try fill.writer.identity()] = .filling(fill)
-    try await protect(key, fill)
-    try desk.group.mark(fill.writer)
-    configuration.onStep(.marked)
+    // From here on a keeper or guard that is replaced gets the layer, too.
     entries[key]?.isMarked = true
+    do {
+      try await protect(key, fill)
+      try desk.group.mark(fill.writer)
+    } catch {
+      entries[key]?.isMarked = false
+      throw error
+    }
+    configuration.onStep(.marked)
   }
 
   /// Gives up marks and tables of a layer that nobody reads.
@@ -116,12 +128,6 @@ extension LayerStore {
     configuration.onStep(.unmarked)
   }
 
-  /// Notes that the layer was used: the record's access time, which nothing else changes.
-  private func touch(_ key: LayerKey) {
-    var times = [timespec(tv_sec: time(nil), tv_nsec: 0), timespec(tv_sec: 0, tv_nsec: Self.omitTime)]
-    utimensat(AT_FDCWD, files.record(key), &times, 0)
-  }
-
-  /// `UTIME_OMIT`
-  private static let omitTime = (1 << 30) - 2
+  /// Notes that the layer was used: the time of its record.
+  private func touch(_ key: LayerKey) { utimensat(AT_FDCWD, files.record(key), nil, 0) }
 }

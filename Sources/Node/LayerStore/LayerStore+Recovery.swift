@@ -22,8 +22,9 @@ extension LayerStore {
         presentBytes: record.isComplete
           ? record.deviceBytes : durable.flatMap { DurablePresence($0) }?.presentBytes ?? 0)
       entry.isMounted = mounts.top(at: files.mountPoint(key)) != nil
-      let system = SmallFile.text(files.fileSystem(key)) ?? ""
-      entry.fileSystem = system.isEmpty ? nil : system
+      // A name is good for this start of the machine only.
+      let system = (SmallFile.text(files.fileSystem(key)) ?? "").split(separator: " ")
+      if system.count == 2, system[1] == bootID { entry.fileSystem = String(system[0]) }
       entries[key] = entry
     }
     // Mount points and shared memory of layers that are gone.

@@ -33,10 +33,14 @@ extension LayerStore {
     switch work {
     case .answer(let event): await answer(event)
     case .prefetch(let fill, let pieces):
-      // One after the other in the order in which they will be read, a few requests at once.
+      // In the order in which they will be read, two requests at once: a reader never waits behind what comes later.
       var rest = pieces[...]
       while !rest.isEmpty, !Task.isCancelled {
-        let some = rest.prefix(64)
+        var bytes: Int64 = 0
+        let some = rest.prefix { piece in
+          defer { bytes += Int64(fill.map.pieces[piece].blob.count) }
+          return bytes < 2 * configuration.windowBytes.upperBound
+        }
         rest = rest.dropFirst(some.count)
         do { try await fill.fill(pieces: some.sorted(), .prefetch) } catch {
           logger.debug("prefetch stopped", metadata: ["layer": "\(fill.key)", "reason": "\(error)"])
@@ -113,7 +117,8 @@ extension LayerStore {
     while !Task.isCancelled {
       let now = ContinuousClock.now
       let next = entries.first { key, entry in
-        entry.isMounted && !entry.record.isComplete && entry.fill?.presence.isComplete == false
+        entry.isMounted && !entry.record.isComplete && entry.distrusts < Self.distrustLimit
+          && entry.fill?.presence.isComplete == false
           && retryAt[key].map { $0 <= now } ?? true
       }
       guard let (key, entry) = next, let fill = entry.fill else {
@@ -130,6 +135,9 @@ extension LayerStore {
       }
     }
   }
+
+  /// A disk or an index that never gives back what was written is not filled again and again unasked.
+  private static let distrustLimit = 3
 
   /// Waits for a new mount, or for the time of the next try.
   private func waitForBackground(_ retry: ContinuousClock.Instant?) async {

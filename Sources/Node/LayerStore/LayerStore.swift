@@ -22,6 +22,8 @@ public actor LayerStore: Service {
     var isMounted = false
     /// The kernel's name of the file system: it may be in use after it was unmounted here.
     var fileSystem: String?
+    /// How often its data file was not trusted any more.
+    var distrusts = 0
     /// Somebody changes the layer; the others wait here.
     var isLocked = false
     var waiting: [CheckedContinuation<Void, Never>] = []
@@ -100,6 +102,8 @@ public actor LayerStore: Service {
         throw LayerStoreError.inUse(directory: configuration.directory)
       }
       try await SelfTest(directory: configuration.directory, runDirectory: configuration.runDirectory).run()
+      // Every reader that waits holds a descriptor.
+      try OpenFileLimit.raise()
       let keeper = try await openKeeper(configuration)
       let store = try LayerStore(configuration, sources: sources, keeper: keeper, lock: lock, logger: logger)
       try await store.recover()
@@ -128,7 +132,7 @@ public actor LayerStore: Service {
   public func layers() -> [LayerStatus] {
     entries.sorted { $0.key.blob.hex < $1.key.blob.hex }.map { key, entry in
       var status = stat()
-      let lastUsed = stat(files.record(key), &status) == 0 ? Int64(status.st_atim.tv_sec) : 0
+      let lastUsed = stat(files.record(key), &status) == 0 ? Int64(status.st_mtim.tv_sec) : 0
       return LayerStatus(
         key: key, origin: entry.record.origin, state: state(of: key) ?? .complete,
         deviceBytes: entry.record.deviceBytes, blobBytes: entry.record.blobBytes, inodes: entry.record.inodes,

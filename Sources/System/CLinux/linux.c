@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <sys/fanotify.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -236,9 +237,14 @@ long nagaya_packet_receive(int fd, void *bytes, size_t size, int *fds, int *coun
   return received;
 }
 
-int nagaya_event_counter(void) { return answer(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
+int nagaya_raise_open_files(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return -errno;
+  limit.rlim_cur = limit.rlim_max;
+  return answer(setrlimit(RLIMIT_NOFILE, &limit));
+}
 
-int nagaya_pidfd_open(int pid) { return answer((int)syscall(SYS_pidfd_open, pid, 0)); }
+int nagaya_event_counter(void) { return answer(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
 
 int nagaya_bit_set(void *map, uint64_t bit) {
   unsigned char mask = (unsigned char)(1u << (bit & 7));

@@ -115,7 +115,8 @@ private final class GuardPost {
   func file(_ name: String) -> SharedDescriptor? { layers[name]?.data }
 
   func answerEvents(_ number: Int32) {
-    guard let group = [group, candidate?.group].compactMap({ $0 }).first(where: { $0.descriptor.number == number }) else {
+    guard let group = [group, candidate?.group].compactMap({ $0 }).first(where: { $0.descriptor.number == number })
+    else {
       return
     }
     withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 8) { buffer in

@@ -69,8 +69,9 @@ int nagaya_packet_peer(int fd, uint32_t *uid);
 long nagaya_packet_send(int fd, const void *bytes, size_t size, const int *fds, int count);
 long nagaya_packet_receive(int fd, void *bytes, size_t size, int *fds, int *count);
 
+// Raises the limit of open files to the highest allowed.
+int nagaya_raise_open_files(void);
 int nagaya_event_counter(void);
-int nagaya_pidfd_open(int pid);
 // Bit maps in shared memory; answers the bit as it was.
 int nagaya_bit_set(void *map, uint64_t bit);
 int nagaya_bit_test(const void *map, uint64_t bit);
