@@ -20,7 +20,11 @@ import Synchronization
     switch arguments[1] {
     case LayerKeeper.command: exit(LayerKeeper.run(runDirectory: arguments[2]))
     case LayerGuard.command: exit(LayerGuard.run(runDirectory: arguments[2]))
-    default: try await serve(arguments[2], Array(arguments.dropFirst(3)))
+    default:
+      do { try await serve(arguments[2], Array(arguments.dropFirst(3))) } catch {
+        FileHandle.standardError.write(Data("driver: \(error)\n".utf8))
+        exit(1)
+      }
     }
   }
 

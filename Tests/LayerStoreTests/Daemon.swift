@@ -96,6 +96,25 @@ final class Daemon: Sendable {
     try await eventually("the \(command) is dead") { pids.allSatisfy { !isAlive($0) } }
   }
 
+  /// Programs that wait for bytes of this store, as the kernel tells it.
+  func waitingReaders() throws -> Int {
+    Directory.namesIfReadable(in: "/proc").filter { name in
+      guard Int32(name) != nil, SmallFile.text("/proc/\(name)/wchan") == "fanotify_handle_event" else { return false }
+      let files = Directory.namesIfReadable(in: "/proc/\(name)/fd")
+      return files.contains { (try? Directory.canonicalPath("/proc/\(name)/fd/\($0)"))?.hasPrefix(place.root) == true }
+    }.count
+  }
+
+  /// Waits until keeper and guard hold what they should: every mount waits for that, so one that succeeds tells.
+  func settled() async throws {
+    try await eventually("keeper and guard are in place") {
+      let log = SmallFile.tail(of: "\(place.root)/log", bytes: 1 << 20)
+      let replaced = log.split(separator: "\n").filter { $0.contains("protected") && $0.contains("layers are") }.count
+      let gone = log.split(separator: "\n").filter { $0.contains("is gone; starting another") }.count
+      return replaced > gone
+    }
+  }
+
   func mountPoint(_ layer: TestLayer) -> String { "\(place.runDirectory)/mounts/\(layer.key.blob.hex)" }
   var fetches: Int { (SmallFile.text("\(place.root)/fetches") ?? "").split(separator: "\n").count }
   func forgetFetches() throws { try Directory.removeFile("\(place.root)/fetches") }

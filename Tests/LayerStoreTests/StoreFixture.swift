@@ -7,7 +7,7 @@ import PlatformHarness
 import Testing
 
 /// A store in directories of its own, running; everything is gone at the end, whatever happened.
-func withStore<Result: Sendable>(
+@discardableResult func withStore<Result: Sendable>(
   _ layers: [TestLayer], configure: (inout LayerStore.Configuration) -> Void = { _ in },
   _ body: (LayerStore, TestPlace) async throws -> Result
 ) async throws -> Result {
@@ -39,7 +39,7 @@ final class TestPlace: Sendable {
   }
 
   /// Opens the store, runs it for the time of `body`, and ends it in an orderly way.
-  func run<Result: Sendable>(
+  @discardableResult func run<Result: Sendable>(
     _ layers: [TestLayer], configure: (inout LayerStore.Configuration) -> Void = { _ in },
     _ body: (LayerStore) async throws -> Result
   ) async throws -> Result {
@@ -77,7 +77,9 @@ func digests(_ directory: String) async throws -> [String: String] {
   return found
 }
 
-func sha256(_ file: String) async throws -> String { String(try await shell.succeed("sha256sum < '\(file)'").prefix(64)) }
+func sha256(_ file: String) async throws -> String {
+  String(try await shell.succeed("sha256sum < '\(file)'").prefix(64))
+}
 
 /// Waits until a condition holds; an error after 20 seconds.
 func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
@@ -93,7 +95,11 @@ struct Timeout: Error { let what: String }
 extension LayerStore {
   /// Adds a test's layer and mounts it.
   func mounted(_ layer: TestLayer) async throws -> String {
-    try await add(layer.description) { try layer.writeMetadata(&$0) }
+    try await add(layer.description, of: layer)
     return try await mount(layer.key)
+  }
+
+  func add(_ description: LayerDescription, of layer: TestLayer) async throws {
+    try await add(description) { try layer.writeMetadata(&$0) }
   }
 }

@@ -47,7 +47,8 @@ struct TestLayer: Sendable {
     let location =
       try TOCLocation(descriptor)
       ?? TOCLocation(footer: Array(blob.suffix(Int(TOCLocation.footerBytes))), of: descriptor)
-    let toc = try location.range.map { Array(blob[Int($0.lowerBound)..<Int($0.upperBound)]) } ?? bytes("\(name)-toc.layer")
+    let toc =
+      try location.range.map { Array(blob[Int($0.lowerBound)..<Int($0.upperBound)]) } ?? bytes("\(name)-toc.layer")
     return try TestLayer(try LazyLayer(toc: toc, at: location, contentEnd: descriptor.size), blob)
   }
 
@@ -67,7 +68,8 @@ struct TestLayer: Sendable {
   static func archive(_ sizes: [Int], seed: UInt64 = 1) throws -> [UInt8] {
     var writer = TarWriter([UInt8]())
     for (index, size) in sizes.enumerated() {
-      try writer.append(TarEntry("f\(index)", .file(size: Int64(size)), mode: 0o755), content: content(size, seed + UInt64(index)))
+      try writer.append(
+        TarEntry("f\(index)", .file(size: Int64(size)), mode: 0o755), content: content(size, seed + UInt64(index)))
     }
     try writer.finish()
     return writer.sink
@@ -90,9 +92,22 @@ struct TestLayer: Sendable {
   static func converted(
     _ sizes: [Int], to format: LayerFormat = .estargz, chunkBytes: Int64 = 1 << 20, seed: UInt64 = 1
   ) async throws -> TestLayer {
+    try await converted(try archive(sizes, seed: seed), to: format, chunkBytes: chunkBytes)
+  }
+
+  /// One file `program` that can be executed.
+  static func converted(program: [UInt8]) async throws -> TestLayer {
+    var writer = TarWriter([UInt8]())
+    try writer.append(TarEntry("program", .file(size: Int64(program.count)), mode: 0o755), content: program)
+    try writer.finish()
+    return try await converted(writer.sink, to: .zstdChunked, chunkBytes: 128 << 10)
+  }
+
+  private static func converted(_ archive: [UInt8], to format: LayerFormat, chunkBytes: Int64) async throws -> TestLayer
+  {
     var blob: [UInt8] = []
     let conversion = LayerConversion(to: format, level: 1, chunkBytes: chunkBytes)
-    let converted = try await conversion.convert(MemoryBytes(try archive(sizes, seed: seed)), to: &blob)
+    let converted = try await conversion.convert(MemoryBytes(archive), to: &blob)
     let location =
       try TOCLocation(converted.descriptor)
       ?? TOCLocation(footer: Array(blob.suffix(Int(TOCLocation.footerBytes))), of: converted.descriptor)
@@ -102,7 +117,9 @@ struct TestLayer: Sendable {
   }
 
   /// A plain layer that was read once.
-  static func plain(_ sizes: [Int], _ compression: LayerCompression = .gzip, spanBytes: Int64 = 1 << 20, seed: UInt64 = 1)
+  static func plain(
+    _ sizes: [Int], _ compression: LayerCompression = .gzip, spanBytes: Int64 = 1 << 20, seed: UInt64 = 1
+  )
     throws -> TestLayer
   {
     let archive = try archive(sizes, seed: seed)

@@ -57,8 +57,9 @@ extension LayerStore {
       do {
         try await replaceKeeper()
         try await replaceGuard()
+        logger.info("layers are protected against a crash")
       } catch {
-        logger.error("layers are not protected against a crash", metadata: ["reason": "\(error)"])
+        logger.error("layers would not survive a crash", metadata: ["reason": "\(error)"])
         settleProtection()
         if Task.isCancelled { return }
         try? await Task.sleep(for: .seconds(1))
