@@ -67,6 +67,12 @@ bench-placement: ## Compare placement policies by simulation (TRACE=file: on tha
 	swift build -c release --product placement-benchmark
 	@.build/release/placement-benchmark --trace "$(TRACE)" --report "$(REPORT)" $(if $(SEEDS),--seeds $(SEEDS)) $(if $(JOBS),--jobs $(JOBS))
 
+.PHONY: bench-images
+bench-images: build ## Measure cold starts by snapshotter, and reading afterwards (as root)
+	@scripts/install-engines $(NAGAYA_ENGINES) peers
+	swift build -c release --product benchmarks
+	@.build/release/benchmarks images --runs $(or $(RUNS),5)
+
 .PHONY: crash-test
 crash-test: build ## Kill nagaya 200 times under load; nothing may be lost or leak (as root)
 	swift build -c release --product benchmarks

@@ -303,7 +303,7 @@ let package = Package(
     .target(
       name: "TestSupport", path: "Tests/TestSupport", exclude: ["README.md"], swiftSettings: strict),
     .target(
-      name: "PlatformHarness", dependencies: ["JSONDocument", .nioCore, .nioPosix, .subprocess],
+      name: "PlatformHarness", dependencies: ["JSONDocument", .nioCore, .nioPosix, .nioSSL, .subprocess],
       path: "Tests/PlatformHarness",
       swiftSettings: strict),
     .testTarget(

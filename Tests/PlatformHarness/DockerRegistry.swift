@@ -70,11 +70,4 @@ public final class DockerRegistry: Sendable {
     kill(identifier, SIGKILL)
     try? FileManager.default.removeItem(atPath: directory)
   }
-
-  /// Pushes an OCI archive (a tar of an OCI layout) with skopeo.
-  public func push(archive: String, as name: String, arguments: String = "") async throws {
-    try await Shell().succeed(
-      "skopeo copy -q --dest-tls-verify=false \(arguments) oci-archive:\(archive) docker://\(host)/\(name)",
-      seconds: 120)
-  }
 }

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import NIOSSL
 import Synchronization
 
 /// A way to a TCP server as long and as narrow as one through a network: adds a round-trip time, caps the bandwidth of
@@ -11,13 +12,13 @@ import Synchronization
 public final class NetworkRelay: Sendable {
   public struct Counts: Sendable, Hashable {
     public var connections = 0
-    /// Heads of requests seen, on connections that are not encrypted.
+    /// Heads of requests seen.
     public var requests = 0
     /// From the server to clients.
     public var bytes: Int64 = 0
   }
 
-  /// `127.0.0.1:PORT`, where clients connect to.
+  /// `ADDRESS:PORT`, where clients connect to.
   public let host: String
   private let group: MultiThreadedEventLoopGroup
   private let channel: any Channel
@@ -26,7 +27,12 @@ public final class NetworkRelay: Sendable {
   ///   - port: of the server, on this machine.
   ///   - roundTrip: added to what the machine itself needs.
   ///   - bytesPerSecond: of answers, over all connections.
-  public init(to port: Int, roundTrip: Duration, bytesPerSecond: Double) async throws {
+  ///   - address: of this machine, where clients connect to.
+  ///   - tls: for clients that insist on https. It ends before the line: its handshakes cost no round trips, and requests
+  ///     in it are counted.
+  public init(
+    to port: Int, roundTrip: Duration, bytesPerSecond: Double, address: String = "127.0.0.1", tls: NIOSSLContext? = nil
+  ) async throws {
     let line = Line(
       delay: .nanoseconds(Int64(roundTrip / .nanoseconds(1)) / 2), nanosecondsPerByte: 1e9 / bytesPerSecond)
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -39,7 +45,11 @@ public final class NetworkRelay: Sendable {
       .childChannelInitializer { client in
         counts.change { $0.connections += 1 }
         let near = RelayEnd(line: line, counts: counts, isClient: true)
-        return client.pipeline.addHandler(near).flatMap {
+        return client.eventLoop.makeCompletedFuture {
+          let pipeline = client.pipeline.syncOperations
+          if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
+          try pipeline.addHandler(near)
+        }.flatMap {
           ClientBootstrap(group: client.eventLoop)
             .channelOption(.autoRead, value: false)
             .channelInitializer { server in
@@ -52,8 +62,8 @@ public final class NetworkRelay: Sendable {
             .connect(host: "127.0.0.1", port: port)
         }.map { _ in }
       }
-      .bind(host: "127.0.0.1", port: 0).get()
-    host = "127.0.0.1:\(channel.localAddress?.port ?? 0)"
+      .bind(host: address, port: 0).get()
+    host = "\(address):\(channel.localAddress?.port ?? 0)"
   }
 
   private let sink: CountSink

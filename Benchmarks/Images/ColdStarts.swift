@@ -1,0 +1,68 @@
+import Foundation
+import PlatformHarness
+
+/// Cold starts of several modes, one of each in turn, so that what else the machine does meets all of them.
+struct ColdStarts {
+  let plain: NetworkRelay
+  /// SOCI's snapshotter speaks https alone.
+  let encrypted: NetworkRelay
+  let work: String
+  let nagaya: String
+  let authority: String
+
+  func measure(_ modes: [ImageMode], runs: Int) async throws -> [ImageMode: [ColdStart.Run]] {
+    var results: [ImageMode: [ColdStart.Run]] = [:]
+    for number in 1...runs {
+      for mode in modes {
+        let run = try await once(mode, "\(number)")
+        results[mode, default: []].append(run)
+        report(
+          "  run \(number), \(mode.words): \(Figure.rounded(run.seconds)) s, \(Figure.rounded(Double(run.bytes) / 1e6)) MB, \(run.requests) requests"
+        )
+      }
+    }
+    return results
+  }
+
+  private func once(_ mode: ImageMode, _ name: String) async throws -> ColdStart.Run {
+    try await withEngine(mode, name) { engine in
+      try await ColdStart(relay: mode == .soci ? encrypted : plain).run(engine)
+    }
+  }
+
+  /// A fresh engine for `body`; whatever happens nothing of it is left.
+  func withEngine<Result>(_ mode: ImageMode, _ name: String, _ body: (ImageEngine) async throws -> Result) async throws
+    -> Result
+  {
+    let profiles = "\(work)/profiles-\(mode.variant.rawValue)"
+    if mode == .nagayaEstargzProfiled, !FileManager.default.fileExists(atPath: profiles) {
+      try await learn(mode.variant, profiles)
+    }
+    let engine = try await ImageEngine(
+      mode, in: "\(work)/\(mode.rawValue)-\(name)", nagaya: nagaya, authority: mode == .soci ? authority : nil,
+      profiles: mode == .nagayaEstargzProfiled ? profiles : nil)
+    do {
+      let result = try await body(engine)
+      await engine.destroy()
+      return result
+    } catch {
+      print((try? await engine.shell("tail -n 30 \(engine.directory)/*.log").out) ?? "")
+      await engine.destroy()
+      throw error
+    }
+  }
+
+  /// Starts the image once and keeps what the daemon learned of it.
+  private func learn(_ variant: ImageVariant, _ profiles: String) async throws {
+    try await withEngine(.nagayaEstargz, "learn") { engine in
+      _ = try await ColdStart(relay: plain).run(engine)
+      try await engine.shell.succeed(
+        """
+        for i in $(seq 300); do
+          ls \(engine.directory)/nagaya/profiles/*.json >/dev/null 2>&1 && break; sleep 0.1
+        done
+        cp -a \(engine.directory)/nagaya/profiles '\(profiles)' && ls '\(profiles)'/*.json
+        """)
+    }
+  }
+}

@@ -1,0 +1,60 @@
+/// A way to get an image and run it.
+enum ImageMode: String, CaseIterable {
+  case overlayfs
+  case erofs
+  case soci
+  case nagayaEstargz = "nagaya-estargz"
+  case nagayaEstargzProfiled = "nagaya-estargz-profiled"
+  case nagayaZstdChunked = "nagaya-zstdchunked"
+  case nagayaPlain = "nagaya-plain"
+
+  /// containerd's name of the snapshotter.
+  var snapshotter: String {
+    switch self {
+    case .overlayfs: "overlayfs"
+    case .erofs: "erofs"
+    case .soci: "soci"
+    default: "nagaya"
+    }
+  }
+
+  /// Which of the variants in the registry is pulled.
+  var variant: ImageVariant {
+    switch self {
+    case .overlayfs, .erofs, .nagayaPlain: .plain
+    case .soci: .soci
+    case .nagayaEstargz, .nagayaEstargzProfiled: .estargz
+    case .nagayaZstdChunked: .zstdChunked
+    }
+  }
+
+  var isOurs: Bool { snapshotter == "nagaya" }
+
+  /// What stands in the table.
+  var words: String {
+    switch self {
+    case .overlayfs: "overlayfs, full pull"
+    case .erofs: "containerd's erofs snapshotter"
+    case .soci: "SOCI, lazy"
+    case .nagayaEstargz: "nagaya, eStargz"
+    case .nagayaEstargzProfiled: "nagaya, eStargz, learned order"
+    case .nagayaZstdChunked: "nagaya, zstd:chunked"
+    case .nagayaPlain: "nagaya, plain layers, first pull"
+    }
+  }
+}
+
+/// The image of the benchmark, as somebody pushed it.
+enum ImageVariant: String, CaseIterable {
+  /// As it was packed: layers of tar and gzip.
+  case plain
+  /// The same layers, with SOCI's index beside them.
+  case soci
+  /// Converted by stargz-snapshotter's own tool.
+  case estargz
+  /// Converted by stargz-snapshotter's own tool.
+  case zstdChunked = "zstdchunked"
+
+  /// Repository and tag.
+  var name: String { "bench/python-\(rawValue):latest" }
+}
