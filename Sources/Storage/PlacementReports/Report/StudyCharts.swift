@@ -25,7 +25,10 @@ public enum StudyCharts {
     let criterion = result.criterion
     guard !result.outcomes.isEmpty else { return nil }
     let title: String
-    let limit = Percent.text(result.study.pendingLimit)
+    var limit = Percent.text(result.study.pendingLimit)
+    if result.hasExpansions {
+      limit += " and failed expansions below \(Percent.text(result.study.failedExpansionLimit))"
+    }
     if result.hasSpares {
       title = "Spare capacity needed to keep Pending below \(limit)"
     } else if result.hasNodes {
@@ -57,7 +60,7 @@ public enum StudyCharts {
     let more = seeds > 1 ? "Mean and 95 % interval of \(seeds) seeds; less is better." : "One seed; less is better."
     return BarChart(
       name: "\(result.study.name)-needed", title: title,
-      subtitle: "\(result.study.setting(withLoad: !result.hasSpares)). \(more)",
+      subtitle: "\(result.study.setting(withLoad: !result.hasSpares, withCount: !result.hasNodes)). \(more)",
       axis: Axis(
         result.hasSpares ? "spare share of the capacity" : result.hasNodes ? "nodes" : "share of requests",
         criterion.format == .share ? .share : .count), bars: bars, references: references

@@ -71,11 +71,11 @@ public struct Study: Sendable {
   /// One line that says what runs where: `20 nodes of 2000 GiB, load 0.84, 200,000 requests, 10 seeds`.
   public var summary: String { "\(setting(withLoad: true)), \(seeds.count) \(seeds.count == 1 ? "seed" : "seeds")" }
 
-  /// The same without the seeds, and without the load where it was searched for.
-  func setting(withLoad: Bool) -> String {
+  /// The same without the seeds, and without the load or the number of nodes where it was searched for.
+  func setting(withLoad: Bool, withCount: Bool = true) -> String {
     let cluster = cluster
     let sizes = Set(cluster.nodes.map { $0.pools.reduce(0) { $0 + $1.capacityBytes } })
-    var text = "\(cluster.nodes.count) nodes"
+    var text = withCount ? "\(cluster.nodes.count) nodes" : "Nodes"
     if sizes.count == 1, let size = sizes.first { text += " of \(Bytes.text(size))" }
     switch scenario {
     case .described(let workload, _, let load):
@@ -86,6 +86,7 @@ public struct Study: Sendable {
       }
     case .history: text += ", a recorded history"
     }
+    if case .moves(let most) = repair { text += ", at most \(most) \(most == 1 ? "move" : "moves") a failure" }
     return text
   }
 }
