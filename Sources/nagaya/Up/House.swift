@@ -179,6 +179,7 @@ struct House {
           try await images.load()
           return "\(layout.run)/containerd/containerd.sock"
         },
+        .init("images") { snapshots.summary },
         .init("storage") {
           try await Self.wait { try await client("startup").getIfPresent(.csiNodes, name: node) != nil }
           return layout.pool

@@ -42,6 +42,12 @@ struct LazyImagesChoice {
     services = images?.services ?? []
   }
 
+  /// For people who look at the start, or at `nagaya status`.
+  var summary: String {
+    if let refusal { return "unpacked before containers start: \(refusal)" }
+    return images == nil ? "unpacked before containers start" : "lazy: containers start before their image is here"
+  }
+
   /// Unmounts layers and ends the processes that guard them, after containerd has ended.
   func takeDown() async { await images?.takeDown() }
 }
