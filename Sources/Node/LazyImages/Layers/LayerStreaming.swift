@@ -24,7 +24,7 @@ struct LayerStreaming {
 
   /// - Throws: `LayerRefused` if the layer is hostile, `OtherBytes`, and what fetching and storing throw.
   func run() async throws -> Outcome {
-    var reception = try await store.receive(
+    var reception = try store.receive(
       LayerKey(descriptor.digest), origin: origin, blobBytes: descriptor.size)
     do {
       let outcome = try await receive(into: &reception)
