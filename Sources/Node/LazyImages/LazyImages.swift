@@ -2,7 +2,7 @@ import LayerStore
 import LinuxSystem
 public import Logging
 import OCI
-import RegistryClient
+public import RegistryClient
 public import ServiceLifecycle
 
 /// Where the daemon keeps what it has, and how it behaves.
@@ -13,6 +13,8 @@ public struct LazyImagesConfiguration: Sendable {
   public var run: String
   /// The directory of `hosts.toml` files that containerd reads, if any.
   public var hostsDirectory: String?
+  /// Who may pull what; asked in this order.
+  public var credentials: [any CredentialSource] = []
   /// Starts the processes that keep descriptors and guard layers; see `LayerStore`.
   public var keeper: [String]
   /// Content of unused layers is removed beyond this many bytes; `nil`: only on request.
@@ -48,7 +50,9 @@ public struct LazyImages: Sendable {
     for directory in [configuration.root, configuration.run, configuration.snapshotRoot] {
       try Directory.make(directory, permissions: 0o700)
     }
-    registry = RegistryClient(RegistryConfiguration(hostsDirectory: configuration.hostsDirectory), logger: logger)
+    registry = RegistryClient(
+      RegistryConfiguration(hostsDirectory: configuration.hostsDirectory, credentials: configuration.credentials),
+      logger: logger)
     let origins = RegistryOrigins(registry: registry)
     var store = LayerStore.Configuration(
       directory: "\(configuration.root)/layers", runDirectory: "\(configuration.run)/layers")

@@ -4,6 +4,7 @@ import LayerStore
 import LazyImages
 import LinuxSystem
 import Logging
+import RegistryClient
 import ServiceLifecycle
 
 /// `nagaya serve images`: the snapshotter for a containerd that is there already.
@@ -30,6 +31,22 @@ struct ServeImages: AsyncParsableCommand {
     help: "The directory with containerd's hosts.toml files.", completion: .directory)
   var hostsDirectory = "/etc/containerd/certs.d"
 
+  @Option(
+    help: ArgumentHelp("Credentials of registries: Docker's config.json.", valueName: "file"), completion: .file())
+  var dockerConfig = "/root/.docker/config.json"
+
+  @Option(
+    help: ArgumentHelp(
+      "Credentials of registries: kubelet's --image-credential-provider-config; its plugins are run.", valueName: "file"
+    ),
+    completion: .file())
+  var credentialProviderConfig: String?
+
+  @Option(
+    help: ArgumentHelp("kubelet's --image-credential-provider-bin-dir.", valueName: "directory"),
+    completion: .directory)
+  var credentialProviderBinDir: String?
+
   @Option(help: "How much content of unused layers to keep, as 20Gi. Without it all is kept.")
   var cacheSize: String?
 
@@ -42,10 +59,21 @@ struct ServeImages: AsyncParsableCommand {
   @Option(help: "How much to log: debug, info, notice, warning, error.")
   var logLevel = Logger.Level.notice
 
+  func validate() throws {
+    guard (credentialProviderConfig == nil) == (credentialProviderBinDir == nil) else {
+      throw ValidationError("--credential-provider-config and --credential-provider-bin-dir go together")
+    }
+  }
+
   func run() async throws {
     var configuration = LazyImagesConfiguration(
       root: directories.root, run: directories.runDirectory, hostsDirectory: hostsDirectory,
       keeper: [Installation.executable])
+    configuration.credentials = [DockerConfigCredentials(path: dockerConfig)]
+    if let credentialProviderConfig, let credentialProviderBinDir {
+      configuration.credentials.append(
+        KubeletCredentialProviders(configuration: credentialProviderConfig, programs: credentialProviderBinDir))
+    }
     configuration.cacheBytes = try cacheSize.map { try Sizes.bytes($0, option: "--cache-size") }
     configuration.backgroundBytesPerSecond = try backgroundRate.map { try Sizes.bytes($0, option: "--background-rate") }
     if printConfig {
