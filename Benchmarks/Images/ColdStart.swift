@@ -10,6 +10,8 @@ struct ColdStart {
     /// Through the relay, until the line was there.
     var bytes: Int64
     var requests: Int
+    /// What was asked of the registry, for `--requests`.
+    var log: [String]
   }
 
   let relay: NetworkRelay
@@ -26,6 +28,7 @@ struct ColdStart {
     let image = "\(relay.host)/\(engine.mode.variant.name)"
     try await engine.shell.succeed("sync; echo 3 > /proc/sys/vm/drop_caches; mkfifo \(engine.directory)/line")
     relay.reset()
+    let begin = ContinuousClock.now
     let pull =
       engine.mode == .soci
       ? """
@@ -54,6 +57,11 @@ struct ColdStart {
       "for i in $(seq 200); do [ -z \"$(ctr containers ls -q)\" ] && exit 0; sleep 0.05; done; exit 1")
     return Run(
       seconds: (times[2] - times[0]) / 1e9, pullSeconds: (times[1] - times[0]) / 1e9, bytes: counts.bytes,
-      requests: counts.requests)
+      requests: counts.requests,
+      log: counts.log.map { request in
+        let path = request.line.split(separator: " ").dropFirst().first ?? ""
+        let milliseconds = Int((request.time - begin).seconds * 1000)
+        return "\(milliseconds) ms  \(path.suffix(80).prefix(40))  \(request.range)"
+      })
   }
 }

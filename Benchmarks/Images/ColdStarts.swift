@@ -9,6 +9,7 @@ struct ColdStarts {
   let work: String
   let nagaya: String
   let authority: String
+  let showsRequests: Bool
 
   func measure(_ modes: [ImageMode], runs: Int) async throws -> [ImageMode: [ColdStart.Run]] {
     var results: [ImageMode: [ColdStart.Run]] = [:]
@@ -19,6 +20,7 @@ struct ColdStarts {
         report(
           "  run \(number), \(mode.words): \(Figure.rounded(run.seconds)) s, \(Figure.rounded(Double(run.bytes) / 1e6)) MB, \(run.requests) requests"
         )
+        if showsRequests { for line in run.log { report("    \(line)") } }
       }
     }
     return results

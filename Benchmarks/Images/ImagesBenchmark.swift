@@ -31,6 +31,9 @@ struct ImagesBenchmark: AsyncParsableCommand {
   @Option(help: "For containerd and snapshotters; on ext4, xfs or btrfs.")
   var scratch = "/tmp"
 
+  @Flag(help: "Print every request to the registry until the first line.")
+  var requests = false
+
   @Flag(help: "Leave out walking and reading.")
   var startsOnly = false
 
@@ -57,7 +60,8 @@ struct ImagesBenchmark: AsyncParsableCommand {
     try await Shell().succeed("ip address replace \(Self.address)/32 dev lo")
     let (plain, encrypted) = (try await relay("127.0.0.1", nil), try await relay(Self.address, tls))
     let starts = ColdStarts(
-      plain: plain, encrypted: encrypted, work: work, nagaya: nagaya, authority: "\(work)/pki/ca.crt")
+      plain: plain, encrypted: encrypted, work: work, nagaya: nagaya, authority: "\(work)/pki/ca.crt",
+      showsRequests: requests)
     report("\(runs) cold starts of each mode, \(roundTrip) ms and \(bandwidth) MB/s away")
     let outcome = await Self.outcome { try await measure(starts, modes) }
     await plain.stop()

@@ -16,6 +16,16 @@ public final class NetworkRelay: Sendable {
     public var requests = 0
     /// From the server to clients.
     public var bytes: Int64 = 0
+    /// Each request's first line and range, and when it came.
+    public var log: [Request] = []
+  }
+
+  public struct Request: Sendable, Hashable {
+    public var time: ContinuousClock.Instant
+    /// `GET /v2/… HTTP/1.1`
+    public var line: String
+    /// `bytes=0-99`; empty for a whole body.
+    public var range: String
   }
 
   /// `ADDRESS:PORT`, where clients connect to.
@@ -141,7 +151,12 @@ private final class RelayEnd: ChannelInboundHandler, @unchecked Sendable {
     var leaves = now
     if isClient {
       let found = heads.count(piece.readableBytesView)
-      if found > 0 { counts.change { $0.requests += found } }
+      if !found.isEmpty {
+        counts.change {
+          $0.requests += found.count
+          if $0.log.count < 10_000 { $0.log += found }
+        }
+      }
       // The client's SYN and the answer to it were one round trip more.
       if isFirst { leaves = now + line.delay + line.delay }
       isFirst = false
@@ -173,22 +188,23 @@ private final class RelayEnd: ChannelInboundHandler, @unchecked Sendable {
   func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }
 
-/// Counts the heads of HTTP requests in a stream, by the empty line that ends each. Bodies of requests are not expected.
+/// Finds the heads of HTTP requests in a stream, by the empty line that ends each. Bodies of requests are not expected.
 private struct HeadCounter {
-  private var matched = 0
+  private var head: [UInt8] = []
   private static let end = Array("\r\n\r\n".utf8)
 
-  mutating func count(_ bytes: ByteBufferView) -> Int {
-    var found = 0
+  mutating func count(_ bytes: ByteBufferView) -> [NetworkRelay.Request] {
+    var found: [NetworkRelay.Request] = []
     for byte in bytes {
-      if byte == Self.end[matched] {
-        matched += 1
-      } else {
-        matched = byte == Self.end[0] ? 1 : 0
-      }
-      if matched == Self.end.count {
-        found += 1
-        matched = 0
+      head.append(byte)
+      guard byte == Self.end[3] else { continue }
+      if head.suffix(4) == Self.end[...] {
+        let lines = String(decoding: head, as: UTF8.self).split(separator: "\r\n")
+        let range = lines.first { $0.lowercased().hasPrefix("range:") }?.dropFirst(6).drop { $0 == " " }
+        found.append(.init(time: .now, line: String(lines.first ?? ""), range: String(range ?? "")))
+        head = []
+      } else if head.count > 64 << 10 {
+        head = []
       }
     }
     return found
