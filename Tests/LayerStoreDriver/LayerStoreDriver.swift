@@ -52,18 +52,16 @@ import Synchronization
     signal(SIGTERM, SIG_IGN)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await store.run() }
+      let source = DispatchSource.makeSignalSource(signal: SIGTERM)
+      let (signals, input) = AsyncStream<Void>.makeStream()
+      source.setEventHandler { input.yield() }
+      source.resume()
       for action in actions { try await perform(action, store, root) }
       try SmallFile.write(Array("\(getpid())".utf8), to: "\(root)/ready")
-      group.addTask {
-        let source = DispatchSource.makeSignalSource(signal: SIGTERM)
-        let (signals, input) = AsyncStream<Void>.makeStream()
-        source.setEventHandler { input.yield() }
-        source.resume()
-        for await _ in signals { break }
-        source.cancel()
-      }
+      group.addTask { for await _ in signals { return } }
       try await group.next()
       group.cancelAll()
+      source.cancel()
     }
   }
 

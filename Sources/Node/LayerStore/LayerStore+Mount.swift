@@ -51,6 +51,16 @@ extension LayerStore {
     }
   }
 
+  /// Takes all mounts away that nobody works in, before the machine's containers are gone for good: keeper and guard end
+  /// with `run` when nothing is left that they protect.
+  public func unmountAll() async {
+    for key in entries.filter(\.value.isMounted).keys {
+      do { try await unmount(key) } catch {
+        logger.notice("layer stays mounted", metadata: ["layer": "\(key)", "reason": "\(error)"])
+      }
+    }
+  }
+
   /// Removes a layer with its data.
   /// - Throws: `.busy` while it is mounted or an overlay reads it.
   public func remove(_ key: LayerKey) async throws {

@@ -156,7 +156,9 @@ extension LayerStore {
       do { try await Task.sleep(for: configuration.saveInterval) } catch { return }
       for (key, entry) in entries {
         if !entry.isMounted, entry.fileSystem != nil { try? await exclusively(key) { try await releaseIfUnused(key) } }
-        guard let fill = entry.fill, !entry.record.isComplete, saved[key] != fill.presence.presentBytes else {
+        guard let fill = entry.fill, !entry.record.isComplete,
+          saved[key, default: entry.presentBytes] != fill.presence.presentBytes
+        else {
           continue
         }
         let bytes = fill.presence.presentBytes

@@ -6,6 +6,13 @@ import OCI
 extension LayerStore {
   /// Opens and marks again what is mounted and incomplete.
   func adopt() async throws {
+    for (key, entry) in entries where entry.isInUse && entry.record.isComplete {
+      // It became complete in the last moment of the process before, which may not have come to take the mark away.
+      let data = try SharedDescriptor(files.data(key), .read)
+      routes[try data.identity()] = .complete
+      try desk.group.unmark(data)
+      unprotect(key)
+    }
     for (key, entry) in entries where entry.isInUse && !entry.record.isComplete {
       let held = heldWriter(key)
       if isTakeover, held == nil {
@@ -28,8 +35,10 @@ extension LayerStore {
       "layer was mounted without protection; restart containers that read it meanwhile", metadata: ["layer": "\(key)"])
     let target = files.mountPoint(key)
     if (try? await BlockingWork.run { try Mounts.unmount(target) }) != nil { entries[key]?.isMounted = false }
-    // What an overlay still uses loses its cache; pages that are mapped stay.
-    try? SmallFile.write(Array("1".utf8), to: "/proc/sys/vm/drop_caches")
+    // What is still in use loses its cache; pages that are mapped stay.
+    do { try await BlockingWork.run { try KernelSetting.write("1", to: "/proc/sys/vm/drop_caches") } } catch {
+      logger.error("the kernel's cache could not be dropped", metadata: ["reason": "\(error)"])
+    }
   }
 
   /// Answers what an earlier process had read and not answered, before anything new is read.

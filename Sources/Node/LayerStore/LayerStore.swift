@@ -60,7 +60,8 @@ public actor LayerStore: Service {
   var entries: [LayerKey: Entry] = [:]
 
   init(
-    _ configuration: Configuration, sources: any BlobSources, keeper: HelperConnection?, lock: consuming FileLock,
+    _ configuration: Configuration, sources: any BlobSources, keeper: HelperConnection?,
+    group: PreContentGroup, isTakeover: Bool, lock: consuming FileLock,
     logger: Logger
   )
     throws
@@ -69,9 +70,7 @@ public actor LayerStore: Service {
     self.sources = sources
     self.logger = logger
     self.lock = lock
-    let held = try keeper?.file("group")
-    isTakeover = held != nil
-    let group = try held.map { PreContentGroup($0) } ?? PreContentGroup()
+    self.isTakeover = isTakeover
     try keeper?.tell("put group", files: [group.descriptor])
     protection.keeper = keeper
     protection.guardian = HelperConnection.existing(LayerGuard.name, configuration.runDirectory)
@@ -98,14 +97,23 @@ public actor LayerStore: Service {
         try Directory.make("\(configuration.runDirectory)/\(name)", permissions: 0o700)
       }
       try Directory.make(configuration.directory, permissions: 0o700)
-      guard let lock = try FileLock("\(configuration.runDirectory)/store.lock") else {
-        throw LayerStoreError.inUse(directory: configuration.directory)
-      }
+      let lock = try await lock(configuration)
       try await SelfTest(directory: configuration.directory, runDirectory: configuration.runDirectory).run()
       // Every reader that waits holds a descriptor.
       try OpenFileLimit.raise()
       let keeper = try await openKeeper(configuration)
-      let store = try LayerStore(configuration, sources: sources, keeper: keeper, lock: lock, logger: logger)
+      let held = try keeper?.file("group").map { PreContentGroup($0) }
+      let group: PreContentGroup
+      if let held {
+        group = held
+      } else if keeper == nil {
+        group = try PreContentGroup()
+      } else {
+        group = try await GroupChoice.early(configuration.directory)
+      }
+      let store = try LayerStore(
+        configuration, sources: sources, keeper: keeper, group: group, isTakeover: held != nil, lock: lock,
+        logger: logger)
       try await store.recover()
       return store
     } catch let error as LayerStoreError {
@@ -114,6 +122,18 @@ public actor LayerStore: Service {
       throw .system(error)
     } catch {
       throw .unsupported(why: "\(error)")
+    }
+  }
+
+  /// Waits a moment for a process that is just being taken apart.
+  private static func lock(_ configuration: Configuration) async throws -> FileLock {
+    let end = ContinuousClock.now + .seconds(2)
+    while true {
+      if let lock = try FileLock(LayerFiles(directory: "", runDirectory: configuration.runDirectory).lock) {
+        return lock
+      }
+      guard .now < end else { throw LayerStoreError.inUse(directory: configuration.directory) }
+      try await Task.sleep(for: .milliseconds(20))
     }
   }
 

@@ -19,6 +19,6 @@ public enum BackgroundProgram {
   public static func leaveParent() throws(SystemError) {
     try check(nagaya_become_background(), "fork", "background")
     try check(nagaya_close_from(3), "close_range", "background")
-    try? SmallFile.write(Array("-999".utf8), to: "/proc/self/oom_score_adj")
+    try? KernelSetting.write("-999", to: "/proc/self/oom_score_adj")
   }
 }

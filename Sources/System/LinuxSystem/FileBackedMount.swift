@@ -28,7 +28,7 @@ public enum FileBackedMount {
     // Somebody else may have mounted one in the same moment; then neither is touched.
     let name = new.count == 1 ? new[0] : nil
     if let name, let readAheadBytes {
-      try? SmallFile.write(Array("\(readAheadBytes >> 10)".utf8), to: "\(directory)/\(name)/read_ahead_kb")
+      try? KernelSetting.write("\(readAheadBytes >> 10)", to: "\(directory)/\(name)/read_ahead_kb")
     }
     try check(nagaya_move_mount(mount.number, target), "move_mount", target)
     return name

@@ -30,6 +30,9 @@ public enum LayerGuard {
         case "adopt":
           try post.adoptCandidate()
           return ("ok", [])
+        case "discard":
+          post.discardCandidates()
+          return ("ok", [])
         case "add":
           guard arguments.count == 3, files.count == 2, let offset = Int(arguments[1]), let count = Int(arguments[2])
           else { return ("bad", []) }
@@ -89,6 +92,12 @@ private final class GuardPost {
     for layer in layers.values { try candidate.group.mark(layer.data) }
     group = candidate.group
     self.candidate = nil
+    rejected = []
+  }
+
+  /// Gives up groups that were tried out.
+  func discardCandidates() {
+    candidate = nil
     rejected = []
   }
 

@@ -16,6 +16,9 @@ struct Protection {
 }
 
 extension LayerStore {
+  /// Whether readers are safe if this process is killed now.
+  public var isProtected: Bool { protection.keeper != nil && protection.isGuardInOrder }
+
   /// The keeper, started if it is not there.
   static func openKeeper(_ configuration: Configuration) async throws -> HelperConnection? {
     guard let command = configuration.keeper else { return nil }
@@ -61,7 +64,7 @@ extension LayerStore {
       } catch {
         logger.error("layers would not survive a crash", metadata: ["reason": "\(error)"])
         settleProtection()
-        if Task.isCancelled { return }
+        if Task.isCancelled { break }
         try? await Task.sleep(for: .seconds(1))
         signal.yield()
       }
@@ -71,6 +74,7 @@ extension LayerStore {
         events.watch(helper.socket.descriptor) { signal.yield() }
       }
     }
+    settleProtection()
   }
 
   private func settleProtection() {
@@ -132,14 +136,15 @@ extension LayerStore {
       }
       if outcome.withLock({ $0 }) == true { return try guardian.tell("adopt") }
     }
+    try guardian.tell("discard")
     throw HelperConnection.Failure(name: guardian.name, why: "none of \(Self.orderAttempts) groups is asked second")
   }
 
-  private static let orderAttempts = 64
+  /// Every other one is right; the kernel allows a user 128 groups.
+  private static let orderAttempts = 40
 
   /// Ends keeper and guard if nothing is open that they would protect.
   func letGo() {
-    protection.isSettled = false
     guard !entries.values.contains(where: \.isMarked) else { return }
     for helper in [protection.guardian, protection.keeper] { try? helper?.tell("end") }
   }
