@@ -80,7 +80,7 @@ final class Daemon: Sendable {
     let pid = try pid()
     let own = Int32(SmallFile.text("\(place.root)/ready") ?? "") ?? pid
     Glibc.kill(own, SIGTERM)
-    try await eventually("the daemon has ended") { !isAlive(pid) }
+    try await eventually("the daemon has ended") { !isAlive(own) }
   }
 
   /// Processes of this store's helpers.
