@@ -137,8 +137,16 @@ final class Daemon: Sendable {
 
   /// Ends everything, whatever state it is in.
   func cleanUp() throws {
-    if let pid = try? pid(), isAlive(pid) { Glibc.kill(pid, SIGKILL) }
-    for pid in helpers() { Glibc.kill(pid, SIGKILL) }
+    // The daemon, below a tracer or not, before the helpers, which it would start again.
+    for words in [
+      ["serve", place.root], [LayerKeeper.command, place.runDirectory], [LayerGuard.command, place.runDirectory],
+    ] {
+      for name in Directory.namesIfReadable(in: "/proc") {
+        guard let pid = Int32(name), let line = try? SmallFile.read("/proc/\(pid)/cmdline") else { continue }
+        let found = line.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+        if found.contains(words[0]), found.contains(words[1]) { Glibc.kill(pid, SIGKILL) }
+      }
+    }
     try place.cleanUp()
   }
 }
