@@ -261,8 +261,8 @@ let package = Package(
     tests(
       "LazyImages",
       [
-        "LazyImages", "ContainerdAPI", "LayerStore", "RegistryClient", "EROFS", "EStargz", "OCI", "JSONDocument",
-        "LinuxSystem", "PlatformHarness", "TestSupport", .grpc, .grpcTransport, .subprocess, .logging,
+        "LazyImages", "ContainerdAPI", "CRI", "GRPCSockets", "LayerStore", "RegistryClient", "EROFS", "EStargz", "OCI",
+        "JSONDocument", "LinuxSystem", "PlatformHarness", "TestSupport", .grpc, .grpcTransport, .subprocess, .logging,
         .serviceLifecycle,
       ]),
     tests("Placement", ["Placement"]),

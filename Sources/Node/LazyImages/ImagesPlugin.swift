@@ -22,6 +22,8 @@ public struct ImagesPlugin: Sendable {
     [proxy_plugins.\(Self.name)]
       type = "snapshot"
       address = "\(configuration.snapshotSocket)"
+      # Containers with a user namespace of their own need no copy of their files.
+      capabilities = ["remap-ids"]
       [proxy_plugins.\(Self.name).exports]
         root = "\(configuration.snapshotRoot)"
         # The string, not the truth value: tells the snapshotter which layer it is asked for.

@@ -7,6 +7,8 @@
 #include <linux/fs.h>
 #include <linux/loop.h>
 #include <linux/mount.h>
+#include <sched.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,6 +139,30 @@ int nagaya_fs_mount(int context_fd) {
 
 int nagaya_move_mount(int mount_fd, const char *target) {
   return answer((int)syscall(SYS_move_mount, mount_fd, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH));
+}
+
+int nagaya_clone_mount(const char *path) {
+  return answer((int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+}
+
+int nagaya_map_mount(int mount_fd, int user_namespace_fd) {
+  struct mount_attr attributes = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)user_namespace_fd};
+  return answer((int)syscall(SYS_mount_setattr, mount_fd, "", AT_EMPTY_PATH, &attributes, sizeof attributes));
+}
+
+int nagaya_user_namespace_begin(void) {
+  // A copy of this process in which only this thread runs: nothing but system calls may be made in it.
+  long pid = syscall(SYS_clone, CLONE_NEWUSER, 0, 0, 0, 0);
+  if (pid == 0) {
+    syscall(SYS_prctl, 1 /* PR_SET_PDEATHSIG */, SIGKILL, 0, 0, 0);
+    for (;;) syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
+  }
+  return answer((int)pid);
+}
+
+void nagaya_user_namespace_end(int pid) {
+  kill(pid, SIGKILL);
+  while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR) {}
 }
 
 static int packet_address(const char *path, struct sockaddr_un *address) {

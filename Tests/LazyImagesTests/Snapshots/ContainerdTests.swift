@@ -13,8 +13,8 @@ import Testing
   static let layers = [
     """
     mkdir -p -m 700 secret; mkdir -p a b/old usr/share; echo one > a/file; ln a/file a/linked; echo gone > a/gone
-    echo opaque > b/old/x; ln -s ../a/file usr/link; mknod null c 1 3; mkfifo pipe; : > empty; chmod 4755 a/file
-    chown 1000:2000 a/file; head -c 300000 /dev/urandom > usr/share/data; chmod 1777 b; touch -d @1500000000 usr a
+    echo opaque > b/old/x; ln -s ../a/file usr/link; mknod null c 1 3; mkfifo pipe; : > empty
+    chown 1000:2000 a/file; chmod 4755 a/file; head -c 300000 /dev/urandom > usr/share/data; chmod 1777 b; touch -d @1500000000 usr a
     setfattr -n user.note -v something a/file 2>/dev/null || python3 -c 'import os; os.setxattr("a/file", "user.note", b"x")'
     """,
     "mkdir a b; echo two > a/second; : > a/.wh.gone; : > b/.wh..wh..opq; echo new > b/new",
@@ -26,7 +26,9 @@ import Testing
     _ body: @Sendable (ContainerdFixture, SnapshotterFixture) async throws -> Void
   ) async throws {
     try await SnapshotterFixture.with(layers: make) { snapshotter in
-      try await ContainerdFixture.with(socket: snapshotter.socket, root: snapshotter.root) { containerd in
+      try await ContainerdFixture.with(
+        tables: ContainerdFixture.tables(socket: snapshotter.socket, root: snapshotter.root)
+      ) { containerd in
         try await body(containerd, snapshotter)
       }
     }
@@ -118,7 +120,8 @@ import Testing
   }
 
   /// - Parameter lazy: which of the layers need no unpacking.
-  @Test(arguments: [[]] as [[Int]]) func `a container with its own user namespace sees its files as its own`(
+  @Test(arguments: [[], [0], [1], [0, 1]] as [[Int]])
+  func `a container with its own user namespace sees its files as its own`(
     _ lazy: [Int]
   ) async throws {
     let made = Mutex<TestLayers?>(nil)
@@ -134,7 +137,16 @@ import Testing
       try await containerd.pull("box:1")
       let mapped = "--uidmap 0:100000:65536 --gidmap 0:100000:65536 --remap-labels"
       #expect(try await containerd.run("box:1", "/own/file", options: mapped) == "mine\n")
-      #expect(try await containerd.run("box:1", "write /new", options: mapped) == "")
+      #expect(try await containerd.run("box:1", "write /own/file", options: mapped) == "")
+      try await containerd.shell.succeed(
+        """
+        ctr run -d --snapshotter nagaya \(mapped) \(containerd.registry)/box:1 keeps /app wait
+        ctr tasks exec --exec-id e1 keeps /app write /own/new
+        """)
+      let upper = "\(snapshotter.root)/s/$(ls \(snapshotter.root)/s | sort -n | tail -n 1)/fs"
+      #expect(try await containerd.shell.succeed("stat -c %u \(upper) \(upper)/own/new") == "100000\n100000\n")
+      try await containerd.shell.succeed(
+        "ctr tasks kill -s KILL keeps; ctr tasks delete -f keeps; ctr containers delete keeps")
       #expect(try await eventually { try await snapshotter.list("kind==active").isEmpty })
       try await containerd.shell.succeed("ctr images remove --sync \(containerd.registry)/box:1")
       #expect(try await eventually { try await snapshotter.list().isEmpty })

@@ -25,6 +25,9 @@ struct IDMapping: Sendable, Hashable {
     self.ranges = ranges
   }
 
+  /// As the kernel wants it.
+  var lines: String { ranges.map { "\($0.container) \($0.host) \($0.count)\n" }.joined() }
+
   /// The host's id for one of the container; `nil` if it is outside of the mapping.
   func host(_ id: UInt32) -> UInt32? {
     for range in ranges where id >= range.container && id - range.container < range.count {
@@ -38,7 +41,8 @@ struct IDMapping: Sendable, Hashable {
 struct IDMappings: Sendable, Hashable {
   let users: IDMapping
   let groups: IDMapping
-  /// `uidmap=…` and `gidmap=…`, which containerd's mount code understands: it maps the lower directories.
+  /// `uidmap=…` and `gidmap=…`, which containerd's mount code understands: it maps the lower directories, all at once by
+  /// a second mount of the directory that they share. Mounts below that one are left out, so layers can't be mapped so.
   let options: [String]
 
   /// `nil` without such labels.

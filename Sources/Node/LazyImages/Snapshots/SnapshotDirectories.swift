@@ -2,7 +2,8 @@ import Glibc
 import LinuxSystem
 
 /// Directories of snapshots: `NUMBER/fs` holds the files (of a lazily loaded layer: a link to where it is mounted),
-/// `NUMBER/work` belongs to overlayfs, `NUMBER/m` is a second mount of a layer. Numbers are never used twice, so whatever has no record is rubbish.
+/// `NUMBER/work` belongs to overlayfs, `NUMBER/l0`, `l1`, … are what is below it with
+/// mapped ids. Numbers are never used twice, so whatever has no record is rubbish.
 struct SnapshotDirectories: Sendable {
   /// Owner and permissions of a root directory.
   struct RootAttributes: Sendable, Hashable {
@@ -15,9 +16,6 @@ struct SnapshotDirectories: Sendable {
 
   func files(_ id: Int64) -> String { "\(path)/\(id)/fs" }
   func work(_ id: Int64) -> String { "\(path)/\(id)/work" }
-
-  /// Where a lazily loaded layer is mounted a second time, for containers with id mappings.
-  func mapped(_ id: Int64) -> String { "\(path)/\(id)/m" }
 
   /// Numbers that have a directory, and names that are none of ours.
   func present() throws(SystemError) -> (numbers: Set<Int64>, strangers: [String]) {
@@ -55,14 +53,25 @@ struct SnapshotDirectories: Sendable {
     guard rename(new, files) == 0 else { throw SystemError.last("rename", files) }
   }
 
-  /// Mounts a layer's directory beside its link. containerd maps the ids of all lower directories at once, by a copy of
-  /// the mounts below the directory that they share; what a link leads to is not among those.
-  func bind(_ id: Int64, to directory: String) throws(SystemError) {
-    let target = mapped(id)
-    if try FileStatus(of: target)?.device == FileStatus(of: directory)?.device { return }
-    try Mounts.unmount(target, lazily: true)
-    try Directory.make(target, permissions: 0o700)
-    try Mounts.bind(directory, at: target)
+  /// Shows the directories below a snapshot with mapped ids, in its own directory; what is there already stays.
+  /// - Parameter lowers: topmost first.
+  /// - Returns: where, in the same order.
+  func map(_ id: Int64, _ lowers: [String], _ mappings: IDMappings) throws(SystemError) -> [String] {
+    var map: IDMap?
+    var targets: [String] = []
+    for (index, lower) in lowers.enumerated() {
+      let target = "\(path)/\(id)/l\(index)"
+      targets.append(target)
+      // Followed: a layer's directory may be named by its link.
+      let source = try Directory.canonicalPath(lower)
+      let (present, wanted) = (try FileStatus(of: target), try FileStatus(of: source))
+      if let present, present.inode == wanted?.inode, present.device == wanted?.device { continue }
+      if map == nil { map = try IDMap(users: mappings.users.lines, groups: mappings.groups.lines) }
+      try Mounts.unmount(target, lazily: true)
+      try Directory.make(target, permissions: 0o700)
+      try map?.bind(source, at: target)
+    }
+    return targets
   }
 
   private func linkTarget(_ link: String) -> String? {
@@ -84,7 +93,9 @@ struct SnapshotDirectories: Sendable {
 
   /// Fine if it is gone already.
   func remove(_ id: Int64) throws(SystemError) {
-    try Mounts.unmount(mapped(id), lazily: true)
+    for name in try Directory.names(in: "\(path)/\(id)") where name.hasPrefix("l") {
+      try Mounts.unmount("\(path)/\(id)/\(name)", lazily: true)
+    }
     try TreeWalk.remove("\(path)/\(id)")
   }
   func remove(stranger name: String) throws(SystemError) { try TreeWalk.remove("\(path)/\(name)") }

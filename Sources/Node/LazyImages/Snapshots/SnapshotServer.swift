@@ -57,7 +57,8 @@ public final class SnapshotServer: Service, Sendable {
         group.addTask { try await server.serve() }
         // None if it could not listen, which `serve` tells, or was asked to shut down before it did.
         if (try? await server.listeningAddress) != nil {
-          guard chmod(socket, 0o600) == 0 else { throw SystemError.last("chmod", socket) }
+          // It is gone if the shutdown was faster.
+          guard chmod(socket, 0o600) == 0 || errno == ENOENT else { throw SystemError.last("chmod", socket) }
           logger.info("snapshotter listens", metadata: ["socket": "\(socket)"])
           group.addTask { await snapshotter.takeUpLayers() }
         }

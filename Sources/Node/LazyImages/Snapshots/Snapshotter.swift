@@ -98,8 +98,9 @@ final class Snapshotter: Sendable {
       guard try records.find(key) == nil else { throw SnapshotError.alreadyExists(key) }
       return parent.isEmpty ? [] : try records.chain(parent)
     }
-    let lowers = try await reach(chain, isMapped: mappings != nil)
+    let lowers = try await reach(chain)
     let id = newNumber()
+    let answer: [SnapshotMount]
     do {
       try await fileWork { [directories] in
         // Of the topmost parent that is no lazily loaded layer: containerd unpacks layers without what their archives say
@@ -113,6 +114,7 @@ final class Snapshotter: Sendable {
         }
         try directories.make(id, root: root, writable: kind == .active)
       }
+      answer = try await mounts(kind, id, chain, lowers, mappings)
       try Task.checkCancellation()
       let now = Moment.now
       let info = SnapshotInfo(name: key, parent: parent, kind: kind, created: now, updated: now, labels: labels)
@@ -128,7 +130,7 @@ final class Snapshotter: Sendable {
       numbers.withLock { _ = $0.unrecorded.remove(id) }
       throw error
     }
-    return mounts(kind, id, chain, lowers, mappings)
+    return answer
   }
 
   // MARK: Using
@@ -138,18 +140,21 @@ final class Snapshotter: Sendable {
     let (record, chain) = try await recordWork { [records] in try records.snapshotWithChain(key) }
     guard record.info.kind != .committed else { throw SnapshotError.notMountable(key) }
     let mappings = try IDMappings(labels: record.info.labels)
-    return mounts(record.info.kind, record.id, chain, try await reach(chain, isMapped: mappings != nil), mappings)
+    return try await mounts(record.info.kind, record.id, chain, try await reach(chain), mappings)
   }
 
   private func mounts(
     _ kind: SnapshotKind, _ id: Int64, _ chain: [SnapshotRecords.Lower], _ lowers: [Int64: String],
     _ mappings: IDMappings?
-  ) -> [SnapshotMount] {
-    let paths = chain.map { lower in
-      guard let directory = lowers[lower.id] else { return directories.files(lower.id) }
-      // A single directory is named as it is, many by short links: they share one page.
-      if chain.count == 1 { return directory }
-      return mappings == nil ? directories.files(lower.id) : directories.mapped(lower.id)
+  ) async throws -> [SnapshotMount] {
+    // A single directory is named as it is, many by short links: they share one page.
+    var paths = chain.map { directories.files($0.id) }
+    if chain.count == 1, let only = lowers[chain[0].id] { paths = [only] }
+    var mappings = mappings
+    if let wanted = mappings, !lowers.isEmpty {
+      let unmapped = paths
+      paths = try await fileWork { [directories] in try directories.map(id, unmapped, wanted) }
+      mappings = nil
     }
     return SnapshotMounts.make(
       kind, files: directories.files(id), work: directories.work(id), lowers: paths, hasLayers: !lowers.isEmpty,
@@ -157,9 +162,8 @@ final class Snapshotter: Sendable {
   }
 
   /// Mounts the lazily loaded layers of a chain, all at once.
-  /// - Parameter isMapped: for a container with id mappings.
   /// - Returns: their directories, by the snapshots' numbers.
-  func reach(_ chain: [SnapshotRecords.Lower], isMapped: Bool = false) async throws -> [Int64: String] {
+  func reach(_ chain: [SnapshotRecords.Lower]) async throws -> [Int64: String] {
     try await withThrowingTaskGroup(of: (Int64, String).self) { group in
       for lower in chain {
         guard let layer = lower.layer else { continue }
@@ -168,10 +172,7 @@ final class Snapshotter: Sendable {
           do { directory = try await layers.mount(layer) } catch is CancellationError {
             throw CancellationError()
           } catch { throw SnapshotError.layerUnavailable(layer.description, reason: "\(error)") }
-          try await fileWork { [directories] in
-            try directories.link(lower.id, to: directory)
-            if isMapped { try directories.bind(lower.id, to: directory) }
-          }
+          try await fileWork { [directories] in try directories.link(lower.id, to: directory) }
           return (lower.id, directory)
         }
       }

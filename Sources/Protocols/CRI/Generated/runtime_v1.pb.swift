@@ -1063,9 +1063,24 @@ public nonisolated struct Runtime_V1_Mount: Sendable {
 
   public var propagation: Runtime_V1_MountPropagation = .propagationPrivate
 
+  /// The files of an image instead of the host's; the mount is read-only then.
+  public var image: Runtime_V1_ImageSpec {
+    get {_image ?? Runtime_V1_ImageSpec()}
+    set {_image = newValue}
+  }
+  /// Returns true if `image` has been explicitly set.
+  public var hasImage: Bool {self._image != nil}
+  /// Clears the value of `image`. Subsequent reads from it will return its default value.
+  public mutating func clearImage() {self._image = nil}
+
+  /// Directory in the image; empty: its root.
+  public var imageSubPath: String = String()
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
+
+  fileprivate var _image: Runtime_V1_ImageSpec? = nil
 }
 
 public nonisolated struct Runtime_V1_Device: Sendable {
@@ -3997,7 +4012,7 @@ nonisolated extension Runtime_V1_ListPodSandboxResponse: SwiftProtobuf.Message, 
 
 nonisolated extension Runtime_V1_Mount: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Mount"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}container_path\0\u{3}host_path\0\u{1}readonly\0\u{3}selinux_relabel\0\u{1}propagation\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}container_path\0\u{3}host_path\0\u{1}readonly\0\u{3}selinux_relabel\0\u{1}propagation\0\u{2}\u{4}image\0\u{3}image_sub_path\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -4010,12 +4025,18 @@ nonisolated extension Runtime_V1_Mount: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 3: try { try decoder.decodeSingularBoolField(value: &self.readonly) }()
       case 4: try { try decoder.decodeSingularBoolField(value: &self.selinuxRelabel) }()
       case 5: try { try decoder.decodeSingularEnumField(value: &self.propagation) }()
+      case 9: try { try decoder.decodeSingularMessageField(value: &self._image) }()
+      case 10: try { try decoder.decodeSingularStringField(value: &self.imageSubPath) }()
       default: break
       }
     }
   }
 
   public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if !self.containerPath.isEmpty {
       try visitor.visitSingularStringField(value: self.containerPath, fieldNumber: 1)
     }
@@ -4031,6 +4052,12 @@ nonisolated extension Runtime_V1_Mount: SwiftProtobuf.Message, SwiftProtobuf._Me
     if self.propagation != .propagationPrivate {
       try visitor.visitSingularEnumField(value: self.propagation, fieldNumber: 5)
     }
+    try { if let v = self._image {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+    } }()
+    if !self.imageSubPath.isEmpty {
+      try visitor.visitSingularStringField(value: self.imageSubPath, fieldNumber: 10)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -4040,6 +4067,8 @@ nonisolated extension Runtime_V1_Mount: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.readonly != rhs.readonly {return false}
     if lhs.selinuxRelabel != rhs.selinuxRelabel {return false}
     if lhs.propagation != rhs.propagation {return false}
+    if lhs._image != rhs._image {return false}
+    if lhs.imageSubPath != rhs.imageSubPath {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

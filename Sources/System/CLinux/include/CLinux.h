@@ -59,6 +59,14 @@ int nagaya_fs_set(int context_fd, const char *key, const char *value);
 int nagaya_fs_create(int context_fd);
 int nagaya_fs_mount(int context_fd);
 int nagaya_move_mount(int mount_fd, const char *target);
+// A copy of the mount at path that is attached nowhere (open_tree(2)).
+int nagaya_clone_mount(const char *path);
+// Shows such a mount's files with the ids that a user namespace maps them to (mount_setattr(2), Linux 5.12).
+int nagaya_map_mount(int mount_fd, int user_namespace_fd);
+// Starts a process in a new user namespace that waits to be killed; answers its id. Its end raises no signal; wait for it
+// with nagaya_user_namespace_end, which kills it.
+int nagaya_user_namespace_begin(void);
+void nagaya_user_namespace_end(int pid);
 
 // Packets over a unix SOCK_SEQPACKET socket, with up to 4 descriptors.
 int nagaya_packet_listen(const char *path);

@@ -21,12 +21,8 @@ struct ContainerdFixture: Sendable {
   var registry: String { "127.0.0.1:\(registryPort)" }
 
   /// Runs a body with both.
-  /// - Parameters:
-  ///   - socket: the snapshotter's.
-  ///   - root: what it keeps, for figures of disk use.
-  static func with(socket: String, root: String, _ body: @Sendable (ContainerdFixture) async throws -> Void)
-    async throws
-  {
+  /// - Parameter tables: of the configuration, which name the proxy plugin and who unpacks for it.
+  static func with(tables: String, _ body: @Sendable (ContainerdFixture) async throws -> Void) async throws {
     try #require(
       FileStatus.exists("\(programs)/containerd"),
       "no containerd in \(programs): run `make engines`, or set NAGAYA_ENGINES")
@@ -39,7 +35,7 @@ struct ContainerdFixture: Sendable {
     let fixture = ContainerdFixture(directory: directory, registryPort: port, shell: shell)
     try Directory.make(directory)
     do {
-      try await fixture.start(socket: socket, root: root)
+      try await fixture.start(tables)
       try await body(fixture)
     } catch {
       let log = (try? await shell("grep -vE 'level=(info|debug)' \(directory)/log | tail -n 20").out) ?? ""
@@ -50,7 +46,28 @@ struct ContainerdFixture: Sendable {
     await fixture.cleanUp()
   }
 
-  private func start(socket: String, root: String) async throws {
+  /// What containerd must know of a snapshotter that keeps its files in `root`.
+  static func tables(socket: String, root: String) -> String {
+    """
+    [plugins.'io.containerd.cri.v1.images']
+      snapshotter = "nagaya"
+    [proxy_plugins.nagaya]
+      type = "snapshot"
+      address = "\(socket)"
+      capabilities = ["remap-ids"]
+      [proxy_plugins.nagaya.exports]
+        root = "\(root)"
+        enable_remote_snapshot_annotations = "true"
+    [[plugins.'io.containerd.transfer.v1.local'.unpack_config]]
+      platform = "linux"
+      snapshotter = "overlayfs"
+    [[plugins.'io.containerd.transfer.v1.local'.unpack_config]]
+      platform = "linux"
+      snapshotter = "nagaya"
+    """
+  }
+
+  private func start(_ tables: String) async throws {
     let configuration = """
       version = 3
       root = "\(directory)/root"
@@ -60,23 +77,9 @@ struct ContainerdFixture: Sendable {
         address = "\(address)"
       [ttrpc]
         address = "\(address).ttrpc"
-      [proxy_plugins.nagaya]
-        type = "snapshot"
-        address = "\(socket)"
-        capabilities = ["remap-ids"]
-        [proxy_plugins.nagaya.exports]
-          root = "\(root)"
-          enable_remote_snapshot_annotations = "true"
-      [[plugins.'io.containerd.transfer.v1.local'.unpack_config]]
-        platform = "linux"
-        snapshotter = "overlayfs"
-      [[plugins.'io.containerd.transfer.v1.local'.unpack_config]]
-        platform = "linux"
-        snapshotter = "nagaya"
-      [plugins.'io.containerd.cri.v1.images']
-        snapshotter = "nagaya"
-        [plugins.'io.containerd.cri.v1.images'.pinned_images]
-          sandbox = "\(registry)/pause:1"
+      \(tables)
+      [plugins.'io.containerd.cri.v1.images'.pinned_images]
+        sandbox = "\(registry)/pause:1"
       [plugins.'io.containerd.cri.v1.runtime']
         restrict_oom_score_adj = true
         cdi_spec_dirs = ["\(directory)/cdi"]
@@ -130,9 +133,12 @@ struct ContainerdFixture: Sendable {
   /// Makes an image of layers, each what a script makes of an empty directory, and pushes it to the registry.
   ///
   /// The first layer gets `/app`, a static program that prints the files it is given as arguments.
-  /// - Returns: digests of the layers' blobs; they are not compressed, so that these are their diff IDs, too.
+  /// - Parameter compressing: with gzip.
+  /// - Returns: digests of the layers' blobs; if they are not compressed, these are their diff IDs, too.
   @discardableResult
-  func push(_ name: String, _ scripts: [String]) async throws -> [Digest] {
+  func push(_ name: String, _ scripts: [String], compressing: Bool = false, command: [String] = []) async throws
+    -> [Digest]
+  {
     let work = "\(directory)/image-\(UInt32.random(in: 0 ... .max))"
     try await shell.succeed(
       #"""
@@ -157,6 +163,7 @@ struct ContainerdFixture: Sendable {
       cc -static -Os -o app app.c && strip app
       """#, seconds: 120)
     var layers: [Descriptor] = []
+    var diffIDs: [Digest] = []
     for (index, script) in scripts.enumerated() {
       try await shell.succeed(
         """
@@ -164,11 +171,15 @@ struct ContainerdFixture: Sendable {
         \(script)
         tar --format=posix --xattrs --xattrs-include='*' --numeric-owner -cf ../layer .
         """)
-      layers.append(try blob("\(work)/layer", MediaType.layerTar, in: work))
+      let layer = try blob("\(work)/layer", MediaType.layerTar, in: work)
+      diffIDs.append(layer.digest)
+      if compressing { try await shell.succeed("cd \(work) && gzip -nf layer") }
+      layers.append(compressing ? try blob("\(work)/layer.gz", MediaType.layerGzip, in: work) : layer)
     }
     var config = ImageConfig(platform: .current)
     config.entrypoint = ["/app"]
-    config.diffIDs = layers.map(\.digest)
+    config.command = command
+    config.diffIDs = diffIDs
     let manifest = ImageManifest(
       config: try blob(config.json.encoded(), MediaType.config, in: work), layers: layers)
     var descriptor = try blob(manifest.json.encoded(), MediaType.manifest, in: work)
@@ -216,10 +227,12 @@ struct ContainerdFixture: Sendable {
   }
 
   /// The files of an image as a snapshotter shows them.
-  func files(of name: String, snapshotter: String) async throws -> [String] {
+  /// - Parameter options: `--rw` for what a container gets.
+  func files(of name: String, snapshotter: String, options: String = "") async throws -> [String] {
     let target = "\(directory)/mounted-\(UInt32.random(in: 0 ... .max))"
     try await shell.succeed(
-      "mkdir \(target) && ctr images mount --snapshotter \(snapshotter) \(registry)/\(name) \(target)", seconds: 60)
+      "mkdir \(target) && ctr images mount \(options) --snapshotter \(snapshotter) \(registry)/\(name) \(target)",
+      seconds: 60)
     let lines = try await LazyImagesTests.files(in: target, times: true)
     try await shell.succeed("ctr images unmount --rm --snapshotter \(snapshotter) \(target)", seconds: 60)
     return lines

@@ -23,11 +23,11 @@ final class TestLayers: RemoteLayers, Sendable {
 
   let directory: String
   private let archives: Mutex<[LayerKey: String]> = .init([:])
-  private let log_: Mutex<Log> = .init(Log())
+  private let history: Mutex<Log> = .init(Log())
   /// Is waited for in `resolve`.
   private let gate: @Sendable (LayerKey) async -> Void
 
-  var log: Log { log_.withLock { $0 } }
+  var log: Log { history.withLock { $0 } }
 
   init(_ directory: String, gate: @escaping @Sendable (LayerKey) async -> Void = { _ in }) {
     self.directory = directory
@@ -69,12 +69,12 @@ final class TestLayers: RemoteLayers, Sendable {
 
   func resolve(_ request: LayerRequest) async -> LayerKey? {
     let key = LayerKey(request.layer)
-    log_.withLock {
+    history.withLock {
       $0.requests.append(request)
       $0.resolvingNow[key, default: 0] += 1
       $0.mostAtOnce = max($0.mostAtOnce, $0.resolvingNow[key] ?? 0)
     }
-    defer { log_.withLock { $0.resolvingNow[key, default: 0] -= 1 } }
+    defer { history.withLock { $0.resolvingNow[key, default: 0] -= 1 } }
     await gate(key)
     return archives.withLock { $0[key] != nil } ? key : nil
   }
@@ -83,7 +83,7 @@ final class TestLayers: RemoteLayers, Sendable {
     guard let work = archives.withLock({ $0[key] }) else { throw Refused() }
     let target = "\(work)/mounted"
     try Directory.make(target)
-    try log_.withLock {
+    try history.withLock {
       $0.mounts.append(key)
       guard try Mounts.table().top(at: target) == nil else { return }
       try Mounts.mount(
@@ -93,7 +93,7 @@ final class TestLayers: RemoteLayers, Sendable {
   }
 
   func release(_ key: LayerKey) async throws {
-    log_.withLock { $0.releases.append(key) }
+    history.withLock { $0.releases.append(key) }
     if let work = archives.withLock({ $0[key] }) { try Mounts.unmount("\(work)/mounted") }
   }
 

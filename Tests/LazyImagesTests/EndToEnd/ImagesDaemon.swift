@@ -1,0 +1,70 @@
+import Foundation
+import LinuxSystem
+import PlatformHarness
+import Testing
+
+@testable import LazyImages
+
+/// `nagaya serve images` as a process of its own, as on somebody's node.
+struct ImagesDaemon: Sendable {
+  let directory: String
+  let shell: Shell
+  /// What it says containerd must know.
+  let tables: String
+
+  var root: String { "\(directory)/S" }
+  var run: String { "\(directory)/R" }
+
+  /// Runs a body with the daemon; it, its helpers and its mounts are gone afterwards.
+  static func with(_ body: @Sendable (ImagesDaemon) async throws -> Void) async throws {
+    let build = "\(PlatformInstance.root)/.build/debug"
+    try #require(FileStatus.exists("\(build)/nagaya"), "no \(build)/nagaya: run `swift build` first")
+    let directory = "/tmp/nsti\(String(UInt32.random(in: 0 ... .max), radix: 36))"
+    let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
+    let shell = Shell(environment: ["PATH": "\(build):\(path)", "NO_COLOR": "1"])
+    try Directory.make(directory)
+    do {
+      let tables = try await shell.succeed(
+        "nagaya serve images --print-config --root \(directory)/S --run \(directory)/R")
+      let daemon = ImagesDaemon(directory: directory, shell: shell, tables: tables)
+      try await daemon.start()
+      try await body(daemon)
+      await daemon.cleanUp()
+    } catch {
+      print((try? await shell("tail -n 30 \(directory)/log").out) ?? "")
+      await ImagesDaemon(directory: directory, shell: shell, tables: "").cleanUp()
+      throw error
+    }
+  }
+
+  func start() async throws {
+    try await shell.succeed(
+      """
+      cd \(directory) && rm -f R/snapshots.sock
+      setsid nagaya serve images --root \(root) --run \(run) --hosts-directory \(directory)/certs.d --log-level debug \
+        >> log 2>&1 < /dev/null & echo $! > \(directory)/pid
+      cd \(directory); until [ -S R/snapshots.sock ]; do kill -0 $(cat pid) || { tail log; exit 1; }; sleep 0.02; done
+      """, seconds: 60)
+  }
+
+  /// `kill -9` of the daemon alone: what it keeps descriptors in lives on.
+  func kill() async throws {
+    try await shell.succeed(
+      "kill -9 $(cat \(directory)/pid); while kill -0 $(cat \(directory)/pid) 2>/dev/null; do sleep 0.01; done")
+  }
+
+  func status() async throws -> String {
+    try await shell.succeed("nagaya images --root \(root) --run \(run)")
+  }
+
+  private func cleanUp() async {
+    _ = try? await shell(
+      """
+      p=$(cat \(directory)/pid); kill $p; for i in {1..200}; do kill -0 $p 2>/dev/null || break; sleep 0.05; done
+      for q in /proc/[0-9]*; do
+        tr '\\0' ' ' < $q/cmdline 2>/dev/null | grep -q -- '\(directory)/' && [ ${q#/proc/} != $$ ] && kill -9 ${q#/proc/}
+      done
+      """, seconds: 60)
+    SnapshotterFixture.clean(directory)
+  }
+}

@@ -1,0 +1,146 @@
+import Foundation
+import LinuxSystem
+import OCI
+import PlatformHarness
+import Testing
+
+@testable import LazyImages
+
+/// The daemon, a real containerd and a real registry: whatever an image's layers are, its containers see what overlayfs'
+/// own snapshotter would show them.
+@Suite(.serialized) struct PullTests {
+  /// Ways in which an image is made.
+  enum Kind: String, CaseIterable, Sendable {
+    case plain = "plain"
+    case gzip = "gzip"
+    case eStargz = "our estargz"
+    case zstdChunked = "our zstd:chunked"
+    case eStargzOfStargz = "stargz-snapshotter's estargz"
+    case zstdChunkedOfStargz = "stargz-snapshotter's zstd:chunked"
+
+    var isLazyAtOnce: Bool { self != .plain && self != .gzip }
+  }
+
+  static let layers =
+    ContainerdTests.layers + [
+      "mkdir big && head -c 9000000 /dev/urandom > big/one && head -c 5000000 /dev/zero > big/zeros && ln big/one big/two"
+    ]
+
+  private func with(_ body: @Sendable (ContainerdFixture, ImagesDaemon) async throws -> Void) async throws {
+    try await ImagesDaemon.with { daemon in
+      try await ContainerdFixture.with(tables: daemon.tables) { containerd in try await body(containerd, daemon) }
+    }
+  }
+
+  /// Pushes an image as `box:1`.
+  private func push(_ kind: Kind, _ containerd: ContainerdFixture, _ daemon: ImagesDaemon) async throws {
+    let (plain, name) = ("\(containerd.registry)/plain:1", "\(containerd.registry)/box:1")
+    func convert(_ options: String) async throws {
+      // This converter's tables of contents have whole seconds only.
+      let layers = Self.layers.map { "\($0)\nfind . -mindepth 1 -exec touch -h -d @1650000000 {} +" }
+      try await containerd.push("plain:1", layers, compressing: true)
+      try await containerd.shell.succeed(
+        """
+        ctr -n pushing images import --local --no-unpack \(containerd.directory)/image.tar
+        ctr-remote -n pushing images convert --oci \(options) \(plain) \(name)
+        ctr -n pushing images push --plain-http --local \(name) && ctr -n pushing images remove --sync \(plain) \(name)
+        """, seconds: 120)
+    }
+    func convertByUs(_ format: String) async throws {
+      try await containerd.push("plain:1", Self.layers, compressing: true)
+      try await daemon.shell.succeed(
+        "cd \(containerd.directory) && nagaya image convert image.tar converted.tar --format \(format)", seconds: 120)
+      try await containerd.shell.succeed(
+        """
+        ctr -n pushing images import --local --no-unpack \(containerd.directory)/converted.tar
+        ctr -n pushing images tag \(plain) \(name)
+        ctr -n pushing images push --plain-http --local \(name) && ctr -n pushing images remove --sync \(plain) \(name)
+        """, seconds: 120)
+    }
+    switch kind {
+    case .plain: try await containerd.push("box:1", Self.layers)
+    case .gzip: try await containerd.push("box:1", Self.layers, compressing: true)
+    case .eStargz: try await convertByUs("estargz")
+    case .zstdChunked: try await convertByUs("zstd:chunked")
+    case .eStargzOfStargz: try await convert("--estargz")
+    case .zstdChunkedOfStargz: try await convert("--zstdchunked")
+    }
+  }
+
+  /// Files that a format puts into its layers; who reads the format hides them.
+  static func withoutMarks(_ lines: [String]) -> Set<String> {
+    let marks = ["b'/stargz.index.json' ", "b'/.no.prefetch.landmark' ", "b'/.prefetch.landmark' "]
+    return Set(lines.filter { line in !marks.contains { line.hasPrefix($0) } })
+  }
+
+  @Test(arguments: Kind.allCases) func `an image of any kind runs, and looks as overlayfs shows it`(_ kind: Kind)
+    async throws
+  {
+    try await with { containerd, daemon in
+      try await push(kind, containerd, daemon)
+      try await containerd.pull("box:1")
+      #expect(
+        try await containerd.run("box:1", "/a/file /a/second /b/new /usr/share/third") == "one\ntwo\nnew\nthree\n")
+      // None of its layers was fetched by containerd.
+      let content = try await containerd.shell.succeed("ctr content list")
+      #expect(content.split(separator: "\n").count < 5, "\(content)")
+      let status = try await daemon.status()
+      #expect(status.contains("box:1"), "\(status)")
+
+      try await containerd.pull("box:1", snapshotter: "overlayfs")
+      for options in ["--rw", ""] {
+        let (ours, theirs) = (
+          try await containerd.files(of: "box:1", snapshotter: "nagaya", options: options),
+          try await containerd.files(of: "box:1", snapshotter: "overlayfs", options: options)
+        )
+        let differences = Set(ours).symmetricDifference(Self.withoutMarks(theirs))
+        #expect(differences.isEmpty && ours.count > 20, "\(kind.rawValue) \(options): \(differences.sorted())")
+      }
+      try await containerd.shell.succeed("ctr images remove --sync \(containerd.registry)/box:1")
+      #expect(try await eventually { try Directory.names(in: "\(daemon.root)/snapshots/s").isEmpty })
+      #expect(try Mounts.table().mounts(under: daemon.directory).allSatisfy { $0.fileSystemType != "erofs" })
+    }
+  }
+
+  @Test func `containers outlive a killed daemon, and the next one goes on`() async throws {
+    try await with { containerd, daemon in
+      try await push(.eStargz, containerd, daemon)
+      try await containerd.pull("box:1")
+      try await containerd.shell.succeed("ctr run -d --snapshotter nagaya \(containerd.registry)/box:1 keeps /app wait")
+      try await daemon.kill()
+      #expect(try await containerd.shell.succeed("ctr tasks exec --exec-id e1 keeps /app /a/file") == "one\n")
+      try await daemon.start()
+      #expect(try await containerd.shell.succeed("ctr tasks exec --exec-id e2 keeps /app /b/new") == "new\n")
+      #expect(await eventually { (try? await containerd.run("box:1")) == "uid 0\n" })
+      #expect(try await containerd.run("box:1", "/usr/share/third") == "three\n")
+      try await containerd.pull("box:1", snapshotter: "overlayfs")
+      let (ours, theirs) = (
+        try await containerd.files(of: "box:1", snapshotter: "nagaya"),
+        try await containerd.files(of: "box:1", snapshotter: "overlayfs")
+      )
+      #expect(Set(ours) == Self.withoutMarks(theirs))
+      try await containerd.shell.succeed(
+        "ctr tasks kill -s KILL keeps; ctr tasks delete -f keeps; ctr containers delete keeps")
+    }
+  }
+
+  /// Killed at any step of a pull, the daemon leaves nothing that the next pull stumbles over.
+  @Test func `a pull is repeated after a kill at any moment`() async throws {
+    try await with { containerd, daemon in
+      try await push(.zstdChunked, containerd, daemon)
+      for round in 0..<8 {
+        async let pulled = containerd.shell(
+          "ctr images pull --plain-http --snapshotter nagaya \(containerd.registry)/box:1", seconds: 30)
+        try await containerd.shell.succeed("sleep 0.\(String(format: "%02d", round * 9))")
+        try await daemon.kill()
+        _ = try await pulled
+        try await daemon.start()
+        // containerd's connection waits for a moment before it tries again.
+        #expect(await eventually { (try? await containerd.pull("box:1")) != nil }, "\(round)")
+        #expect(try await containerd.run("box:1", "/a/file /b/new") == "one\nnew\n")
+        try await containerd.shell.succeed("ctr images remove --sync \(containerd.registry)/box:1")
+        #expect(try await eventually { try Directory.names(in: "\(daemon.root)/snapshots/s").isEmpty })
+      }
+    }
+  }
+}
