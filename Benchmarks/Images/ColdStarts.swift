@@ -60,8 +60,11 @@ struct ColdStarts {
       _ = try await ColdStart(relay: plain).run(engine)
       try await engine.shell.succeed(
         """
+        # What was written before the line is not all of it.
+        touch \(engine.directory)/line-was-there
         for i in $(seq 300); do
-          ls \(engine.directory)/nagaya/profiles/*.json >/dev/null 2>&1 && break; sleep 0.1
+          [ -n "$(find \(engine.directory)/nagaya/profiles -name '*.json' -newer \(engine.directory)/line-was-there)" ] && break
+          sleep 0.1
         done
         cp -a \(engine.directory)/nagaya/profiles '\(profiles)' && ls '\(profiles)'/*.json
         """)

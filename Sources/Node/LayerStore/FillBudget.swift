@@ -107,6 +107,9 @@ final class DemandCount: Sendable {
     }
   }
 
+  /// Counts as a read: somebody is about to.
+  func touch() { state.withLock { $0.last = .now } }
+
   /// `nil` if nobody has waited for so long; else when it is worth asking again.
   func quietIn(_ quiet: Duration) -> Duration? {
     state.withLock { state -> Duration? in

@@ -27,6 +27,8 @@ extension LayerStore {
       entries[key]?.fileSystem = system
       try SmallFile.write(Array("\(system ?? "") \(bootID)".utf8), to: files.fileSystem(key))
       touch(key)
+      // What is mounted is about to be read: the background leaves the line to its start.
+      demand.touch()
       wakeBackground.yield()
       return target
     }

@@ -57,6 +57,8 @@ public struct LazyImages: Sendable {
     var store = LayerStore.Configuration(
       directory: "\(configuration.root)/layers", runDirectory: "\(configuration.run)/layers")
     store.keeper = configuration.keeper
+    // A start reads with pauses of a second and more (a program that computes); its bytes come first.
+    store.backgroundQuiet = .seconds(3)
     store.backgroundBytesPerSecond = configuration.backgroundBytesPerSecond
     layers = try await LayerStore.open(store, sources: OriginSources(origins: origins), logger: logger)
     let resolver = try LayerResolver(
