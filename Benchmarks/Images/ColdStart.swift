@@ -31,10 +31,7 @@ struct ColdStart {
     let begin = ContinuousClock.now
     let pull =
       engine.mode == .soci
-      ? """
-      unshare -m --propagation private bash -ec '
-      mkdir -p soci-cli; mount --bind soci-cli \(ImageEngine.sociDirectory); exec soci image rpull \(image)'
-      """
+      ? "soci image rpull \(image)"
       : "ctr images pull --plain-http --snapshotter \(engine.mode.snapshotter) \(image)"
     // The container goes on for a moment after its line; whoever measures does not wait for it.
     let out = try await engine.shell.succeed(

@@ -13,7 +13,7 @@ final class ImageEngine: Sendable {
   private let socket: String
 
   private static let readyAttempts = 400
-  /// Where SOCI's command keeps its things, whatever it is told; it gets a directory of its own mounted there.
+  /// Where SOCI keeps indexes, whatever it is told; a directory of the engine's own is mounted there, empty at first.
   static let sociDirectory = "/var/lib/soci-snapshotter-grpc"
 
   /// Starts both and waits until containerd can use the snapshotter.
@@ -44,7 +44,11 @@ final class ImageEngine: Sendable {
     do {
       switch mode {
       case .soci:
-        try FileManager.default.createDirectory(atPath: Self.sociDirectory, withIntermediateDirectories: true)
+        try await shell.succeed(
+          """
+          mkdir -p \(Self.sociDirectory) \(directory)/soci-content
+          mount --bind \(directory)/soci-content \(Self.sociDirectory)
+          """)
         processes.append(
           try Self.start(
             directory, "soci", "\(DockerRegistry.engines)/bin/soci-snapshotter-grpc",
@@ -160,6 +164,9 @@ final class ImageEngine: Sendable {
         grep -F ' \(directory)/' /proc/self/mountinfo | awk '{print $5}' | sort -r | xargs -r -n1 umount -l
         grep -qF ' \(directory)/' /proc/self/mountinfo || break
       done
+      # Our keeper and guard outlive the daemon on purpose.
+      for p in $(pgrep -f -- '-layers \(directory)/run/[l]ayers'); do kill -9 $p; done
+      \(mode == .soci ? "umount \(Self.sociDirectory)" : "true")
       rm -rf '\(directory)'
       rmdir \(Self.sociDirectory) 2>/dev/null
       """)
