@@ -26,13 +26,4 @@ extension LayerStore {
       entries[key]?.presentBytes = 0
     }
   }
-
-  /// Unmounts all layers that nobody uses.
-  public func takeDown() async throws {
-    for key in entries.keys where entries[key]?.isMounted == true {
-      do { try await unmount(key) } catch LayerStoreError.busy {
-        logger.warning("layer stays mounted: it is in use", metadata: ["layer": "\(key)"])
-      }
-    }
-  }
 }

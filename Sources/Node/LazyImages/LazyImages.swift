@@ -76,9 +76,8 @@ public struct LazyImages: Sendable {
 
   /// Unmounts every layer and ends the processes that keep and guard them: for machines on which no container is left.
   public func takeDown() async {
-    do { try await layers.takeDown() } catch {
-      // What is busy stays mounted, and guarded.
-    }
+    // What is busy stays mounted, and guarded.
+    await layers.unmountAll()
   }
 }
 

@@ -39,12 +39,21 @@ import Testing
   @Test("a profile gives the ranges back in their order") func profiles() throws {
     try inDirectory { directory in
       let profiles = try StartProfiles(directory: directory)
-      let reads = [digest("a"): [Int64(4096)..<8192, 0..<4096], digest("b"): [0..<1]]
+      let block: Int64 = 128 << 10
+      let reads = [digest("a"): [5 * block + 4096..<5 * block + 8192, 0..<4096], digest("b"): [0..<1]]
       try profiles.keep(reads, of: digest("m"))
       let again = try StartProfiles(directory: directory)
-      #expect(again.ranges(of: digest("a"), in: digest("m")) == reads[digest("a")])
+      #expect(again.ranges(of: digest("a"), in: digest("m")) == [5 * block..<6 * block, 0..<block])
       #expect(again.ranges(of: digest("a"), in: digest("other")) == nil)
     }
+  }
+
+  @Test("neighbours become one range, and no block comes twice") func widened() {
+    let block: Int64 = 128 << 10
+    #expect(
+      StartProfiles.widened([block..<block + 1, 2 * block..<2 * block + 5, 0..<2 * block, 0..<0]) == [
+        block..<3 * block, 0..<block,
+      ])
   }
 
   @Test("a damaged profile is no profile", arguments: ["", "[", "{\"x\": [[1]]}", "{\"x\": [[9, 3], [-1, 4]]}"])

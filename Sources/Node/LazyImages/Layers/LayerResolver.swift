@@ -84,8 +84,12 @@ public actor LayerResolver: RemoteLayers, Service {
   /// Brings one layer; `nil`: left to containerd.
   private func bring(_ layer: Digest, of request: LayerRequest) async throws -> LayerKey? {
     let key = LayerKey(layer)
-    if await store.state(of: key) != nil {
-      try await note(request)
+    if let state = await store.state(of: key) {
+      try note(request)
+      if state != .complete, records.decisions[layer]?.mode == .streamed {
+        try records.note(
+          LayerDecision(layer: layer, mode: .indexed, reason: "a plain layer that was read on this machine before"))
+      }
       try await prefetch(key, of: request, marked: nil)
       return key
     }
@@ -182,7 +186,7 @@ public actor LayerResolver: RemoteLayers, Service {
     return nil
   }
 
-  private func note(_ request: LayerRequest) async throws {
+  private func note(_ request: LayerRequest) throws {
     guard records.images[request.image.description]?.manifest != request.manifest || request.manifest == nil else {
       return
     }

@@ -29,10 +29,30 @@ struct StartProfiles {
     var json: JSONValue = [:]
     for (layer, ranges) in reads {
       json[layer.description] = .array(
-        ranges.prefix(Self.rangeLimit).map { [.integer($0.lowerBound), .integer($0.upperBound)] })
+        Self.widened(ranges).prefix(Self.rangeLimit).map { [.integer($0.lowerBound), .integer($0.upperBound)] })
     }
     try DurableFile.write(json.encoded(), to: path(manifest))
   }
+
+  /// Ranges in the order in which they are first needed, on borders of whole blocks: what the next start reads differs by a
+  /// page here and there, and each gap would be a request of its own.
+  static func widened(_ ranges: [Range<Int64>]) -> [Range<Int64>] {
+    var seen: Set<Int64> = []
+    var result: [Range<Int64>] = []
+    for range in ranges where !range.isEmpty {
+      for block in range.lowerBound / blockBytes...(range.upperBound - 1) / blockBytes where seen.insert(block).inserted
+      {
+        if let last = result.last, last.upperBound == block * blockBytes {
+          result[result.count - 1] = last.lowerBound..<(block + 1) * blockBytes
+        } else {
+          result.append(block * blockBytes..<(block + 1) * blockBytes)
+        }
+      }
+    }
+    return result
+  }
+
+  private static let blockBytes: Int64 = 128 << 10
 
   private func path(_ manifest: Digest) -> String { "\(directory)/\(manifest.hex).json" }
 }

@@ -1,0 +1,210 @@
+import Foundation
+import LayerStore
+import LinuxSystem
+import Logging
+import OCI
+import PlatformHarness
+import ServiceLifecycle
+import Testing
+
+@testable import LazyImages
+
+/// The resolver over a real store, real mounts and layers that other people's tools made.
+@Suite(.serialized) struct LayerResolverTests {
+  private static let names = ["estargz", "zstdchunked-skopeo-1.22", "zstdchunked-stargz", "plain"]
+
+  /// A resolver that works while `body` runs, on a directory of its own.
+  private func with(
+    _ origins: MemoryOrigins, in directory: String,
+    _ body: @escaping @Sendable (LayerResolver, LayerStore) async throws -> Void
+  ) async throws {
+    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+    var configuration = LayerStore.Configuration(directory: "\(directory)/layers", runDirectory: "\(directory)/run")
+    configuration.backgroundBytesPerSecond = 0
+    let store = try await LayerStore.open(configuration, sources: OriginSources(origins: origins), logger: logger)
+    let resolver = try LayerResolver(store: store, origins: origins, directory: directory, logger: logger)
+    try await withThrowingTaskGroup { group in
+      group.addTask { try await store.run() }
+      group.addTask { await resolver.run() }
+      let result: Result<Void, any Error>
+      do {
+        try await body(resolver, store)
+        result = .success(())
+      } catch { result = .failure(error) }
+      await store.unmountAll()
+      group.cancelAll()
+      try? await group.waitForAll()
+      try result.get()
+    }
+  }
+
+  private func inDirectory(_ body: (String) async throws -> Void) async throws {
+    let directory = "/tmp/nagaya-resolver-\(UUID().uuidString.prefix(8))"
+    for name in ["", "/layers", "/run"] { try Directory.make(directory + name, permissions: 0o700) }
+    do { try await body(directory) } catch {
+      try? Directory.removeTree(directory)
+      throw error
+    }
+    try Directory.removeTree(directory)
+  }
+
+  private func request(_ layer: TestLayer, following: [TestLayer] = []) throws -> LayerRequest {
+    LayerRequest(
+      image: try ImageReference("registry.test/shop/web:1"), manifest: Digest(of: Array("manifest".utf8)),
+      layer: layer.descriptor.digest, following: following.map(\.descriptor.digest), labels: [:])
+  }
+
+  /// Every file with its attributes and the digest of its content.
+  private func listing(of directory: String) async throws -> String {
+    try await Shell().succeed(
+      """
+      cd \(directory) && find . -printf '%P %y %m %U:%G %s %T@ %n %l\\n' | sort; \
+      find . -type f | sort | xargs -d '\\n' sha256sum; getfattr -R -h -d -m - -e hex . 2>/dev/null | sort
+      """)
+  }
+
+  @Test("every kind of layer shows the same files, with the bytes that its blob holds") func sameFiles() async throws {
+    let layers = try Self.names.map { try TestLayer(fixture: $0) }
+    try await inDirectory { directory in
+      try await with(MemoryOrigins(layers), in: directory) { resolver, _ in
+        var listings: [String] = []
+        for layer in layers {
+          let key = try #require(try await resolver.resolve(request(layer, following: layers)))
+          listings.append(try await listing(of: try await resolver.mount(key)))
+        }
+        // What tools keep of times differs below the second; GNU tar's posix format keeps all of it.
+        let whole = listings.map { $0.replacing(/(\d{9,})\.\d+/) { "\($0.1)" } }
+        #expect(whole[3].count > 1000)
+        for index in 0..<3 { #expect(whole[index] == whole[3], "\(Self.names[index])") }
+      }
+    }
+  }
+
+  @Test("all layers begin with the first; a second request for one costs nothing") func together() async throws {
+    let layers = try Self.names.map { try TestLayer(fixture: $0) }
+    let origins = MemoryOrigins(layers)
+    try await inDirectory { directory in
+      try await with(origins, in: directory) { resolver, store in
+        _ = try await resolver.resolve(request(layers[0], following: layers))
+        for layer in layers.dropFirst() {
+          let key = LayerKey(layer.descriptor.digest)
+          while await store.state(of: key) == nil { try await Task.sleep(for: .milliseconds(1)) }
+        }
+        let before = origins.seen
+        #expect(before.manifests == 1)
+        #expect(before.ranges.count == 3)
+        #expect(before.streams == 1)
+        for layer in layers {
+          let key = try await resolver.resolve(request(layer, following: layers))
+          #expect(key != nil)
+        }
+        #expect(origins.seen.ranges.count == before.ranges.count)
+        #expect(await resolver.decisions().mapValues(\.mode)[layers[3].descriptor.digest] == .streamed)
+        #expect(await resolver.decisions().mapValues(\.mode)[layers[0].descriptor.digest] == .lazy)
+      }
+    }
+  }
+
+  @Test("a plain layer whose content was given back is read lazily, with the same bytes") func evicted() async throws {
+    let layer = try TestLayer(fixture: "plain")
+    let origins = MemoryOrigins([layer])
+    try await inDirectory { directory in
+      try await with(origins, in: directory) { resolver, store in
+        let key = try #require(try await resolver.resolve(request(layer)))
+        let before = try await listing(of: try await resolver.mount(key))
+        await #expect(throws: LayerStoreError.self) { try await store.evict(key) }
+        try await resolver.release(key)
+        try await store.evict(key)
+        let usage = try await store.usage(of: key)
+        #expect(usage.bytes < 200_000)
+        _ = try await resolver.resolve(request(layer))
+        #expect(await resolver.decisions()[layer.descriptor.digest]?.mode == .indexed)
+        #expect(origins.seen.ranges.isEmpty)
+        let after = try await listing(of: try await resolver.mount(key))
+        #expect(after == before)
+        #expect(origins.seen.streams == 1)
+        #expect(!origins.seen.ranges.isEmpty)
+      }
+    }
+  }
+
+  @Test("what a start has read is fetched ahead at the next") func learned() async throws {
+    let layer = try TestLayer(fixture: "estargz")
+    let origins = MemoryOrigins([layer])
+    try await inDirectory { directory in
+      try await with(origins, in: directory) { resolver, store in
+        let key = try #require(try await resolver.resolve(request(layer)))
+        let mounted = try await resolver.mount(key)
+        let file = try await Shell().succeed("find \(mounted) -type f -size +20k | sort | head -1")
+        _ = try await Shell().succeed("cat '\(file.trimmingCharacters(in: .whitespacesAndNewlines))' > /dev/null")
+        #expect(await !store.recordedReads(of: key).isEmpty)
+        try await resolver.release(key)
+        try await store.evict(key)
+        await store.forgetReads(of: key)
+        let before = origins.seen.ranges.count
+        _ = try await resolver.resolve(request(layer))
+        while origins.seen.ranges.count == before { try await Task.sleep(for: .milliseconds(1)) }
+        guard case .filling = await store.state(of: key) else {
+          Issue.record("the layer is complete though only a part was read")
+          return
+        }
+      }
+    }
+  }
+
+  @Test("a hostile layer is refused by its digest, nothing of it stays") func hostile() async throws {
+    let layer = TestLayer(plain: [UInt8](repeating: 0x41, count: 5000))
+    try await inDirectory { directory in
+      try await with(MemoryOrigins([layer]), in: directory) { resolver, store in
+        await #expect(throws: LayerRefused.self) { try await resolver.resolve(request(layer)) }
+        #expect(await store.layers().isEmpty)
+      }
+      let left = try FileManager.default.contentsOfDirectory(atPath: "\(directory)/layers")
+        .filter { $0.contains(layer.descriptor.digest.hex) }
+      #expect(left.isEmpty)
+    }
+  }
+
+  @Test("bytes of another digest leave the layer to containerd, and are tried again next time") func otherBytes()
+    async throws
+  {
+    let good = try TestLayer(fixture: "plain")
+    var damaged = good
+    damaged.blob[50] ^= 1
+    let layer = damaged
+    try await inDirectory { directory in
+      try await with(MemoryOrigins([layer]), in: directory) { resolver, store in
+        let none = try await resolver.resolve(request(layer))
+        #expect(none == nil)
+        #expect(await resolver.decisions()[layer.descriptor.digest]?.mode == .unpacked)
+        #expect(await store.layers().isEmpty)
+      }
+      try await with(MemoryOrigins([good]), in: directory) { resolver, _ in
+        let some = try await resolver.resolve(request(good))
+        #expect(some != nil)
+      }
+    }
+  }
+
+  @Test("an absent registry leaves new layers to containerd, and costs known ones nothing") func away() async throws {
+    let layers = try ["estargz", "plain"].map { try TestLayer(fixture: $0) }
+    let origins = MemoryOrigins(layers)
+    try await inDirectory { directory in
+      try await with(origins, in: directory) { resolver, _ in
+        _ = try await resolver.resolve(request(layers[0]))
+        origins.goAway()
+        let none = try await resolver.resolve(request(layers[1]))
+        #expect(none == nil)
+        let some = try await resolver.resolve(request(layers[0]))
+        #expect(some != nil)
+      }
+      // A restart asks nobody for what is known.
+      try await with(origins, in: directory) { resolver, _ in
+        let key = try #require(try await resolver.resolve(request(layers[0])))
+        let mounted = try await resolver.mount(key)
+        let names = try await Shell().succeed("ls \(mounted)")
+        #expect(!names.isEmpty)
+      }
+    }
+  }
+}
