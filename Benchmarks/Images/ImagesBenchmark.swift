@@ -34,6 +34,9 @@ struct ImagesBenchmark: AsyncParsableCommand {
   @Flag(help: "Print every request to the registry until the first line.")
   var requests = false
 
+  @Option(help: "Write the plot of the starts to this file (SVG).", completion: .file(extensions: ["svg"]))
+  var plot: String?
+
   @Flag(help: "Leave out walking and reading.")
   var startsOnly = false
 
@@ -81,6 +84,11 @@ struct ImagesBenchmark: AsyncParsableCommand {
   private func measure(_ starts: ColdStarts, _ modes: [ImageMode]) async throws -> [Figure] {
     let results = try await starts.measure(modes, runs: runs)
     let figures = Self.show(results, modes)
+    if let plot {
+      let seconds = modes.map { (mode: $0, runs: (results[$0] ?? []).map(\.seconds)) }
+      let svg = StartsPlot(roundTrip: roundTrip, bandwidth: bandwidth).svg(seconds)
+      try svg.write(toFile: plot, atomically: true, encoding: .utf8)
+    }
     return startsOnly ? figures : try await figures + Reading(starts: starts).measure(runs: runs)
   }
 
