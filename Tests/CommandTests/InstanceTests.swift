@@ -38,7 +38,7 @@ import Testing
     let known = help.split(separator: "\n").compactMap { line in
       line.split(separator: " ").first.map(String.init).flatMap { $0.hasPrefix("--") ? $0 : nil }
     }
-    #expect(known.count == 14)
+    #expect(known.count == 15)
     #expect(Set(saved) == Set(known))
   }
 
