@@ -38,6 +38,7 @@ down: ## Stop Nagaya and its containers; data stays
 
 .PHONY: test
 test: engines ## Run every test, on the real engines (as root)
+	@scripts/install-engines $(NAGAYA_ENGINES) peers
 	@$(MAKE) --no-print-directory lint
 	$(call say,building the tests)
 	swift build --build-tests
