@@ -209,7 +209,8 @@ let package = Package(
     .executableTarget(
       name: "benchmarks",
       dependencies: [
-        "APIServer", "Charts", "CertificateAuthority", "EROFS", "EStargz", "JSONDocument", "KubernetesAPI", "KubernetesClient",
+        "APIServer", "Charts", "CertificateAuthority", "EROFS", "EStargz", "JSONDocument", "KubernetesAPI",
+        "KubernetesClient",
         "LinuxSystem", "OCI", "ObjectStore", "Placement", "PlacementSimulator", "PlacementTraces", "PlatformHarness",
         "RegistryClient", "TestSupport", .argumentParser, .asyncHTTPClient, .grpc, .grpcTransport, .logging, .nioSSL,
       ], path: "Benchmarks", exclude: ["README.md", "Placement"], swiftSettings: strict),
