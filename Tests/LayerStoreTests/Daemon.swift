@@ -118,10 +118,15 @@ final class Daemon: Sendable {
   func settled() async throws {
     try await eventually("keeper and guard are in place") {
       let log = SmallFile.tail(of: "\(place.root)/log", bytes: 1 << 20)
-      let replaced = log.split(separator: "\n").filter { $0.contains("protected") && $0.contains("layers are") }.count
       let gone = log.split(separator: "\n").filter { $0.contains("is gone; starting another") }.count
-      return replaced > gone
+      return timesProtected > gone
     }
+  }
+
+  /// How often keeper and guard were put in place.
+  var timesProtected: Int {
+    SmallFile.tail(of: "\(place.root)/log", bytes: 1 << 20).split(separator: "\n")
+      .filter { $0.contains("protected") && $0.contains("layers are") }.count
   }
 
   func mountPoint(_ layer: TestLayer) -> String { "\(place.runDirectory)/mounts/\(layer.key.blob.hex)" }
