@@ -121,7 +121,7 @@ private final class Line: Sendable {
 /// One end of a connection: what comes in here goes out at the other end, later.
 ///
 /// Both ends live on the relay's one event loop, which is why they may share their state without locks.
-private final class RelayEnd: ChannelInboundHandler, @unchecked Sendable {
+private final class RelayEnd: ChannelInboundHandler, @unchecked Sendable {  // used on one event loop only
   typealias InboundIn = ByteBuffer
 
   private let line: Line

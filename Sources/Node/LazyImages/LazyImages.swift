@@ -68,10 +68,11 @@ public struct LazyImages: Sendable {
       layers: resolver, logger: logger)
     let status = StatusServer(
       socket: configuration.statusSocket, source: ImagesStatus(store: layers, resolver: resolver), logger: logger)
-    services = [
-      RegistryShutdown(registry: registry), layers, resolver, snapshots, status,
-      CacheLimit(store: layers, limitBytes: configuration.cacheBytes, logger: logger),
-    ]
+    var services: [any Service] = [RegistryShutdown(registry: registry), layers, resolver, snapshots, status]
+    if let limit = configuration.cacheBytes {
+      services.append(CacheLimit(store: layers, limitBytes: limit, logger: logger))
+    }
+    self.services = services
   }
 
   /// Unmounts every layer and ends the processes that keep and guard them: for machines on which no container is left.

@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 
 /// A file in memory, shared with every process that maps it; what was stored survives the process, not the machine.
-// The memory is touched by atomic calls and by `bytes`, whose users agree who writes where.
+// Unchecked: the memory is touched by atomic calls and by `bytes`, whose users agree who writes where.
 public final class SharedMapping: @unchecked Sendable {
   public let bytes: UnsafeMutableRawBufferPointer
 

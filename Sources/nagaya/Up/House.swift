@@ -127,7 +127,8 @@ struct House {
     let pool = try await FilePool.open(
       FilePool.Configuration(
         name: "default", directory: layout.pool,
-        limitBytes: try options.poolSize.map { try Self.bytes($0, option: "--pool-size") }), logger: log("pool"))
+        limitBytes: try options.poolSize.map { try Sizes.bytes($0, option: "--pool-size", least: 1) }),
+      logger: log("pool"))
     let driver = CSIServer(
       DriverConfiguration(nodeName: node, pools: [pool]), socket: layout.csiSocket, logger: log("csi"))
     let storage = try StorageControllers(
@@ -228,13 +229,6 @@ struct House {
         clientCertificate: .inline(Array(admin.certificatePEM.utf8)),
         clientKey: .inline(Array(admin.privateKeyPEM.utf8))))
     try kubeconfig.write(to: layout.kubeconfig)
-  }
-
-  private static func bytes(_ text: String, option: String) throws -> Int64 {
-    guard let quantity = Quantity(text), quantity.value > 0 else {
-      throw CommandFailure("\(option) \(text) is not a size", remedy: "give a quantity such as 100Gi")
-    }
-    return quantity.value
   }
 
   /// Waits for something that another part does; every part has to be up within a minute.

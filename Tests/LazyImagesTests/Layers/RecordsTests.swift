@@ -48,6 +48,17 @@ import Testing
     }
   }
 
+  @Test("a start that does not read a layer leaves what is known of it") func keptProfiles() throws {
+    try inDirectory { directory in
+      let block: Int64 = 128 << 10
+      let profiles = try StartProfiles(directory: directory)
+      try profiles.keep([digest("a"): [0..<1], digest("b"): [0..<1]], of: digest("m"))
+      try profiles.keep([digest("b"): [block..<block + 1]], of: digest("m"))
+      #expect(profiles.ranges(of: digest("a"), in: digest("m")) == [0..<block])
+      #expect(profiles.ranges(of: digest("b"), in: digest("m")) == [block..<2 * block])
+    }
+  }
+
   @Test("neighbours become one range, and no block comes twice") func widened() {
     let block: Int64 = 128 << 10
     #expect(

@@ -31,27 +31,27 @@ import Testing
       let first = "printf 'foo\\n' > foo && chmod 777 foo && mkdir -p a/b/c"
       let second = "printf 'bar\\n' > bar && chmod 777 bar && printf 'bar\\n' > foo && rm -r a/b"
       let flat = "\(snapshotter.path)/flat"
-      let key = "/work/preparing"
+      let key = "preparing"
       try await snapshotter.mounted(try await snapshotter.prepare(key, "", Self.root)) {
         try await snapshotter.shell.succeed("cd \($0) && \(first)")
       }
-      try await snapshotter.commit("/work/committed", key, Self.root)
-      let committed = try await snapshotter.stat("/work/committed")
+      try await snapshotter.commit("committed", key, Self.root)
+      let committed = try await snapshotter.stat("committed")
       #expect(committed.parent.isEmpty && committed.kind == .committed)
       #expect(await refusal { _ = try await snapshotter.stat(key) } == .notFound)
 
       let before = try await snapshotter.shell.succeed("mkdir -m 755 \(flat) && cd \(flat) && \(first)")
       #expect(before.isEmpty)
-      try await snapshotter.mounted(try await snapshotter.prepare("next", "/work/committed", Self.root)) {
+      try await snapshotter.mounted(try await snapshotter.prepare("next", "committed", Self.root)) {
         let (found, expected) = (try await files(in: $0), try await files(in: flat))
         #expect(found == expected)
         try await snapshotter.shell.succeed("cd \($0) && \(second)")
       }
       let next = try await snapshotter.stat("next")
-      #expect(next.parent == "/work/committed" && next.kind == .active)
+      #expect(next.parent == "committed" && next.kind == .active)
       try await snapshotter.commit("committed-next", "next", Self.root)
       let committedNext = try await snapshotter.stat("committed-next")
-      #expect(committedNext.parent == "/work/committed" && committedNext.kind == .committed)
+      #expect(committedNext.parent == "committed" && committedNext.kind == .committed)
       #expect(await refusal { _ = try await snapshotter.stat("next") } == .notFound)
       let walked = try await snapshotter.list()
       #expect(walked.contains(committed) && walked.contains(committedNext))
@@ -62,9 +62,9 @@ import Testing
         #expect(found == expected)
       }
       try await snapshotter.remove("nextnext")
-      #expect(await refusal { try await snapshotter.remove("/work/committed") } == .failedPrecondition)
+      #expect(await refusal { try await snapshotter.remove("committed") } == .failedPrecondition)
       try await snapshotter.remove("committed-next")
-      try await snapshotter.remove("/work/committed")
+      try await snapshotter.remove("committed")
       #expect(try await snapshotter.list().isEmpty)
     }
   }

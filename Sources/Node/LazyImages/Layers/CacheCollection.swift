@@ -14,7 +14,9 @@ struct CacheCollection {
     var result = CollectionResult(layers: 0, freedBytes: 0, keptBytes: kept)
     for layer in layers.filter({ !$0.isMounted && $0.presentBytes > 0 }).sorted(by: { $0.lastUsed < $1.lastUsed }) {
       guard kept > keepBytes else { break }
-      try await store.evict(layer.key)
+      do { try await store.evict(layer.key) } catch LayerStoreError.busy {
+        continue  // an overlay still reads it, or somebody mounted it meanwhile
+      }
       kept -= layer.presentBytes
       result.layers += 1
       result.freedBytes += layer.presentBytes
@@ -27,14 +29,13 @@ struct CacheCollection {
 /// Keeps the cache below its limit.
 struct CacheLimit: Service {
   let store: LayerStore
-  let limitBytes: Int64?
+  let limitBytes: Int64
   let logger: Logger
 
   func run() async throws {
     await cancelWhenGracefulShutdown {
       while !Task.isCancelled {
         do { try await Task.sleep(for: .seconds(60)) } catch { return }
-        guard let limitBytes else { continue }
         do {
           let result = try await CacheCollection(store: store).run(keepBytes: limitBytes)
           if result.layers > 0 {

@@ -167,6 +167,8 @@ public actor LayerResolver: RemoteLayers, Service {
   /// Keeps what images that were started lately have read, for their next start.
   private func learn() async {
     for (manifest, began) in starts {
+      // What is read later belongs to the work, not to the start.
+      if ContinuousClock.now - began > Self.startLength { starts[manifest] = nil }
       guard let record = records.images.values.first(where: { $0.manifest == manifest }) else { continue }
       var reads: [Digest: [Range<Int64>]] = [:]
       for layer in record.layers {
@@ -176,8 +178,6 @@ public actor LayerResolver: RemoteLayers, Service {
       do { try profiles.keep(reads, of: manifest) } catch {
         logger.warning("a start is not learned", metadata: ["image": "\(record.image)", "error": "\(error)"])
       }
-      // What is read later belongs to the work, not to the start.
-      if ContinuousClock.now - began > Self.startLength { starts[manifest] = nil }
     }
   }
 

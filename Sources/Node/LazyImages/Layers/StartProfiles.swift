@@ -16,22 +16,28 @@ struct StartProfiles {
   }
 
   func ranges(of layer: Digest, in manifest: Digest) -> [Range<Int64>]? {
-    guard let bytes = try? DurableFile.read(path(manifest), limit: 3 << 20), let json = try? JSONValue(parsing: bytes)
-    else { return nil }
+    guard let json = stored(manifest) else { return nil }
     return json[layer.description].elements.compactMap { pair in
       guard let lower = pair[0].int, let upper = pair[1].int, lower >= 0, lower < upper else { return nil }
       return Int64(lower)..<Int64(upper)
     }
   }
 
+  /// Keeps what a start has read. A layer without reads keeps what is known of it: a complete one is read without anybody
+  /// noticing.
   func keep(_ reads: [Digest: [Range<Int64>]], of manifest: Digest) throws {
-    guard !reads.isEmpty else { return }
-    var json: JSONValue = [:]
+    let before = stored(manifest)
+    var json = before ?? [:]
     for (layer, ranges) in reads {
       json[layer.description] = .array(
         Self.widened(ranges).prefix(Self.rangeLimit).map { [.integer($0.lowerBound), .integer($0.upperBound)] })
     }
+    guard json != before ?? [:] else { return }
     try DurableFile.write(json.encoded(), to: path(manifest))
+  }
+
+  private func stored(_ manifest: Digest) -> JSONValue? {
+    (try? DurableFile.read(path(manifest), limit: 3 << 20)).flatMap { try? JSONValue(parsing: $0) }
   }
 
   /// Ranges in the order in which they are first needed, on borders of whole blocks: what the next start reads differs by a
