@@ -11,12 +11,19 @@ struct ImagesDaemon: Sendable {
   let shell: Shell
   /// What it says containerd must know.
   let tables: String
+  /// More arguments of `nagaya serve images`.
+  var options = ""
 
   var root: String { "\(directory)/S" }
   var run: String { "\(directory)/R" }
 
   /// Runs a body with the daemon; it, its helpers and its mounts are gone afterwards.
-  static func with(_ body: @Sendable (ImagesDaemon) async throws -> Void) async throws {
+  /// - Parameters:
+  ///   - options: more arguments of `nagaya serve images`.
+  ///   - diskBytes: the size of a disk of its own for its root; `nil`: it has none.
+  static func with(
+    options: String = "", diskBytes: Int? = nil, _ body: @Sendable (ImagesDaemon) async throws -> Void
+  ) async throws {
     let build = "\(PlatformInstance.root)/.build/debug"
     try #require(FileStatus.exists("\(build)/nagaya"), "no \(build)/nagaya: run `swift build` first")
     let directory = "/tmp/nsti\(String(UInt32.random(in: 0 ... .max), radix: 36))"
@@ -24,9 +31,16 @@ struct ImagesDaemon: Sendable {
     let shell = Shell(environment: ["PATH": "\(build):\(path)", "NO_COLOR": "1"])
     try Directory.make(directory)
     do {
+      if let diskBytes {
+        try await shell.succeed(
+          """
+          cd \(directory) && mkdir S && truncate -s \(diskBytes) disk && mkfs.ext4 -q -m 0 -O ^has_journal disk
+          mount -o loop disk S && rmdir S/lost+found
+          """)
+      }
       let tables = try await shell.succeed(
         "nagaya serve images --print-config --root \(directory)/S --run \(directory)/R")
-      let daemon = ImagesDaemon(directory: directory, shell: shell, tables: tables)
+      let daemon = ImagesDaemon(directory: directory, shell: shell, tables: tables, options: options)
       try await daemon.start()
       try await body(daemon)
       await daemon.cleanUp()
@@ -42,7 +56,7 @@ struct ImagesDaemon: Sendable {
       """
       cd \(directory) && rm -f R/snapshots.sock
       setsid nagaya serve images --root \(root) --run \(run) --hosts-directory \(directory)/certs.d --log-level debug \
-        >> log 2>&1 < /dev/null & echo $! > \(directory)/pid
+        \(options) >> log 2>&1 < /dev/null & echo $! > \(directory)/pid
       cd \(directory); until [ -S R/snapshots.sock ]; do kill -0 $(cat pid) || { tail log; exit 1; }; sleep 0.02; done
       """, seconds: 60)
   }
@@ -55,6 +69,13 @@ struct ImagesDaemon: Sendable {
 
   func status() async throws -> String {
     try await shell.succeed("nagaya images --root \(root) --run \(run)")
+  }
+
+  /// A figure of its metrics, over all labels.
+  func metric(_ name: String) async throws -> Double {
+    let text = try await shell.succeed("curl -s --fail --unix-socket \(run)/status.sock http://localhost/metrics")
+    return text.split(separator: "\n").filter { $0.hasPrefix("\(name){") || $0.hasPrefix("\(name) ") }
+      .compactMap { $0.split(separator: " ").last.flatMap { Double($0) } }.reduce(0, +)
   }
 
   private func cleanUp() async {

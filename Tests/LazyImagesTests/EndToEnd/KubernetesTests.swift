@@ -1,7 +1,3 @@
-import CRI
-import Foundation
-import GRPCCore
-import GRPCSockets
 import LinuxSystem
 import OCI
 import PlatformHarness
@@ -11,84 +7,62 @@ import Testing
 
 /// As the kubelet does it: images, pods and image volumes by the Container Runtime Interface.
 @Suite(.serialized) struct KubernetesTests {
-  @Test func `a pod's container and its image volume are lazy`() async throws {
+  private func with(_ body: @Sendable (ContainerdFixture, ImagesDaemon, RuntimeClient) async throws -> Void)
+    async throws
+  {
     try await ImagesDaemon.with { daemon in
       try await ContainerdFixture.with(tables: daemon.tables) { containerd in
-        try await containerd.push("pause:1", ["true"], command: ["wait"])
-        try await containerd.push("box:1", ContainerdTests.layers, compressing: true)
-        try await containerd.push("model:1", ["mkdir weights && echo heavy > weights/first && echo x > other"])
-        let connection = GRPCClient(transport: try LocalTransport.client(socket: containerd.address))
-        try await withThrowingTaskGroup(of: Void.self) { group in
-          group.addTask { try await connection.runConnections() }
-          try await run(
-            containerd, .init(wrapping: connection), .init(wrapping: connection), root: "\(daemon.root)/snapshots")
-          connection.beginGracefulShutdown()
-          try await group.waitForAll()
-        }
+        try await RuntimeClient.with(containerd) { try await body(containerd, daemon, $0) }
       }
     }
   }
 
-  private func run(
-    _ containerd: ContainerdFixture, _ runtime: Runtime_V1_RuntimeService.Client<SnapshotterFixture.Transport>,
-    _ images: Runtime_V1_ImageService.Client<SnapshotterFixture.Transport>, root: String
+  @Test(arguments: ImageKind.allCases)
+  func `a pod's container of any kind of image is lazy, and looks as overlayfs shows it`(
+    _ kind: ImageKind
   ) async throws {
-    var options = CallOptions.defaults
-    options.timeout = .seconds(60)
-    options.waitForReady = true
-    let (box, model) = ("\(containerd.registry)/box:1", "\(containerd.registry)/model:1")
-    for image in [box, model] {
-      _ = try await images.pullImage(.with { $0.image.image = image }, options: options)
-    }
-    let logs = "\(containerd.directory)/logs"
-    try Directory.make(logs)
-    let sandboxConfig = Runtime_V1_PodSandboxConfig.with {
-      $0.metadata = .with {
-        $0.name = "pod"
-        $0.uid = "uid"
-        $0.namespace = "test"
-      }
-      $0.logDirectory = logs
-      $0.linux.securityContext.namespaceOptions.network = .node
-    }
-    let sandbox = try await runtime.runPodSandbox(.with { $0.config = sandboxConfig }, options: options).podSandboxID
-    let container = try await runtime.createContainer(
-      .with {
-        $0.podSandboxID = sandbox
-        $0.sandboxConfig = sandboxConfig
-        $0.config = .with {
-          $0.metadata.name = "main"
-          $0.image.image = box
-          $0.args = ["/a/file", "/b/new", "/model/weights/first"]
-          $0.logPath = "main.log"
-          $0.mounts = [
-            .with {
-              $0.containerPath = "/model"
-              $0.image.image = model
-              $0.readonly = true
-            }
-          ]
-        }
-      }, options: options
-    ).containerID
-    _ = try await runtime.startContainer(.with { $0.containerID = container }, options: options)
-    let isOver = try await eventually {
-      try await runtime.containerStatus(.with { $0.containerID = container }, options: options).status.state
-        == .containerExited
-    }
-    #expect(isOver)
-    let text = (try? String(contentsOfFile: "\(logs)/main.log", encoding: .utf8)) ?? ""
-    let lines = text.split(separator: "\n").compactMap { $0.split(separator: " ", maxSplits: 3).last }
-    #expect(lines == ["one", "new", "heavy"], "\(text)")
-    // None of it was unpacked by containerd, not even the pause image.
-    let content = try await containerd.shell.succeed("ctr -n k8s.io content list")
-    #expect(!content.contains("application/vnd.oci.image.layer"), "\(content)")
+    try await with { containerd, daemon, client in
+      let box = "\(containerd.registry)/box:1"
+      try await containerd.push(kind, "box:1", PullTests.layers, daemon)
+      try await client.pull(box)
+      let pod = try await client.runPod()
+      _ = try await client.start("main", in: pod, image: box, ["/a/file", "/a/second", "/b/new", "/usr/share/third"])
+      #expect(try await eventually { try await client.ended() == ["main": 0] })
+      #expect(client.output(of: "main") == ["one", "two", "new", "three"])
+      // None of it was unpacked by containerd, not even the pause image; and it was the transfer service that asked.
+      let content = try await containerd.shell.succeed("ctr -n k8s.io content list")
+      #expect(!content.contains("application/vnd.oci.image.layer"), "\(content)")
+      let log = SmallFile.tail(of: "\(containerd.directory)/log", bytes: 4 << 20)
+      #expect(log.contains("Calling cri transfer service"))
 
-    _ = try await runtime.stopPodSandbox(.with { $0.podSandboxID = sandbox }, options: options)
-    _ = try await runtime.removePodSandbox(.with { $0.podSandboxID = sandbox }, options: options)
-    for image in [box, model, "\(containerd.registry)/pause:1"] {
-      _ = try await images.removeImage(.with { $0.image.image = image }, options: options)
+      try await containerd.pull("box:1", snapshotter: "overlayfs", namespace: "k8s.io")
+      let (ours, theirs) = (
+        try await containerd.files(of: "box:1", snapshotter: "nagaya", options: "--rw", namespace: "k8s.io"),
+        try await containerd.files(of: "box:1", snapshotter: "overlayfs", options: "--rw", namespace: "k8s.io")
+      )
+      let differences = Set(ours).symmetricDifference(PullTests.withoutMarks(theirs))
+      #expect(differences.isEmpty && ours.count > 20, "\(kind.rawValue): \(differences.sorted())")
+      try await client.remove(pod)
     }
-    #expect(try await eventually { try Directory.names(in: "\(root)/s").isEmpty })
+  }
+
+  @Test func `a pod's image volume is lazy, and all of it goes with the pod`() async throws {
+    try await with { containerd, daemon, client in
+      let (box, model) = ("\(containerd.registry)/box:1", "\(containerd.registry)/model:1")
+      try await containerd.push("box:1", ContainerdTests.layers, compression: .gzip)
+      try await containerd.push("model:1", ["mkdir weights && echo heavy > weights/first && echo x > other"])
+      for image in [box, model] { try await client.pull(image) }
+      let pod = try await client.runPod()
+      _ = try await client.start(
+        "main", in: pod, image: box, ["/a/file", "/b/new", "/model/weights/first"], volume: model)
+      #expect(try await eventually { try await client.ended() == ["main": 0] })
+      #expect(client.output(of: "main") == ["one", "new", "heavy"])
+      let content = try await containerd.shell.succeed("ctr -n k8s.io content list")
+      #expect(!content.contains("application/vnd.oci.image.layer"), "\(content)")
+
+      try await client.remove(pod)
+      for image in [box, model, "\(containerd.registry)/pause:1"] { try await client.remove(image: image) }
+      #expect(try await eventually { try Directory.names(in: "\(daemon.root)/snapshots/s").isEmpty })
+    }
   }
 }

@@ -9,61 +9,22 @@ import Testing
 /// The daemon, a real containerd and a real registry: whatever an image's layers are, its containers see what overlayfs'
 /// own snapshotter would show them.
 @Suite(.serialized) struct PullTests {
-  /// Ways in which an image is made.
-  enum Kind: String, CaseIterable, Sendable {
-    case plain = "plain"
-    case gzip = "gzip"
-    case eStargz = "our estargz"
-    case zstdChunked = "our zstd:chunked"
-    case eStargzOfStargz = "stargz-snapshotter's estargz"
-    case zstdChunkedOfStargz = "stargz-snapshotter's zstd:chunked"
-
-    var isLazyAtOnce: Bool { self != .plain && self != .gzip }
-  }
-
   static let layers =
     ContainerdTests.layers + [
       "mkdir big && head -c 9000000 /dev/urandom > big/one && head -c 5000000 /dev/zero > big/zeros && ln big/one big/two"
     ]
 
+  /// Each layer came as its kind lets it.
+  private func expectModes(_ kind: ImageKind, _ daemon: ImagesDaemon, image: String) async throws {
+    let table = try await daemon.shell.succeed("nagaya images --root \(daemon.root) --run \(daemon.run) \(image)")
+    let modes = table.split(separator: "\n").dropFirst().map { $0.split(separator: " ").dropFirst().first ?? "" }
+    #expect(
+      modes == Self.layers.map { _ in kind.isLazyAtOnce ? "lazy" : "streamed" }, "\(kind.rawValue): \(table)")
+  }
+
   private func with(_ body: @Sendable (ContainerdFixture, ImagesDaemon) async throws -> Void) async throws {
     try await ImagesDaemon.with { daemon in
       try await ContainerdFixture.with(tables: daemon.tables) { containerd in try await body(containerd, daemon) }
-    }
-  }
-
-  /// Pushes an image as `box:1`.
-  private func push(_ kind: Kind, _ containerd: ContainerdFixture, _ daemon: ImagesDaemon) async throws {
-    let (plain, name) = ("\(containerd.registry)/plain:1", "\(containerd.registry)/box:1")
-    func convert(_ options: String) async throws {
-      // This converter's tables of contents have whole seconds only.
-      let layers = Self.layers.map { "\($0)\nfind . -mindepth 1 -exec touch -h -d @1650000000 {} +" }
-      try await containerd.push("plain:1", layers, compressing: true)
-      try await containerd.shell.succeed(
-        """
-        ctr -n pushing images import --local --no-unpack \(containerd.directory)/image.tar
-        ctr-remote -n pushing images convert --oci \(options) \(plain) \(name)
-        ctr -n pushing images push --plain-http --local \(name) && ctr -n pushing images remove --sync \(plain) \(name)
-        """, seconds: 120)
-    }
-    func convertByUs(_ format: String) async throws {
-      try await containerd.push("plain:1", Self.layers, compressing: true)
-      try await daemon.shell.succeed(
-        "cd \(containerd.directory) && nagaya image convert image.tar converted.tar --format \(format)", seconds: 120)
-      try await containerd.shell.succeed(
-        """
-        ctr -n pushing images import --local --no-unpack \(containerd.directory)/converted.tar
-        ctr -n pushing images tag \(plain) \(name)
-        ctr -n pushing images push --plain-http --local \(name) && ctr -n pushing images remove --sync \(plain) \(name)
-        """, seconds: 120)
-    }
-    switch kind {
-    case .plain: try await containerd.push("box:1", Self.layers)
-    case .gzip: try await containerd.push("box:1", Self.layers, compressing: true)
-    case .eStargz: try await convertByUs("estargz")
-    case .zstdChunked: try await convertByUs("zstd:chunked")
-    case .eStargzOfStargz: try await convert("--estargz")
-    case .zstdChunkedOfStargz: try await convert("--zstdchunked")
     }
   }
 
@@ -73,11 +34,11 @@ import Testing
     return Set(lines.filter { line in !marks.contains { line.hasPrefix($0) } })
   }
 
-  @Test(arguments: Kind.allCases) func `an image of any kind runs, and looks as overlayfs shows it`(_ kind: Kind)
-    async throws
-  {
+  @Test(arguments: ImageKind.allCases) func `an image of any kind runs, and looks as overlayfs shows it`(
+    _ kind: ImageKind
+  ) async throws {
     try await with { containerd, daemon in
-      try await push(kind, containerd, daemon)
+      try await containerd.push(kind, "box:1", Self.layers, daemon)
       try await containerd.pull("box:1")
       #expect(
         try await containerd.run("box:1", "/a/file /a/second /b/new /usr/share/third") == "one\ntwo\nnew\nthree\n")
@@ -86,6 +47,7 @@ import Testing
       #expect(content.split(separator: "\n").count < 5, "\(content)")
       let status = try await daemon.status()
       #expect(status.contains("box:1"), "\(status)")
+      try await expectModes(kind, daemon, image: "\(containerd.registry)/box:1")
 
       try await containerd.pull("box:1", snapshotter: "overlayfs")
       for options in ["--rw", ""] {
@@ -104,7 +66,7 @@ import Testing
 
   @Test func `containers outlive a killed daemon, and the next one goes on`() async throws {
     try await with { containerd, daemon in
-      try await push(.eStargz, containerd, daemon)
+      try await containerd.push(.eStargz, "box:1", Self.layers, daemon)
       try await containerd.pull("box:1")
       try await containerd.shell.succeed("ctr run -d --snapshotter nagaya \(containerd.registry)/box:1 keeps /app wait")
       try await daemon.kill()
@@ -130,7 +92,7 @@ import Testing
   /// Killed at any step of a pull, the daemon leaves nothing that the next pull stumbles over.
   @Test func `a pull is repeated after a kill at any moment`() async throws {
     try await with { containerd, daemon in
-      try await push(.zstdChunked, containerd, daemon)
+      try await containerd.push(.zstdChunked, "box:1", Self.layers, daemon)
       for round in 0..<8 {
         async let pulled = containerd.shell(
           "ctr images pull --plain-http --snapshotter nagaya \(containerd.registry)/box:1", seconds: 30)

@@ -73,6 +73,8 @@ struct ContainerdFixture: Sendable {
       root = "\(directory)/root"
       state = "\(directory)/state"
       disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.tracing.processor.v1.otlp"]
+      [debug]
+        level = "debug"
       [grpc]
         address = "\(address)"
       [ttrpc]
@@ -133,11 +135,11 @@ struct ContainerdFixture: Sendable {
   /// Makes an image of layers, each what a script makes of an empty directory, and pushes it to the registry.
   ///
   /// The first layer gets `/app`, a static program that prints the files it is given as arguments.
-  /// - Parameter compressing: with gzip.
+  /// - Parameter compression: of every layer.
   /// - Returns: digests of the layers' blobs; if they are not compressed, these are their diff IDs, too.
   @discardableResult
-  func push(_ name: String, _ scripts: [String], compressing: Bool = false, command: [String] = []) async throws
-    -> [Digest]
+  func push(_ name: String, _ scripts: [String], compression: LayerCompression = .none, command: [String] = [])
+    async throws -> [Digest]
   {
     let work = "\(directory)/image-\(UInt32.random(in: 0 ... .max))"
     try await shell.succeed(
@@ -173,8 +175,15 @@ struct ContainerdFixture: Sendable {
         """)
       let layer = try blob("\(work)/layer", MediaType.layerTar, in: work)
       diffIDs.append(layer.digest)
-      if compressing { try await shell.succeed("cd \(work) && gzip -nf layer") }
-      layers.append(compressing ? try blob("\(work)/layer.gz", MediaType.layerGzip, in: work) : layer)
+      switch compression {
+      case .none: layers.append(layer)
+      case .gzip:
+        try await shell.succeed("cd \(work) && gzip -nf layer")
+        layers.append(try blob("\(work)/layer.gz", MediaType.layerGzip, in: work))
+      case .zstd:
+        try await shell.succeed("cd \(work) && zstd -qf layer")
+        layers.append(try blob("\(work)/layer.zst", MediaType.layerZstd, in: work))
+      }
     }
     var config = ImageConfig(platform: .current)
     config.entrypoint = ["/app"]
@@ -228,13 +237,16 @@ struct ContainerdFixture: Sendable {
 
   /// The files of an image as a snapshotter shows them.
   /// - Parameter options: `--rw` for what a container gets.
-  func files(of name: String, snapshotter: String, options: String = "") async throws -> [String] {
+  func files(of name: String, snapshotter: String, options: String = "", namespace: String = "default") async throws
+    -> [String]
+  {
     let target = "\(directory)/mounted-\(UInt32.random(in: 0 ... .max))"
     try await shell.succeed(
-      "mkdir \(target) && ctr images mount \(options) --snapshotter \(snapshotter) \(registry)/\(name) \(target)",
+      "mkdir \(target) && ctr -n \(namespace) images mount \(options) --snapshotter \(snapshotter) \(registry)/\(name) \(target)",
       seconds: 60)
     let lines = try await LazyImagesTests.files(in: target, times: true)
-    try await shell.succeed("ctr images unmount --rm --snapshotter \(snapshotter) \(target)", seconds: 60)
+    try await shell.succeed(
+      "ctr -n \(namespace) images unmount --rm --snapshotter \(snapshotter) \(target)", seconds: 60)
     return lines
   }
 }
