@@ -44,9 +44,9 @@ test: engines ## Run every test, on the real engines (as root)
 	swift build --build-tests
 	@scripts/build-images $(DEBUG) $(IMAGES)
 	$(call say,running the tests)
-	swift test --skip-build --skip IntegrationTests
+	@scripts/run-tests --skip IntegrationTests
 	$(call say,running the tests of the whole platform)
-	swift test --skip-build --filter IntegrationTests
+	@scripts/run-tests --filter IntegrationTests
 
 .PHONY: lint
 lint: ## Check the style of all sources

@@ -29,7 +29,7 @@ func wire(_ name: String) -> Target {
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(
-    name: "\(name)Tests", dependencies: dependencies, path: "Tests/\(name)Tests",
+    name: "\(name)Tests", dependencies: dependencies + ["TestSupport"], path: "Tests/\(name)Tests",
     swiftSettings: strict)
 }
 
@@ -219,12 +219,12 @@ let package = Package(
       dependencies: ["Placement", "PlacementReports", "PlacementSimulator", "PlacementTraces"],
       path: "Benchmarks/Placement", swiftSettings: strict),
 
-    tests("JSONDocument", ["JSONDocument", "TestSupport"]),
+    tests("JSONDocument", ["JSONDocument"]),
     tests("Charts", ["Charts"]),
-    tests("OCI", ["OCI", "JSONDocument", "PlatformHarness", "TestSupport"]),
-    tests("EROFS", ["EROFS", "OCI", "LinuxSystem", "PlatformHarness", "TestSupport"]),
-    tests("EStargz", ["EStargz", "EROFS", "OCI", "JSONDocument", "LinuxSystem", "PlatformHarness", "TestSupport"]),
-    tests("KubernetesAPI", ["KubernetesAPI", "JSONDocument", "TestSupport"]),
+    tests("OCI", ["OCI", "JSONDocument", "PlatformHarness"]),
+    tests("EROFS", ["EROFS", "OCI", "LinuxSystem", "PlatformHarness"]),
+    tests("EStargz", ["EStargz", "EROFS", "OCI", "JSONDocument", "LinuxSystem", "PlatformHarness"]),
+    tests("KubernetesAPI", ["KubernetesAPI", "JSONDocument"]),
     tests("KubernetesClient", ["KubernetesClient", "KubernetesAPI", "JSONDocument"]),
     tests("ObjectStore", ["ObjectStore"]),
     tests(
@@ -235,12 +235,12 @@ let package = Package(
       ]),
     tests(
       "Controllers",
-      ["Controllers", "APIServer", "KubernetesClient", "KubernetesAPI", "JSONDocument", "TestSupport"]),
+      ["Controllers", "APIServer", "KubernetesClient", "KubernetesAPI", "JSONDocument"]),
     tests(
       "PodScheduler",
       ["PodScheduler", "APIServer", "KubernetesClient", "KubernetesAPI", "JSONDocument"]),
     tests("LinuxSystem", ["LinuxSystem"]),
-    tests("GRPCSockets", ["GRPCSockets", "TestSupport", .nioCore]),
+    tests("GRPCSockets", ["GRPCSockets", .nioCore]),
     tests(
       "NodeAgent",
       [
@@ -250,20 +250,20 @@ let package = Package(
     tests(
       "RegistryClient",
       [
-        "RegistryClient", "CertificateAuthority", "OCI", "JSONDocument", "PlatformHarness", "TestSupport", .nioCore,
+        "RegistryClient", "CertificateAuthority", "OCI", "JSONDocument", "PlatformHarness", .nioCore,
         .nioHTTP1, .nioPosix, .nioSSL, .logging,
       ]),
     tests(
       "LayerStore",
       [
         "LayerStore", "LayerStoreDriver", "EROFS", "EStargz", "JSONDocument", "OCI", "LinuxSystem", "PlatformHarness",
-        "TestSupport", .subprocess, .logging,
+        .subprocess, .logging,
       ]),
     tests(
       "LazyImages",
       [
         "LazyImages", "ContainerdAPI", "CRI", "GRPCSockets", "LayerStore", "RegistryClient", "EROFS", "EStargz", "OCI",
-        "JSONDocument", "LinuxSystem", "PlatformHarness", "TestSupport", .grpc, .grpcTransport, .subprocess, .logging,
+        "JSONDocument", "LinuxSystem", "PlatformHarness", .grpc, .grpcTransport, .subprocess, .logging,
         .serviceLifecycle,
       ]),
     tests("Placement", ["Placement"]),
@@ -308,7 +308,7 @@ let package = Package(
       path: "Tests/PlatformHarness",
       swiftSettings: strict),
     .testTarget(
-      name: "IntegrationTests", dependencies: ["PlatformHarness", "JSONDocument"],
+      name: "IntegrationTests", dependencies: ["PlatformHarness", "JSONDocument", "TestSupport"],
       path: "Tests/Integration", swiftSettings: strict),
   ]
 )

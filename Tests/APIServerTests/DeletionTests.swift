@@ -3,6 +3,7 @@ import JSONDocument
 import KubernetesAPI
 import KubernetesClient
 import ObjectStore
+import TestSupport
 import Testing
 
 @Suite struct DeletionTests {

@@ -1,4 +1,5 @@
 import KubernetesAPI
+import TestSupport
 import Testing
 
 @testable import APIServer
@@ -20,7 +21,7 @@ import Testing
 
   @Test(arguments: [
     "", "pods", "*", "http://x/y", "/a/../b", "/a/%2e%2e/b", "/a/./b", "/a%2Fb", "/a%2fb", "/a%00b", "/a%0ab", "/%",
-    "/%2", "/%zz", "/%ff", "/a%252Fb", "/p?x=%", "/p?%ff=1",
+    "/%2", "/a/%cc%81b", "/a/\u{301}b", "/%zz", "/%ff", "/a%252Fb", "/p?x=%", "/p?%ff=1",
     "/" + String(repeating: "a", count: 20_000), "/p?" + String(repeating: "a&", count: 300),
   ])
   func aTargetThatCouldMeanTwoThingsIsRefused(target: String) {
@@ -29,7 +30,7 @@ import Testing
   }
 
   @Test func whatTheTransportEncodesIsDecodedToTheSame() throws {
-    var random = SystemRandomNumberGenerator()
+    var random = SeededGenerator(seed: 1)
     let scalars: [Character] = Array("abz09-._~:/?#[]@!$&'()*+,;= \"<>\\^`{|}é漢🎌")
     for _ in 0..<2000 {
       func text(_ excluded: Set<Character> = []) -> String {
@@ -48,7 +49,7 @@ import Testing
   }
 
   @Test func noBytesMakeTheDecoderFailOtherwiseThanWithAStatus() {
-    var random = SystemRandomNumberGenerator()
+    var random = SeededGenerator(seed: 2)
     let alphabet = Array("/%?&=+.2fF0eE5cazé\u{0}\u{7f}".unicodeScalars)
     for _ in 0..<20_000 {
       var target = "/"

@@ -7,6 +7,7 @@ import KubernetesClient
 import Logging
 import ServiceLifecycle
 import Synchronization
+import TestSupport
 
 /// A real https front on loopback, its certificates in files, and the real curl and kubectl to drive it.
 struct FrontHarness: Sendable {
@@ -161,16 +162,6 @@ enum Command {
       return result
     }
   }
-}
-
-/// Waits until a condition holds; `false` after the deadline.
-func eventually(within deadline: Duration = .seconds(20), _ condition: () async -> Bool) async -> Bool {
-  let end = ContinuousClock.now + deadline
-  while ContinuousClock.now < end {
-    if await condition() { return true }
-    try? await Task.sleep(for: .milliseconds(5))  // polls what has no event to wait for
-  }
-  return await condition()
 }
 
 private let quietLogger: Logger = {

@@ -5,6 +5,7 @@ import KubernetesAPI
 import KubernetesClient
 import Logging
 import ServiceLifecycle
+import TestSupport
 import Testing
 
 /// The end of a server that is busy: open watches of the real kubectl, and calls under way.
@@ -16,7 +17,7 @@ import Testing
     case cancelled
   }
 
-  @Test(.timeLimit(.minutes(2)), arguments: End.allCases)
+  @Test(.timeLimit(.minutes(5)), arguments: End.allCases)
   func openWatchesAndCallsEndQuicklyAndWithoutATrap(end: End) async throws {
     let directory = "/tmp/nagaya-shutdown-\(UUID().uuidString)"
     defer { try? FileManager.default.removeItem(atPath: directory) }
@@ -73,9 +74,9 @@ import Testing
     }
     _ = try? await running.value
     let took = ContinuousClock.now - start
-    #expect(took < .seconds(8), "the server took \(took) to end")
+    #expect(took < .seconds(20), "the server took \(took) to end")
     for client in clients { _ = await client.finished() }
-    #expect(ContinuousClock.now - start < .seconds(30), "clients stayed")
+    #expect(ContinuousClock.now - start < .seconds(60), "clients stayed")
     #expect(front.counts.streams == 0)
     #expect(await eventually { front.counts.connections == 0 })
     #expect(server.counters.watchers == 0)

@@ -3,6 +3,7 @@ import Foundation
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
+import TestSupport
 import Testing
 
 @testable import APIServer

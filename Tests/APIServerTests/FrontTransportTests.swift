@@ -4,6 +4,7 @@ import Foundation
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
+import TestSupport
 import Testing
 
 /// The https transport against the real server.

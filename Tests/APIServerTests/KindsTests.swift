@@ -107,6 +107,10 @@ struct KindsTests {
         ["spec.containers[0].ports[0].containerPort: Invalid value: 70000"]
       ),
       (
+        "{containers: [{name: a, image: i, volumeMounts: [{name: v, mountPath: /v, subPath: \"../\u{301}x\"}]}], volumes: [{name: v, emptyDir: {}}]}",
+        ["spec.containers[0].volumeMounts[0].subPath: Invalid value: \"../\u{301}x\": must not contain '..'"]
+      ),
+      (
         "{containers: [{name: a, image: i, volumeMounts: [{name: v, mountPath: /v}]}]}",
         ["spec.containers[0].volumeMounts[0].name: Not found: \"v\""]
       ),

@@ -65,18 +65,6 @@ func withServer<Result: Sendable>(
   }
 }
 
-/// Waits until `condition` holds; fails the test after ten seconds.
-func eventually(
-  _ what: Comment, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool
-) async throws {
-  let deadline = ContinuousClock.now + .seconds(10)
-  while ContinuousClock.now < deadline {
-    if try await condition() { return }
-    try await Task.sleep(for: .milliseconds(5))
-  }
-  Issue.record(what, sourceLocation: sourceLocation)
-}
-
 /// The refusal that `body` ends with.
 func refusal(sourceLocation: SourceLocation = #_sourceLocation, _ body: () async throws -> Void) async -> APIStatus? {
   do {

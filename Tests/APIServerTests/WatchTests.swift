@@ -1,6 +1,7 @@
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
+import TestSupport
 import Testing
 
 @testable import APIServer

@@ -5,6 +5,7 @@ import JSONDocument
 import KubernetesAPI
 import KubernetesClient
 import Synchronization
+import TestSupport
 import Testing
 
 /// What no client library sends: broken and ambiguous HTTP, clients that are slow or many.
@@ -78,7 +79,7 @@ import Testing
       ])
   }
 
-  @Test(.timeLimit(.minutes(2))) func junkIsRefusedNothingIsSmuggledAndTheServerLives() async throws {
+  @Test(.timeLimit(.minutes(5))) func junkIsRefusedNothingIsSmuggledAndTheServerLives() async throws {
     let recorder = Recorder()
     // What is no request yet, and none that is broken, may wait for its rest so long.
     var limits = HTTPSFront.Limits()
@@ -88,8 +89,7 @@ import Testing
         let result = try await send(Array(text.utf8), protocol: "http/1.1", harness)
         #expect(result.status != 124, "\(name): the connection stayed open")
         #expect(!recorder.paths.contains("/smuggled"), "\(name): \(result.output)")
-        let alive = try await harness.curl("/healthz", [])
-        #expect(alive.status == 200, "\(name)")
+        try await eventually("alive after \(name)") { try await harness.curl("/healthz", []).status == 200 }
       }
       let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
       for (name, bytes) in [
@@ -105,15 +105,14 @@ import Testing
       ] {
         let result = try await send(bytes, protocol: "h2", harness)
         #expect(result.status != 124, "\(name): the connection stayed open")
-        let alive = try await harness.curl("/healthz", ["--http2"])
-        #expect(alive.status == 200, "\(name)")
+        try await eventually("alive after \(name)") { try await harness.curl("/healthz", ["--http2"]).status == 200 }
       }
       #expect(await eventually { harness.front.counts.connections == 0 })
       #expect(recorder.paths.allSatisfy { ["/healthz", "/a"].contains($0) }, "\(Set(recorder.paths))")
     }
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: FrontTests.versions)
+  @Test(.timeLimit(.minutes(3)), arguments: FrontTests.versions)
   func aBodyThatNeverEndsIsCutOff(version: String) async throws {
     var limits = HTTPSFront.Limits()
     limits.bodyTimeout = .milliseconds(500)
@@ -130,7 +129,7 @@ import Testing
           "mkfifo '\(fifo)'; exec 5<>'\(fifo)'; printf abc >&5; exec curl -sS --max-time 30 --cacert '\(harness.authorityPath)' \(version) -H 'Authorization: Bearer dev-token' -X POST -T . '\(harness.url)/slow' <&5",
         ])
       #expect(await eventually { harness.front.counts.connections == 1 })
-      #expect(await eventually(within: .seconds(20)) { harness.front.counts.connections == 0 })
+      #expect(await eventually { harness.front.counts.connections == 0 })
       slow.kill()
       _ = await slow.finished()
       #expect(!recorder.paths.contains("/slow"))
@@ -138,7 +137,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(1))) func connectionsBeyondTheLimitWaitForOthersToEnd() async throws {
+  @Test(.timeLimit(.minutes(3))) func connectionsBeyondTheLimitWaitForOthersToEnd() async throws {
     var limits = HTTPSFront.Limits()
     limits.connections = 20
     limits.handshakeTimeout = .seconds(2)
@@ -161,7 +160,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(1))) func hundredsOfSilentConnectionsHinderNobody() async throws {
+  @Test(.timeLimit(.minutes(3))) func hundredsOfSilentConnectionsHinderNobody() async throws {
     try await FrontHarness.with(MirrorHandler()) { harness in
       let crowd = try Command.start(
         "bash",

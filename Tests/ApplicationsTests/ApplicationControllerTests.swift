@@ -2,6 +2,7 @@ import Applications
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
+import TestSupport
 import Testing
 
 @Suite("The application controller, against the API server")

@@ -2,6 +2,7 @@ import JSONDocument
 import KubernetesAPI
 import KubernetesClient
 import Tenancy
+import TestSupport
 import Testing
 
 @Suite("Tenants")

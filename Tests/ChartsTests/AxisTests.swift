@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Charts
@@ -26,7 +27,7 @@ import Testing
   }
 
   @Test func `Any range gets a few ticks within it`() {
-    var random = SystemRandomNumberGenerator()
+    var random = SeededGenerator(seed: 19)
     for _ in 0..<2000 {
       let low = Double.random(in: -1e6...1e6, using: &random)
       let range = low...(low + Double.random(in: 1e-3...1e9, using: &random))
@@ -61,7 +62,7 @@ import Testing
   }
 
   @Test func `Spread labels keep their distance, whatever they want`() {
-    var random = SystemRandomNumberGenerator()
+    var random = SeededGenerator(seed: 19)
     for _ in 0..<500 {
       let wanted = (0..<Int.random(in: 1...12, using: &random)).map { _ in Double.random(in: 0...200, using: &random) }
       let places = LabelSpread.positions(wanted, gap: 15, in: 0...200)

@@ -42,18 +42,6 @@ struct CommandRunner: Sendable {
   }
 }
 
-/// Polls until `condition` holds; fails the test after ten seconds.
-func eventually(_ what: Comment, _ condition: () async throws -> Bool) async throws {
-  let deadline = ContinuousClock.now + .seconds(10)
-  while try await !condition() {
-    guard ContinuousClock.now < deadline else {
-      Issue.record(what)
-      return
-    }
-    try await Task.sleep(for: .milliseconds(10))
-  }
-}
-
 /// A directory that is gone afterwards.
 func withTemporaryDirectory<Result>(_ body: (String) async throws -> Result) async throws -> Result {
   let path = FileManager.default.temporaryDirectory.appendingPathComponent("nagaya-command-\(UUID().uuidString)").path

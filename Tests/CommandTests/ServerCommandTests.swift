@@ -2,6 +2,7 @@ import APIServer
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
+import TestSupport
 import Testing
 
 @testable import nagaya

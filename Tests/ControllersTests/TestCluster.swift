@@ -5,6 +5,7 @@ import KubernetesClient
 import Logging
 import ServiceLifecycle
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Controllers
@@ -129,17 +130,9 @@ struct FakeNodeAgent: Service {
   func run() async throws { try await controller.run() }
 }
 
-/// Asks until the answer is yes; a test that waits longer than 20 s has failed.
-func eventually(
-  _ what: Comment, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool
-) async throws {
-  let deadline = ContinuousClock.now + .seconds(20)
-  while true {
-    do { if try await condition() { return } } catch let status as APIStatus where status.isNotFound {}
-    guard ContinuousClock.now < deadline else {
-      Issue.record("not in time: \(what)", sourceLocation: sourceLocation)
-      throw CancellationError()
-    }
-    try await Task.sleep(for: .milliseconds(5))
+/// Waits until a condition holds; an object that is not there yet is a condition that does not hold yet.
+func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
+  try await TestSupport.eventually(what) {
+    do { return try await condition() } catch let status as APIStatus where status.isNotFound { return false }
   }
 }

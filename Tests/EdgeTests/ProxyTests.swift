@@ -2,6 +2,7 @@ import Edge
 import Foundation
 import KubernetesAPI
 import NIOCore
+import TestSupport
 import Testing
 
 @Suite("Requests through the edge", .serialized)

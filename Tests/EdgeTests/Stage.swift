@@ -133,13 +133,3 @@ struct RawReader {
     return text
   }
 }
-
-/// Waits for a condition, at most 10 s.
-func eventually(_ condition: () -> Bool) async -> Bool {
-  let end = ContinuousClock.now + .seconds(10)
-  while ContinuousClock.now < end {
-    if condition() { return true }
-    try? await Task.sleep(for: .milliseconds(5))
-  }
-  return condition()
-}

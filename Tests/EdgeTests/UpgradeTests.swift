@@ -1,5 +1,6 @@
 import Edge
 import NIOCore
+import TestSupport
 import Testing
 
 @Suite("Long connections through the edge")

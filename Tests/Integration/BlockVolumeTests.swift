@@ -1,4 +1,5 @@
 import PlatformHarness
+import TestSupport
 import Testing
 
 extension WholePlatform {

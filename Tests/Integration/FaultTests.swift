@@ -1,5 +1,6 @@
 import Foundation
 import PlatformHarness
+import TestSupport
 import Testing
 
 extension WholePlatform {
@@ -24,7 +25,7 @@ extension WholePlatform {
           "kubectl get app \(name) -n demo-dev -o jsonpath='{.status.conditions[?(@.type==\"Ready\")].\(member)}'"
         ).out
       }
-      try await eventually("READY False with one of \(reasons)", seconds: 90) {
+      try await eventually("READY False with one of \(reasons)", within: .seconds(90)) {
         let reason = try await condition("reason")
         return try await condition("status") == "False" && reasons.contains(reason)
       }

@@ -1,4 +1,5 @@
 import PlatformHarness
+import TestSupport
 import Testing
 
 extension WholePlatform {
@@ -40,7 +41,7 @@ extension WholePlatform {
       let options = "--bridge ntx --pod-cidr 10.251.0.0/16 --images \(nagaya.directory)"
       let said = try await nagaya.shell.fail(another(nagaya, "third", options), seconds: 90)
       #expect(said.contains("pause.tar is missing"), "\(said)")
-      try await eventually("everything has ended", seconds: 20) { try await processes(of: "third", nagaya).isEmpty }
+      try await eventually("everything has ended") { try await processes(of: "third", nagaya).isEmpty }
       // What it had reserved is free again.
       let reserved = try await nagaya.shell("cat /run/nagaya-networks/reservations.json").out
       #expect(!reserved.contains("\(nagaya.directory)/third"))

@@ -1,6 +1,7 @@
 import Foundation
 import JSONDocument
 import PlatformHarness
+import TestSupport
 import Testing
 
 extension WholePlatform {

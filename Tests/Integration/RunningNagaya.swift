@@ -34,16 +34,3 @@ extension Trait where Self == RunningNagayaTrait {
 func running(sourceLocation: SourceLocation = #_sourceLocation) throws -> PlatformInstance {
   try #require(RunningNagayaTrait.current, "the suite lacks the .runningNagaya trait", sourceLocation: sourceLocation)
 }
-
-/// Waits until a condition holds; fails with `what` if it does not in time.
-func eventually(
-  _ what: String, seconds: Int = 60, sourceLocation: SourceLocation = #_sourceLocation,
-  _ condition: () async throws -> Bool
-) async throws {
-  let deadline = ContinuousClock.now + .seconds(seconds)
-  while ContinuousClock.now < deadline {
-    if try await condition() { return }
-    try await Task.sleep(for: .milliseconds(100))
-  }
-  Issue.record("not within \(seconds) s: \(what)", sourceLocation: sourceLocation)
-}

@@ -1,5 +1,6 @@
 import Foundation
 import PlatformHarness
+import TestSupport
 import Testing
 
 extension WholePlatform {

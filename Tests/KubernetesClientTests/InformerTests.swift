@@ -2,6 +2,7 @@ import JSONDocument
 import KubernetesAPI
 import Logging
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import KubernetesClient
@@ -142,7 +143,7 @@ struct InformerTests {
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await informer.run() }
       try await informer.waitUntilSynced()
-      try await until("watched") { server.isWatched }
+      try await eventually("watched") { server.isWatched }
       try await body(informer, heard)
       group.cancelAll()
     }
@@ -157,7 +158,7 @@ struct InformerTests {
       server.put("f")
       server.put("a")
       server.remove("b")
-      try await until("three events") { heard.all.count == 8 }
+      try await eventually("three events") { heard.all.count == 8 }
       #expect(heard.all.suffix(3) == ["+f", "~a", "-b"])
       #expect(informer.cache.get(namespace: "n", name: "a")?.resourceVersion == "7")
       #expect(informer.cache.get(namespace: "n", name: "b") == nil)
@@ -171,11 +172,11 @@ struct InformerTests {
     try await run(server) { informer, heard in
       server.put("b")
       server.bookmark()
-      try await until("the bookmark") { informer.counters.bookmarks == 1 }
+      try await eventually("the bookmark") { informer.counters.bookmarks == 1 }
       server.endWatch(expired: false)
-      try await until("watched again") { server.isWatched }
+      try await eventually("watched again") { server.isWatched }
       server.put("c")
-      try await until("c") { heard.all.last == "+c" }
+      try await eventually("c") { heard.all.last == "+c" }
       #expect(server.watchVersions == ["1", "3"])
       #expect(server.lists == 1)
     }
@@ -190,7 +191,7 @@ struct InformerTests {
       server.put("b", silently: true)
       server.remove("c", silently: true)
       if byEvent { server.sendExpiredEvent() } else { server.endWatch(expired: true) }
-      try await until("listed anew") { server.lists == 2 && server.isWatched }
+      try await eventually("listed anew") { server.lists == 2 && server.isWatched }
       #expect(heard.all == ["+a", "+b", "+c", "~b", "+d", "-c"])
       #expect(informer.cache.keys.map(\.name).sorted() == ["a", "b", "d"])
     }
@@ -205,7 +206,7 @@ struct InformerTests {
       informer.onEvent { late.note($0) }
       #expect(late.all == ["+a", "+b"])
       server.remove("a")
-      try await until("the deletion") { late.all == ["+a", "+b", "-a"] }
+      try await eventually("the deletion") { late.all == ["+a", "+b", "-a"] }
     }
   }
 
@@ -216,7 +217,7 @@ struct InformerTests {
       let index = CacheIndex("first") { _ in [] }
       #expect(informer.cache.list(by: index, "a").map(\.name) == ["a1", "a2"])
       server.remove("a1")
-      try await until("gone") { informer.cache.count == 2 }
+      try await eventually("gone") { informer.cache.count == 2 }
       #expect(informer.cache.list(by: index, "a").map(\.name) == ["a2"])
       #expect(informer.cache.keys(by: index, "c").isEmpty)
     }
@@ -227,19 +228,5 @@ struct InformerTests {
     let wait = Informer.backoff(after: failures)
     #expect(wait >= .milliseconds(10))
     #expect(wait <= .seconds(30))
-  }
-}
-
-/// Asks until the answer is yes; a test that waits longer than 20 s has failed.
-func until(
-  _ what: Comment, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () -> Bool
-) async throws {
-  let deadline = ContinuousClock.now + .seconds(20)
-  while !condition() {
-    guard ContinuousClock.now < deadline else {
-      Issue.record("not in time: \(what)", sourceLocation: sourceLocation)
-      throw CancellationError()
-    }
-    try await Task.sleep(for: .milliseconds(2))
   }
 }

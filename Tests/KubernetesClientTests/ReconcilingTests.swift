@@ -2,6 +2,7 @@ import JSONDocument
 import KubernetesAPI
 import Logging
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import KubernetesClient
@@ -64,7 +65,7 @@ struct ReconcilingTests {
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await controller.run() }
       controller.enqueue(ObjectKey(name: "a"))
-      try await until("four reconciles") { controller.counters.reconciles == 4 }
+      try await eventually("four reconciles") { controller.counters.reconciles == 4 }
       #expect(controller.counters.conflicts == 1)
       #expect(controller.counters.failures == 1)
       group.cancelAll()

@@ -3,6 +3,7 @@ import JSONDocument
 import KubernetesAPI
 import KubernetesClient
 import LinuxSystem
+import TestSupport
 import Testing
 
 @testable import NodeAgent
@@ -47,7 +48,7 @@ import Testing
   }
 
   @Test func anyBytesAreReadWithoutATrap() {
-    var random = SystemRandomNumberGenerator()
+    var random = SeededGenerator(seed: 14)
     let valid = Array(lines.utf8)
     for _ in 0..<2000 {
       var bytes = valid

@@ -3,6 +3,7 @@ import Foundation
 import LinuxSystem
 import Logging
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import NodeAgent
@@ -34,7 +35,7 @@ import Testing
       let supervision = Task { try await test.engine.run() }
       let id = try #require(pid_t(first.trimmingCharacters(in: .whitespacesAndNewlines)))
       kill(id, SIGKILL)
-      await eventually("another process answers") {
+      try await eventually("another process answers") {
         guard let now = SmallFile.text(test.layout.processFile), now != first else { return false }
         return FileStatus.exists(test.layout.socket) && test.engine.isRunning
       }
@@ -56,10 +57,10 @@ import Testing
   @Test func importedImagesAreKnownToTheCRI() async throws {
     try await TestEngine.with { test in
       let client = try RuntimeClient(socket: test.layout.socket)
-      await withTaskGroup(of: Void.self) { group in
+      try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try? await client.run() }
         for name in [TestEngine.image, TestEngine.pause] {
-          await eventually("\(name) is known") {
+          try await eventually("\(name) is known") {
             let answer = try? await client.images.imageStatus(
               .with { $0.image.image = name }, options: RuntimeClient.within(.seconds(10)))
             return answer?.hasImage == true
@@ -70,8 +71,9 @@ import Testing
     }
   }
 
-  /// containerd sends a PING for almost every answer; an HTTP/2 handler that counts them closes the connection.
-  @Test func aThousandCallsInAShortTimeAreAllAnsweredOnOneConnection() async throws {
+  /// containerd sends a PING for almost every answer; an HTTP/2 handler that counts them closes the connection after
+  /// 200 in 30 seconds.
+  @Test func manyCallsInAShortTimeAreAllAnsweredOnOneConnection() async throws {
     try await TestEngine.with { test in
       let client = try RuntimeClient(socket: test.layout.socket)
       try await withThrowingTaskGroup(of: Void.self) { group in
@@ -84,12 +86,15 @@ import Testing
             for try await _ in response.messages {}
           }
         }
-        let began = ContinuousClock.now
-        for _ in 0..<1000 {
-          let answer = try await client.runtime.version(.init(), options: RuntimeClient.within(.seconds(10)))
+        // Twice what the window allows; a busy machine asks for longer until as many fall into one window.
+        var answered: [ContinuousClock.Instant] = []
+        while answered.count < 400 {
+          let answer = try await client.runtime.version(.init(), options: RuntimeClient.within(.seconds(30)))
           #expect(answer.runtimeName == "containerd")
+          let now = ContinuousClock.now
+          answered.append(now)
+          while let first = answered.first, now - first > .seconds(25) { answered.removeFirst() }
         }
-        #expect(ContinuousClock.now - began < .seconds(28), "the handler's window is 30 seconds: asked too slowly")
         let isStillOpen = isStreamOpen.load(ordering: .relaxed)
         #expect(isStillOpen)
         group.cancelAll()

@@ -2,6 +2,7 @@ import Foundation
 import JSONDocument
 import KubernetesAPI
 import LinuxSystem
+import TestSupport
 import Testing
 
 @testable import NodeAgent
@@ -57,7 +58,7 @@ import Testing
           ]
         ])
       let pod = try await node.wait("secretive", until: "ready") { $0.isReady }
-      await eventually("it serves") { await node.get(pod, "/") == "hello" }
+      try await eventually("it serves") { await node.get(pod, "/") == "hello" }
       #expect(await node.get(pod, "/file/keys/token") == "s3cr3t")
       let files = "\(node.directory)/pods/\(pod.uid)/volumes/files"
       let mounted = TestEngine.mounts().filter { $0.hasPrefix(files) }
@@ -83,7 +84,7 @@ import Testing
       try await node.create("ticking", ["args": ["tick"]])
       let pod = try await node.wait("ticking", until: "ready") { $0.isReady }
       let place = "\(PodConfigurations.logDirectory(pod, below: node.directory))/main"
-      await eventually("it logs") { SmallFile.text("\(place)/0.log")?.contains("tick 3") == true }
+      try await eventually("it logs") { SmallFile.text("\(place)/0.log")?.contains("tick 3") == true }
       #expect(rename("\(place)/0.log", "\(place)/0.log.1") == 0)
       let client = try RuntimeClient(socket: node.engine.layout.socket)
       let id = String((pod.containerStatus["containerID"].string ?? "").dropFirst("containerd://".count))
@@ -92,7 +93,7 @@ import Testing
         try await LogRotation.rotate(place: place, attempt: 0, containerID: id, runtime: client)
         group.cancelAll()
       }
-      await eventually("it logs to a new file") { SmallFile.text("\(place)/0.log")?.contains("tick") == true }
+      try await eventually("it logs to a new file") { SmallFile.text("\(place)/0.log")?.contains("tick") == true }
       try await node.delete("ticking")
     }
   }
@@ -105,8 +106,8 @@ import Testing
       try handle.seekToEnd()
       try handle.write(contentsOf: Data(repeating: 0x2E, count: 11 << 20))
       try handle.close()
-      await eventually("there is an old log") { (try? FileStatus(of: old))??.size ?? 0 > 10 << 20 }
-      await eventually("the log is short") { (try? FileStatus(of: path))??.size ?? .max < 1 << 20 }
+      try await eventually("there is an old log") { (try? FileStatus(of: old))??.size ?? 0 > 10 << 20 }
+      try await eventually("the log is short") { (try? FileStatus(of: path))??.size ?? .max < 1 << 20 }
       supervision.cancel()
       _ = await supervision.result
     }

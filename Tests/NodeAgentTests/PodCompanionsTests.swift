@@ -2,6 +2,7 @@ import Foundation
 import JSONDocument
 import KubernetesAPI
 import LinuxSystem
+import TestSupport
 import Testing
 
 @testable import NodeAgent
@@ -63,7 +64,7 @@ import Testing
       try await node.create(
         "unhooked",
         ["args": ["serve"], "lifecycle": ["postStart": ["exec": ["command": ["/box", "exit", "5"]]]]])
-      await eventually("the failure is told") {
+      try await eventually("the failure is told") {
         let events = try? await node.client.list(.events, namespace: "default").items
         return events?.contains {
           $0["reason"].string == "FailedPostStartHook" && $0["message"].string?.contains("exited with 5") == true
@@ -80,7 +81,7 @@ import Testing
         "speaking",
         ["args": ["serve"], "terminationMessagePath": "/tmp/last-words"], spec: ["restartPolicy": "Never"])
       let pod = try await node.wait("speaking", until: "ready") { $0.isReady }
-      await eventually("it serves") { await node.get(pod, "/") == "hello" }
+      try await eventually("it serves") { await node.get(pod, "/") == "hello" }
       #expect(await node.get(pod, "/write/tmp/last-words") == "")
       _ = await node.get(pod, "/quit")
       let ended = try await node.wait("speaking", until: "failed") { $0.status["phase"].string == "Failed" }

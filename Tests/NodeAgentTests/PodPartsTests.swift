@@ -100,7 +100,7 @@ import Testing
     #expect(symlink("/etc", "\(volume)/link") == 0)
     #expect(try SubPath.resolve("in/new/dir", in: volume) == "\(volume)/in/new/dir")
     #expect(FileStatus.isDirectory("\(volume)/in/new/dir"))
-    for path in ["..", "in/../../etc", "/etc", "link", "link/passwd"] {
+    for path in ["..", "in/../../etc", "../\u{301}x", "/etc", "link", "link/passwd"] {
       #expect(throws: PodProblem.self, "\(path)") { try SubPath.resolve(path, in: volume) }
     }
     #expect(throws: PodProblem.self) { try SubPath.resolveFollowingLinks("link/passwd", in: volume) }
@@ -116,7 +116,9 @@ import Testing
     try PublishedFiles.publish(["a": file("3")], in: directory)
     #expect(SmallFile.text("\(directory)/a") == "3")
     #expect(Directory.namesIfReadable(in: directory) == ["..data", "..v2", "a"])
-    #expect(throws: SystemError.self) { try PublishedFiles.publish(["../x": file("")], in: directory) }
+    for path in ["../x", "../\u{301}x", "/x"] {
+      #expect(throws: SystemError.self, "\(path)") { try PublishedFiles.publish([path: file("")], in: directory) }
+    }
   }
 }
 

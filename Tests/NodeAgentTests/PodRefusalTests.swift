@@ -3,6 +3,7 @@ import Foundation
 import JSONDocument
 import KubernetesAPI
 import LinuxSystem
+import TestSupport
 import Testing
 
 @testable import NodeAgent
@@ -124,14 +125,14 @@ import Testing
         "greedy", ["args": ["serve"], "volumeMounts": [["name": "scratch", "mountPath": "/scratch"]]],
         spec: ["volumes": [["name": "scratch", "emptyDir": ["sizeLimit": "1Ki"]]]])
       let pod = try await node.wait("greedy", until: "ready") { $0.isReady }
-      await eventually("it serves") { await node.get(pod, "/") == "hello" }
+      try await eventually("it serves") { await node.get(pod, "/") == "hello" }
       #expect(await node.get(pod, "/write/scratch/block") == "")
       let evicted = try await node.wait("greedy", until: "evicted") { $0.status["phase"].string == "Failed" }
       #expect(evicted.status["reason"].string == "Evicted")
       #expect(evicted.status["message"].string == "Usage of EmptyDir volume \"scratch\" exceeds the limit \"1Ki\".")
       let scratch = "\(node.directory)/pods/\(pod.uid)/volumes/empty"
-      await eventually("its scratch space is given back") { !FileStatus.exists(scratch) }
-      await eventually("it does not serve") { await node.get(pod, "/") == nil }
+      try await eventually("its scratch space is given back") { !FileStatus.exists(scratch) }
+      try await eventually("it does not serve") { await node.get(pod, "/") == nil }
       try await node.delete("greedy")
     }
   }

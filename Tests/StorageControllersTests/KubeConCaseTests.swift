@@ -6,6 +6,7 @@ import Logging
 import Placement
 import PodScheduler
 import StorageControllers
+import TestSupport
 import Testing
 
 /// The question that was left open when KEP-4049 was presented, on a real API server with the real scheduler: forty
@@ -131,19 +132,5 @@ struct KubeConCaseTests {
       #expect(pod.spec["nodeName"].isNull && pod.status["phase"].string == "Pending")
       #expect(await cluster.overcommitted.isEmpty)
     }
-  }
-}
-
-/// Asks until the answer is yes; a test that waits longer than 60 s has failed.
-private func eventually(
-  _ what: Comment, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool
-) async throws {
-  let deadline = ContinuousClock.now + .seconds(60)
-  while try await !condition() {
-    guard ContinuousClock.now < deadline else {
-      Issue.record("not in time: \(what)", sourceLocation: sourceLocation)
-      throw CancellationError()
-    }
-    try await Task.sleep(for: .milliseconds(10))
   }
 }

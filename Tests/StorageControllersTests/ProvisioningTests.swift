@@ -7,6 +7,7 @@ import KubernetesClient
 import Logging
 import ServiceLifecycle
 import StorageControllers
+import TestSupport
 import Testing
 import VolumePools
 
@@ -79,17 +80,6 @@ struct ProvisioningTests {
     if let node { claim.annotations = ["volume.kubernetes.io/selected-node": node] }
     claim.spec = ["accessModes": ["ReadWriteOnce"], "resources": ["requests": ["storage": .string(size)]]]
     return claim
-  }
-
-  private func eventually(
-    _ what: String, sourceLocation: SourceLocation = #_sourceLocation, _ condition: () async throws -> Bool
-  ) async throws {
-    let deadline = ContinuousClock.now + .seconds(30)
-    while ContinuousClock.now < deadline {
-      if try await condition() { return }
-      try await Task.sleep(for: .milliseconds(10))
-    }
-    Issue.record("not in time: \(what)", sourceLocation: sourceLocation)
   }
 
   @Test("a claim with a selected node gets a volume there, is bound, and takes the volume with it")

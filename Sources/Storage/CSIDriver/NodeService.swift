@@ -243,10 +243,11 @@ struct NodeService: Csi_V1_Node.SimpleServiceProtocol {
   /// Absolute, without `.` and `..`, as mountinfo writes it.
   static func path(_ text: String, _ field: String) throws(RPCError) -> String {
     guard !text.isEmpty else { throw .missing(field) }
-    guard text.utf8.count < 4096, text.hasPrefix("/"), !text.utf8.contains(0) else {
+    guard text.utf8.count < 4096, text.utf8.first == UInt8(ascii: "/"), !text.utf8.contains(0) else {
       throw .invalid("\(field) must be an absolute path of less than 4096 bytes")
     }
-    let parts = text.split(separator: "/")
+    // By bytes, as the kernel does: a combining mark after a slash would hide it from `Character`s.
+    let parts = text.utf8.split(separator: UInt8(ascii: "/")).compactMap { String($0) }
     guard !parts.isEmpty, !parts.contains(where: { $0 == "." || $0 == ".." }) else {
       throw .invalid("\(field) must not be / and must not contain . or ..")
     }
@@ -254,7 +255,7 @@ struct NodeService: Csi_V1_Node.SimpleServiceProtocol {
   }
 
   private static func parent(of path: String) -> String {
-    let parts = path.split(separator: "/").dropLast()
+    let parts = path.utf8.split(separator: UInt8(ascii: "/")).dropLast().compactMap { String($0) }
     return "/" + parts.joined(separator: "/")
   }
 

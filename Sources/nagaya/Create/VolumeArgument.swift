@@ -21,7 +21,7 @@ struct VolumeArgument: ExpressibleByArgument, Hashable {
     guard Names.isDNSLabel(parts[0]) else {
       throw Malformed(description: "the volume's name \"\(parts[0])\" must be lower-case letters, digits and dashes")
     }
-    guard parts[1].hasPrefix("/"), parts[1] != "/", !parts[1].split(separator: "/").contains("..") else {
+    guard parts[1].isAbsolutePath, parts[1] != "/", !parts[1].leadsUpwards else {
       throw Malformed(description: "the volume's path \"\(parts[1])\" must be absolute, without .., and not / itself")
     }
     guard let quantity = Quantity(parts[2]), quantity.value > 0 else {

@@ -159,21 +159,6 @@ enum Command {
   }
 }
 
-/// Waits until a condition holds, asking every 20 ms; records a failure when the deadline passes first.
-@discardableResult
-func eventually(
-  _ what: String, within limit: Duration = .seconds(30), sourceLocation: SourceLocation = #_sourceLocation,
-  _ condition: @Sendable () async throws -> Bool
-) async rethrows -> Bool {
-  let deadline = ContinuousClock.now + limit
-  while ContinuousClock.now < deadline {
-    if try await condition() { return true }
-    try? await Task.sleep(for: .milliseconds(20))
-  }
-  Issue.record("not within \(limit): \(what)", sourceLocation: sourceLocation)
-  return false
-}
-
 extension TestEngine {
   /// Command lines of all processes.
   static func processes() -> [String] {

@@ -5,6 +5,7 @@ import JSONDocument
 import KubernetesAPI
 import KubernetesClient
 import Logging
+import TestSupport
 import Testing
 
 @testable import NodeAgent
@@ -73,20 +74,20 @@ struct TestNode: Sendable {
   /// Waits until a pod is as wanted, and returns it.
   @discardableResult
   func wait(
-    _ name: String, until what: String, within limit: Duration = .seconds(40),
-    sourceLocation: SourceLocation = #_sourceLocation, _ condition: @Sendable (KubernetesObject) -> Bool
+    _ name: String, until what: String, within limit: Duration = .seconds(60),
+    _ condition: @Sendable (KubernetesObject) -> Bool
   ) async throws -> KubernetesObject {
-    let isMet = try await eventually("\(name): \(what)", within: limit, sourceLocation: sourceLocation) {
-      condition(try await pod(name))
-    }
+    let isMet = try await eventually(within: limit) { condition(try await pod(name)) }
     let last = try await pod(name)
-    if !isMet { Issue.record("\(String(decoding: last.status.encodedForReading(), as: UTF8.self))") }
+    if !isMet {
+      Issue.record("not in time: \(name) \(what): \(String(decoding: last.status.encodedForReading(), as: UTF8.self))")
+    }
     return last
   }
 
   func delete(_ name: String) async throws {
     try await client.delete(.pods, namespace: "default", name: name)
-    await eventually("\(name) is gone") {
+    try await eventually("\(name) is gone") {
       (try? await client.getIfPresent(.pods, namespace: "default", name: name)) == .some(.none)
     }
   }

@@ -16,15 +16,17 @@ enum URLDecoding {
     guard target.utf8.first == UInt8(ascii: "/") else {
       throw APIStatus(.badRequest, "the request's target must be an absolute path")
     }
-    let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+    let parts = target.utf8.split(separator: UInt8(ascii: "?"), maxSplits: 1, omittingEmptySubsequences: false)
     var path = ""
-    for (index, segment) in parts[0].split(separator: "/", omittingEmptySubsequences: false).enumerated() {
-      let text = try decode(segment, plusIsSpace: false)
+    let segments = parts[0].split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+    for (index, segment) in segments.enumerated() {
+      let text = try decode(Substring(segment), plusIsSpace: false)
       // No name has a percent sign; one that is left could be taken for an escape once more further on.
       let forbidden: (UInt8) -> Bool = {
         $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "%") || $0 < 0x20 || $0 == 0x7F
       }
-      guard text != ".", text != "..", !text.utf8.contains(where: forbidden) else {
+      // A name that begins with a combining mark would hide the slash before it from whoever splits the path.
+      guard text != ".", text != "..", !text.utf8.contains(where: forbidden), "/\(text)".first == "/" else {
         throw APIStatus(.badRequest, "the request's path has a segment that is not allowed")
       }
       if index > 0 { path += "/" }
@@ -32,11 +34,12 @@ enum URLDecoding {
     }
     guard parts.count == 2 else { return (path, []) }
     var query: [(name: String, value: String)] = []
-    for parameter in parts[1].split(separator: "&") {
+    for parameter in parts[1].split(separator: UInt8(ascii: "&")) {
       guard query.count < parameterLimit else {
         throw APIStatus(.badRequest, "the request has more than \(parameterLimit) parameters")
       }
-      let pair = parameter.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      let pair = parameter.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+        .map { Substring($0) }
       query.append(
         (
           try decode(pair[0], plusIsSpace: true),

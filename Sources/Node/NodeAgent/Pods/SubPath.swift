@@ -1,3 +1,4 @@
+import KubernetesAPI
 import LinuxSystem
 
 #if canImport(Glibc)
@@ -16,7 +17,7 @@ enum SubPath {
       free(top)
     }
     let (file, root) = (String(cString: real), String(cString: top))
-    guard file == root || file.hasPrefix(root + "/") else {
+    guard file == root || file.utf8.starts(with: "\(root)/".utf8) else {
       throw PodProblem("CreateContainerConfigError", "subPath \"\(path)\" leads out of the volume")
     }
     return file
@@ -27,8 +28,8 @@ enum SubPath {
   /// Every component is opened with `O_NOFOLLOW` from its parent's descriptor, so a link that a container planted in the
   /// volume is refused, even one planted while this runs.
   static func resolve(_ path: String, in volume: String) throws(PodProblem) -> String {
-    let components = path.split(separator: "/").map(String.init)
-    guard !path.hasPrefix("/"), !components.contains("..") else {
+    let components = path.pathSegments.map(String.init)
+    guard !path.isAbsolutePath, !path.leadsUpwards else {
       throw PodProblem("CreateContainerConfigError", "subPath \"\(path)\" must be relative and must not contain \"..\"")
     }
     var parent = open(volume, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

@@ -1,3 +1,4 @@
+import KubernetesAPI
 import LinuxSystem
 
 #if canImport(Glibc)
@@ -18,7 +19,7 @@ enum PublishedFiles {
   /// Makes the directory hold exactly these files. Does nothing if it does already.
   /// - Parameter files: by relative path; paths with `..` are refused.
   static func publish(_ files: [String: File], in directory: String) throws(SystemError) {
-    for path in files.keys where path.hasPrefix("/") || path.split(separator: "/").contains("..") || path.isEmpty {
+    for path in files.keys where path.isAbsolutePath || path.leadsUpwards || path.isEmpty {
       throw SystemError("publish", path, errno: EINVAL)
     }
     try Directory.make(directory)
@@ -28,7 +29,7 @@ enum PublishedFiles {
     repeat { number += 1 } while FileStatus.exists("\(directory)/..v\(number)")
     let version = "..v\(number)"
     for (path, file) in files {
-      if let slash = path.lastIndex(of: "/") {
+      if let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) {
         try Directory.make("\(directory)/\(version)/\(path[..<slash])")
       } else {
         try Directory.make("\(directory)/\(version)")
@@ -41,7 +42,7 @@ enum PublishedFiles {
     guard rename("\(directory)/..data.new", "\(directory)/..data") == 0 else {
       throw SystemError.last("rename", directory)
     }
-    let tops = Set(files.keys.map { String($0.prefix { $0 != "/" }) })
+    let tops = Set(files.keys.compactMap { $0.pathSegments.first.map(String.init) })
     for name in Directory.namesIfReadable(in: directory) where !name.hasPrefix("..") && !tops.contains(name) {
       unlink("\(directory)/\(name)")
     }

@@ -29,7 +29,7 @@ extension ResourceDefinition {
       faults.checkPort("spec.port", spec["port"])
       faults.checkNotNegative("spec.replicas", spec["replicas"])
       faults.checkChoice("spec.volumeRetention", spec["volumeRetention"], ["Delete", "Retain"])
-      if let path = spec["readiness"]["path"].string, !path.hasPrefix("/") {
+      if let path = spec["readiness"]["path"].string, !path.isAbsolutePath {
         faults.invalid("spec.readiness.path", .string(path), "must begin with '/'")
       }
       faults.checkEnvironment("spec.env", spec["env"])
@@ -54,7 +54,7 @@ extension FieldFaults {
       let path = volume["mountPath"].string ?? ""
       if path.isEmpty {
         required("\(field).mountPath")
-      } else if !path.hasPrefix("/") || path == "/" || path.split(separator: "/").contains("..") {
+      } else if !path.isAbsolutePath || path == "/" || path.leadsUpwards {
         invalid("\(field).mountPath", .string(path), "must be an absolute path below '/' without '..'")
       } else if !paths.insert(path).inserted {
         duplicate("\(field).mountPath", .string(path))

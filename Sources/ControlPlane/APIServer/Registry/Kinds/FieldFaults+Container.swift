@@ -67,7 +67,7 @@ extension FieldFaults {
       let path = device["devicePath"].string ?? ""
       if path.isEmpty {
         required("\(place).devicePath")
-      } else if path.split(separator: "/").contains("..") {
+      } else if path.leadsUpwards {
         invalid("\(place).devicePath", .string(path), "must not contain '..'")
       } else if !paths.insert(path).inserted {
         invalid("\(place).devicePath", .string(path), "must be unique, also among volumeMounts")

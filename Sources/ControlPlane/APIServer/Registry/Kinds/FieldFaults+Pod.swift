@@ -64,7 +64,7 @@ extension FieldFaults {
     ] where !volume[source].isNull && (volume[source][key].string ?? "").isEmpty {
       required("\(field).\(source).\(key)")
     }
-    if let path = volume["hostPath"]["path"].string, path.split(separator: "/").contains("..") {
+    if let path = volume["hostPath"]["path"].string, path.leadsUpwards {
       invalid("\(field).hostPath.path", .string(path), "must not contain '..'")
     }
     for source in ["secret", "configMap"] {
@@ -87,8 +87,8 @@ extension FieldFaults {
 
   mutating func checkRelativePath(_ field: String, _ value: JSONValue) {
     guard let path = value.string, !path.isEmpty else { return required(field) }
-    if path.hasPrefix("/") { invalid(field, value, "must be a relative path") }
-    if path.split(separator: "/").contains("..") { invalid(field, value, "must not contain '..'") }
+    if path.isAbsolutePath { invalid(field, value, "must be a relative path") }
+    if path.leadsUpwards { invalid(field, value, "must not contain '..'") }
   }
 
   private mutating func checkTolerations(_ field: String, _ tolerations: [JSONValue]) {

@@ -22,7 +22,7 @@ extension ResourceDefinition {
       faults.checkDNSSubdomain("spec.nodeName", pool.spec["nodeName"])
       faults.checkDNSLabel("spec.pool", pool.spec["pool"])
       faults.checkChoice("spec.backend", pool.spec["backend"], ["file"])
-      if let path = pool.spec["path"].string, !path.hasPrefix("/") {
+      if let path = pool.spec["path"].string, !path.isAbsolutePath {
         faults.invalid("spec.path", .string(path), "must be an absolute path")
       }
       if let old {
