@@ -10,6 +10,7 @@ struct ColdStarts {
   let nagaya: String
   let authority: String
   let showsRequests: Bool
+  let traces: String?
 
   func measure(_ modes: [ImageMode], runs: Int) async throws -> [ImageMode: [ColdStart.Run]] {
     var results: [ImageMode: [ColdStart.Run]] = [:]
@@ -42,7 +43,7 @@ struct ColdStarts {
     }
     let engine = try await ImageEngine(
       mode, in: "\(work)/\(mode.rawValue)-\(name)", nagaya: nagaya, authority: mode == .soci ? authority : nil,
-      profiles: mode == .nagayaEstargzProfiled ? profiles : nil)
+      profiles: mode == .nagayaEstargzProfiled ? profiles : nil, traces: traces)
     do {
       let result = try await body(engine)
       await engine.destroy()

@@ -11,6 +11,7 @@ final class ImageEngine: Sendable {
   /// Of the snapshotter, if it is a process of its own.
   let snapshotterPID: Int32?
   private let socket: String
+  private let traces: String?
 
   private static let readyAttempts = 400
   /// Where SOCI keeps indexes, whatever it is told; a directory of the engine's own is mounted there, empty at first.
@@ -23,10 +24,15 @@ final class ImageEngine: Sendable {
   ///   - nagaya: our program.
   ///   - authority: certificates that SOCI's snapshotter is to trust; it speaks https alone.
   ///   - profiles: what an earlier start has taught our daemon.
-  init(_ mode: ImageMode, in directory: String, nagaya: String, authority: String? = nil, profiles: String? = nil)
+  ///   - traces: gets our daemon's log of every fetch and every wait.
+  init(
+    _ mode: ImageMode, in directory: String, nagaya: String, authority: String? = nil, profiles: String? = nil,
+    traces: String? = nil
+  )
     async throws
   {
     self.mode = mode
+    self.traces = traces
     self.directory = directory
     let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
     shell = Shell(
@@ -62,7 +68,7 @@ final class ImageEngine: Sendable {
             directory, "nagaya", nagaya,
             [
               "serve", "images", "--root", "\(directory)/nagaya", "--run", "\(directory)/run", "--hosts-directory",
-              "\(directory)/certs.d",
+              "\(directory)/certs.d", "--log-level", traces == nil ? "notice" : "debug",
             ]))
       default: break
       }
@@ -152,6 +158,10 @@ final class ImageEngine: Sendable {
 
   /// Stops everything, unmounts what is left and removes the directory.
   func destroy() async {
+    if let traces, mode.isOurs {
+      let name = directory.split(separator: "/").last ?? ""
+      _ = try? await shell("mkdir -p '\(traces)' && cp '\(directory)/nagaya.log' '\(traces)/\(name).log'")
+    }
     // Containers first, so that no shim stays behind.
     _ = try? await shell(
       "for c in $(ctr containers ls -q); do ctr tasks kill -s 9 $c; ctr tasks rm -f $c; ctr containers rm $c; done",

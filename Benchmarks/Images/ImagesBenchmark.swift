@@ -34,6 +34,9 @@ struct ImagesBenchmark: AsyncParsableCommand {
   @Flag(help: "Print every request to the registry until the first line.")
   var requests = false
 
+  @Option(help: "Keep our daemon's log of every fetch and every wait in this directory.", completion: .directory)
+  var traces: String?
+
   @Option(help: "Write the plot of the starts to this file (SVG).", completion: .file(extensions: ["svg"]))
   var plot: String?
 
@@ -64,7 +67,7 @@ struct ImagesBenchmark: AsyncParsableCommand {
     let (plain, encrypted) = (try await relay("127.0.0.1", nil), try await relay(Self.address, tls))
     let starts = ColdStarts(
       plain: plain, encrypted: encrypted, work: work, nagaya: nagaya, authority: "\(work)/pki/ca.crt",
-      showsRequests: requests)
+      showsRequests: requests, traces: traces)
     report("\(runs) cold starts of each mode, \(roundTrip) ms and \(bandwidth) MB/s away")
     let outcome = await Self.outcome { try await measure(starts, modes) }
     await plain.stop()

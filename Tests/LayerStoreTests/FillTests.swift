@@ -66,6 +66,21 @@ import Testing
     }
   }
 
+  @Test func `a reader goes on when its own bytes are there, whatever else comes with them`() async throws {
+    let layer = try await TestLayer.converted(Array(repeating: 20_000, count: 20))
+    try await withStore([layer]) { store, _ in
+      let root = try await store.mounted(layer)
+      layer.blob.set { $0.heldAfter = 40_000 }
+      #expect(try await sha256("\(root)/f0") == layer.digests["f0"])
+      // Whoever comes later waits for the same request, and no longer than needed either.
+      #expect(try await sha256("\(root)/f1") == layer.digests["f1"])
+      async let last = sha256("\(root)/f19")
+      layer.blob.set { $0.heldAfter = nil }
+      #expect(try await last == layer.digests["f19"])
+      #expect(layer.blob.fetches.count == 1)
+    }
+  }
+
   @Test func `readers of different places do not wait for each other`() async throws {
     let layer = try await TestLayer.converted([200_000, 3_000_000, 200_000])
     try await withStore([layer]) { store, _ in

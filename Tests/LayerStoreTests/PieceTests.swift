@@ -98,8 +98,12 @@ import Testing
     let free = Set(map.pieces.indices.filter { _ in Int.random(in: 0..<3, using: &random) > 0 })
     let wanted = free.filter { _ in Bool.random(using: &random) }.sorted()
     let plan = RunPlan(limitBytes: Int64.random(in: 2000...40_000, using: &random), gapBytes: 300)
-    let window = Int64.random(in: 0...20_000, using: &random)
-    let runs = plan.runs(wanted, of: map, window: window) { free.contains($0) }
+    let bytes = Int64.random(in: 0...20_000, using: &random)
+    let runs = plan.runs(wanted, of: map) { _ in
+      bytes == 0 ? nil : DemandWindow(bytes...40_000, largest: Int64.random(in: 0...20_000, using: &random))
+    } isFree: {
+      free.contains($0)
+    }
     let covered = runs.flatMap { Array($0) }
     #expect(Set(covered).isSuperset(of: wanted) && Set(covered).isSubset(of: free))
     #expect(covered == covered.sorted() && Set(covered).count == covered.count)

@@ -13,6 +13,8 @@ final class TestBlob: BlobFetching, Sendable {
     var isShort = false
     /// Holds every request until this is false.
     var isHeld = false
+    /// Gives so many bytes of every request, then holds it until this is `nil`.
+    var heldAfter: Int?
   }
 
   struct Down: Error {}
@@ -43,6 +45,19 @@ final class TestBlob: BlobFetching, Sendable {
     if behaviour.lies { found[found.count / 2] ^= 4 }
     if behaviour.isShort { found.removeLast() }
     return found
+  }
+
+  /// In pieces of 4000 bytes.
+  func fetch(
+    _ range: Range<Int64>, urgency: FetchUrgency, _ body: (ArraySlice<UInt8>) async throws -> Void
+  ) async throws {
+    let found = try await fetch(range, urgency: urgency)
+    for start in stride(from: 0, to: found.count, by: 4000) {
+      while let limit = state.withLock({ $0.behaviour.heldAfter }), start >= limit {
+        try await Task.sleep(for: .milliseconds(5))
+      }
+      try await body(found[start..<min(start + 4000, found.count)])
+    }
   }
 
   func stream(urgency: FetchUrgency, _ body: (ArraySlice<UInt8>) async throws -> Void) async throws {

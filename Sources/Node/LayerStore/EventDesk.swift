@@ -66,7 +66,7 @@ final class EventDesk: Sendable {
   func take(_ number: Int32, _ file: FileIdentity, _ range: Range<Int64>, _ body: (Waiting) -> Void) {
     switch routes[file] {
     case .filling(let fill):
-      fill.counters.record(range)
+      fill.counters.record(range, fill.map)
       if fill.presence.contains(range) { return allow(number) }
       journal.insert(EventJournal.Entry(number: number, file: file, range: range))
       onStep(.eventRead)

@@ -5,25 +5,23 @@ final class LayerCounters: Sendable {
   private struct State {
     var figures = LayerFigures()
     var reads: [Range<Int64>] = []
-    var seen: Set<Int64> = []
+    var seen: Set<Int> = []
   }
 
   private let state = Mutex(State())
-  /// Reads are kept in units of this many bytes.
-  private static let unit: Int64 = 64 << 10
-  /// So many units are recorded at most: 2 GiB of first reads.
+  /// So many items are recorded at most; starts read some hundred.
   private static let limit = 32768
 
   var figures: LayerFigures { state.withLock { $0.figures } }
   func update(_ change: (inout LayerFigures) -> Void) { state.withLock { change(&$0.figures) } }
 
-  /// Notes the first read of each part of the device, in order.
-  func record(_ range: Range<Int64>) {
+  /// Notes the first read of each item that a range of the device touches, in order: items are what is fetched and
+  /// verified, so the next start needs exactly these.
+  func record(_ range: Range<Int64>, _ map: ContentMap) {
     state.withLock { state in
       guard state.seen.count < Self.limit else { return }
-      for unit in range.lowerBound / Self.unit...max(range.lowerBound, range.upperBound - 1) / Self.unit
-      where state.seen.insert(unit).inserted {
-        let piece = max(range.lowerBound, unit * Self.unit)..<min(range.upperBound, (unit + 1) * Self.unit)
+      for item in map.items(touching: range) where state.seen.insert(item).inserted {
+        let piece = map.deviceRange(item)
         if let last = state.reads.last, last.upperBound == piece.lowerBound {
           state.reads[state.reads.count - 1] = last.lowerBound..<piece.upperBound
         } else {

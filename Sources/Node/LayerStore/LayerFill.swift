@@ -1,4 +1,5 @@
 import LinuxSystem
+import Logging
 import OCI
 
 /// Brings the missing bytes of one layer into its data file: fetched once however many ask, verified before they are
@@ -32,34 +33,54 @@ actor LayerFill {
   }
 
   /// Makes a range of the device readable.
+  /// - Parameter readable: called once, as soon as it is; what is fetched along may come later.
   /// - Throws: what fetching, decoding or writing throws; bytes that are not the layer's are never written.
-  func fill(_ range: Range<Int64>, _ cause: FillCause) async throws {
+  func fill(_ range: Range<Int64>, _ cause: FillCause, readable: @escaping @Sendable () -> Void = {}) async throws {
+    let goal = FillGoal(isReached: { [presence] in presence.contains(range) }, reached: readable)
     // A second turn finds what somebody else's fetch brought, or did not.
     while !presence.contains(range) {
       let wanted = presence.missingPieces(range)
-      if wanted.isEmpty { return presence.settle(range) }
-      try await fill(pieces: wanted, cause)
+      if wanted.isEmpty {
+        presence.settle(range)
+        break
+      }
+      try await fill(pieces: wanted, cause, goal)
     }
+    goal.check()
   }
 
   /// Makes pieces present.
-  func fill(pieces: [Int], _ cause: FillCause) async throws {
+  func fill(pieces: [Int], _ cause: FillCause, _ goal: FillGoal? = nil) async throws {
     if isClosed { throw LayerStoreError.removed(key) }
     var joined: [ObjectIdentifier: Flight] = [:]
     var free: [Int] = []
     for piece in pieces where !presence.isPresent(piece: piece) {
       if let flight = flights[piece] { joined[ObjectIdentifier(flight)] = flight } else { free.append(piece) }
     }
-    let plan = RunPlan(limitBytes: tools.windowBytes.upperBound)
-    let window = cause == .demand ? demandWindow(free.first) : 0
-    let runs = plan.runs(free, of: map, window: window) { flights[$0] == nil && !presence.isPresent(piece: $0) }
-    if cause == .demand, let last = runs.last { trail = (map.blobRange(ofPieces: last).upperBound, window) }
+    var plan = RunPlan(limitBytes: tools.windowBytes.upperBound)
+    if cause == .prefetch { plan.gapBytes = RunPlan.prefetchGapBytes }
+    var windows: [DemandWindow] = []
+    let runs = plan.runs(free, of: map) { run in
+      guard cause == .demand else { return nil }
+      windows.append(window(around: run))
+      return windows.last
+    } isFree: {
+      flights[$0] == nil && !presence.isPresent(piece: $0)
+    }
+    if let run = runs.last, let window = windows.last {
+      trail = (map.blobRange(ofPieces: run).upperBound, window.bytes)
+    }
     let started = runs.map { ($0, claim($0)) }
     try await withThrowingTaskGroup(of: Void.self) { group in
       for (run, flight) in started {
-        group.addTask { try await self.execute(run, flight, cause, cost: self.cost(of: run)) }
+        group.addTask { try await self.execute(run, flight, cause, cost: self.cost(of: run), goal) }
       }
-      for flight in joined.values { group.addTask { try await flight.wait() } }
+      for flight in joined.values {
+        group.addTask {
+          try await flight.wait { goal?.isReached() ?? false }
+          goal?.check()
+        }
+      }
       var failure: (any Error)?
       // One failed run does not stop the others: somebody may have joined them.
       while let result = await group.nextResult() {
@@ -108,13 +129,12 @@ actor LayerFill {
   /// Nothing is fetched any more; what is under way fails.
   func close() { isClosed = true }
 
-  /// Readers that go on where the last one stopped get more at once.
-  private func demandWindow(_ first: Int?) -> Int64 {
-    let bounds = tools.windowBytes
-    guard let first else { return bounds.lowerBound }
-    let offset = map.pieces[first].blob.lowerBound
-    let isNext = offset >= trail.end - 1 && offset - trail.end <= 256 << 10
-    return isNext ? min(bounds.upperBound, trail.window * 2) : bounds.lowerBound
+  private func window(around run: Range<Int>) -> DemandWindow {
+    let offset = map.pieces[run.lowerBound].blob.lowerBound
+    let goesOn = offset >= trail.end - 1 && offset - trail.end <= 256 << 10
+    return DemandWindow(
+      tools.windowBytes, largest: run.map { Int64(map.pieces[$0].blob.count) }.max() ?? 0,
+      after: goesOn ? trail.window : nil)
   }
 
   private func claim(_ run: Range<Int>) -> Flight {
@@ -134,11 +154,18 @@ actor LayerFill {
     Int64(map.blobRange(ofPieces: run).count) + (run.map { map.contentBytes(ofPiece: $0) }.max() ?? 0)
   }
 
-  private nonisolated func execute(_ run: Range<Int>, _ flight: Flight, _ cause: FillCause, cost: Int64) async throws {
+  private nonisolated func execute(
+    _ run: Range<Int>, _ flight: Flight, _ cause: FillCause, cost: Int64, _ goal: FillGoal? = nil
+  ) async throws {
     let range = map.blobRange(ofPieces: run)
     do {
       if cost > 0 { try await tools.budget.acquire(cost, cause) }
-      do { try await transfer(run, range, cause) } catch {
+      do {
+        try await transfer(run, range, cause) {
+          goal?.check()
+          flight.advance()
+        }
+      } catch {
         if cost > 0 { await tools.budget.release(cost) }
         throw error
       }
@@ -150,14 +177,50 @@ actor LayerFill {
     await land(run, flight, .success(()))
   }
 
-  private nonisolated func transfer(_ run: Range<Int>, _ range: Range<Int64>, _ cause: FillCause) async throws {
+  /// Fetches a run and takes its pieces as they come.
+  /// - Parameter advanced: called when one or more are there.
+  private nonisolated func transfer(
+    _ run: Range<Int>, _ range: Range<Int64>, _ cause: FillCause, advanced: () -> Void
+  ) async throws {
     counters.update { $0.fetches[cause, default: 0] += 1 }
-    let bytes = try await source.fetch(range, urgency: cause)
-    guard bytes.count == range.count else { throw ShortBody(wanted: range.count, got: bytes.count) }
-    counters.update { $0.fetchedBytes[cause, default: 0] += Int64(bytes.count) }
-    tools.onStep(.fetched)
+    let began = ContinuousClock.now
+    var next = run.lowerBound
+    // What has come of the blob and belongs to pieces that are not whole yet.
+    var rest: [UInt8] = []
+    var position = range.lowerBound
+    try await source.fetch(range, urgency: cause) { part in
+      rest += part
+      position += Int64(part.count)
+      var end = next
+      while end < run.upperBound, map.pieces[end].blob.upperBound <= position { end += 1 }
+      guard end > next else { return }
+      tools.onStep(.fetched)
+      let start = position - Int64(rest.count)
+      let whole = map.blobRange(ofPieces: next..<end)
+      try take(next..<end, rest[Int(whole.lowerBound - start)..<Int(whole.upperBound - start)])
+      next = end
+      // The next piece may begin in a byte in which the last one ends.
+      if next < run.upperBound {
+        rest.removeFirst(Int(min(position, map.pieces[next].blob.lowerBound) - start))
+      }
+      advanced()
+    }
+    guard position == range.upperBound, next == run.upperBound else {
+      throw ShortBody(wanted: range.count, got: Int(position - range.lowerBound))
+    }
+    counters.update { $0.fetchedBytes[cause, default: 0] += Int64(range.count) }
+    tools.logger.debug(
+      "fetched",
+      metadata: [
+        "layer": "\(key)", "cause": "\(cause)", "range": "\(range)", "pieces": "\(run.count)",
+        "seconds": "\(ContinuousClock.now - began)",
+      ])
+  }
+
+  /// Decodes, verifies and writes pieces.
+  private nonisolated func take(_ pieces: Range<Int>, _ bytes: ArraySlice<UInt8>) throws {
     do {
-      try map.decode(run, from: bytes[...]) { item, content in
+      try map.decode(pieces, from: bytes) { item, content in
         if presence.items[item] { return }
         try writer.write(content, at: map.deviceRange(item).lowerBound)
         tools.onStep(.written)
@@ -180,6 +243,7 @@ struct FillTools: Sendable {
   var windowBytes: ClosedRange<Int64>
   /// Told when the last item of a layer became present.
   var completed: @Sendable (LayerKey) -> Void
+  var logger: Logger
   var onStep: @Sendable (LayerStoreStep) -> Void
 }
 

@@ -2,6 +2,7 @@ import LinuxSystem
 import Logging
 import OCI
 import ServiceLifecycle
+import Synchronization
 
 extension LayerStore {
   /// Answers readers, completes mounted layers in the background and notes what is there, until it is cancelled.
@@ -59,15 +60,25 @@ extension LayerStore {
     demand.enter()
     defer { demand.leave() }
     let counters = event.fill.counters
+    let isAnswered = Atomic(false)
+    let allow: @Sendable () -> Void = { [desk, logger] in
+      guard !isAnswered.exchange(true, ordering: .acquiringAndReleasing) else { return }
+      let stall = ContinuousClock.now - event.since
+      counters.update { $0.addStall(stall) }
+      logger.debug(
+        "a reader waited", metadata: ["layer": "\(event.fill.key)", "range": "\(event.range)", "seconds": "\(stall)"])
+      desk.allow(event.number)
+    }
     var refusals = 0
     var pause = Duration.milliseconds(100)
     while true {
       let reason: any Error
       do {
-        try await fill(event)
-        counters.update { $0.addStall(.now - event.since) }
-        return desk.allow(event.number)
+        try await fill(event, readable: allow)
+        return allow()
       } catch { reason = error }
+      // The reader has what it asked for; what would have come along is asked for when it is read.
+      if isAnswered.load(ordering: .acquiring) { return }
       if Task.isCancelled {
         // With a keeper the reader waits for the next process.
         if configuration.keeper == nil { desk.deny(event.number) }
@@ -96,10 +107,12 @@ extension LayerStore {
   /// Bytes that are not the layer's are asked for again (another mirror may have the right ones), but not for ever.
   private static let refusalLimit = 3
 
-  private nonisolated func fill(_ event: EventDesk.Waiting) async throws {
-    guard let deadline = configuration.demandDeadline else { return try await event.fill.fill(event.range, .demand) }
+  private nonisolated func fill(_ event: EventDesk.Waiting, readable: @escaping @Sendable () -> Void) async throws {
+    guard let deadline = configuration.demandDeadline else {
+      return try await event.fill.fill(event.range, .demand, readable: readable)
+    }
     try await withThrowingTaskGroup(of: Void.self) { group in
-      group.addTask { try await event.fill.fill(event.range, .demand) }
+      group.addTask { try await event.fill.fill(event.range, .demand, readable: readable) }
       group.addTask {
         try await Task.sleep(until: event.since + deadline)
         throw DeadlinePassed(after: deadline)

@@ -79,7 +79,8 @@ public actor LayerStore: Service {
     (backgroundWakes, wakeBackground) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     tools = FillTools(
       budget: FillBudget(limitBytes: configuration.memoryBytes), windowBytes: configuration.windowBytes,
-      completed: { [workInput] in workInput.yield(.finish($0)) }, onStep: configuration.onStep)
+      completed: { [workInput] in workInput.yield(.finish($0)) }, logger: logger,
+      onStep: configuration.onStep)
     pace = BackgroundPace(
       bytesPerSecond: configuration.backgroundBytesPerSecond, quiet: configuration.backgroundQuiet, demand: demand)
     desk = EventDesk(

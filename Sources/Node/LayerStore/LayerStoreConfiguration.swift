@@ -16,7 +16,7 @@ extension LayerStore {
     public var backgroundQuiet: Duration
     /// Requests at once for completing a layer.
     public var backgroundRequests: Int
-    /// Compressed bytes of a request: the least asked for when a reader waits, and the most.
+    /// Compressed bytes of a request: asked for when a reader waits for something large, and the most; see `DemandWindow`.
     public var windowBytes: ClosedRange<Int64>
     /// Compressed and uncompressed bytes in memory at once.
     public var memoryBytes: Int64
@@ -34,7 +34,7 @@ extension LayerStore {
     public init(
       directory: String, runDirectory: String, keeper: [String]? = nil, demandDeadline: Duration? = .seconds(300),
       backgroundBytesPerSecond: Int64? = nil, backgroundQuiet: Duration = .milliseconds(200),
-      backgroundRequests: Int = 2, windowBytes: ClosedRange<Int64> = (512 << 10)...(4 << 20),
+      backgroundRequests: Int = 2, windowBytes: ClosedRange<Int64> = (256 << 10)...(4 << 20),
       memoryBytes: Int64 = 32 << 20, pieceLimitBytes: Int64 = 64 << 20, readAheadBytes: Int = 1 << 20,
       saveInterval: Duration = .seconds(5), allowsUnverifiable: Bool = false
     ) {

@@ -20,7 +20,22 @@ public protocol BlobFetching: Sendable {
   /// - Returns: exactly that many bytes.
   func fetch(_ range: Range<Int64>, urgency: FetchUrgency) async throws -> [UInt8]
 
+  /// The same, as it comes: whoever waits for the first of them need not wait for the last.
+  /// - Parameter body: gets the bytes in order; the next ones are not read before it returns.
+  func fetch(
+    _ range: Range<Int64>, urgency: FetchUrgency, _ body: (ArraySlice<UInt8>) async throws -> Void
+  ) async throws
+
   /// The whole blob from front to back, in one stream.
   /// - Parameter body: gets the pieces in order; the next one is not read before it returns.
   func stream(urgency: FetchUrgency, _ body: (ArraySlice<UInt8>) async throws -> Void) async throws
+}
+
+extension BlobFetching {
+  /// For sources that give everything at once.
+  public func fetch(
+    _ range: Range<Int64>, urgency: FetchUrgency, _ body: (ArraySlice<UInt8>) async throws -> Void
+  ) async throws {
+    try await body(fetch(range, urgency: urgency)[...])
+  }
 }

@@ -30,7 +30,7 @@ struct StartProfiles {
     var json = before ?? [:]
     for (layer, ranges) in reads {
       json[layer.description] = .array(
-        Self.widened(ranges).prefix(Self.rangeLimit).map { [.integer($0.lowerBound), .integer($0.upperBound)] })
+        ranges.prefix(Self.rangeLimit).map { [.integer($0.lowerBound), .integer($0.upperBound)] })
     }
     guard json != before ?? [:] else { return }
     try DurableFile.write(json.encoded(), to: path(manifest))
@@ -39,26 +39,6 @@ struct StartProfiles {
   private func stored(_ manifest: Digest) -> JSONValue? {
     (try? DurableFile.read(path(manifest), limit: 3 << 20)).flatMap { try? JSONValue(parsing: $0) }
   }
-
-  /// Ranges in the order in which they are first needed, on borders of whole blocks: what the next start reads differs by a
-  /// page here and there, and each gap would be a request of its own.
-  static func widened(_ ranges: [Range<Int64>]) -> [Range<Int64>] {
-    var seen: Set<Int64> = []
-    var result: [Range<Int64>] = []
-    for range in ranges where !range.isEmpty {
-      for block in range.lowerBound / blockBytes...(range.upperBound - 1) / blockBytes where seen.insert(block).inserted
-      {
-        if let last = result.last, last.upperBound == block * blockBytes {
-          result[result.count - 1] = last.lowerBound..<(block + 1) * blockBytes
-        } else {
-          result.append(block * blockBytes..<(block + 1) * blockBytes)
-        }
-      }
-    }
-    return result
-  }
-
-  private static let blockBytes: Int64 = 128 << 10
 
   private func path(_ manifest: Digest) -> String { "\(directory)/\(manifest.hex).json" }
 }

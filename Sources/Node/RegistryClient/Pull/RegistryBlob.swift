@@ -14,25 +14,27 @@ public struct RegistryBlob: BlobFetching {
 
   /// - Throws: `RegistryError`, `CancellationError`.
   public func fetch(_ range: Range<Int64>, urgency: FetchUrgency) async throws -> [UInt8] {
-    guard range.lowerBound >= 0, range.upperBound <= size else { throw OutOfBounds(range: range, size: size) }
     var bytes: [UInt8] = []
     bytes.reserveCapacity(range.count)
-    try await exchange.withHosts(of: image, .pull, progress: { Int64(bytes.count) }) { host in
-      while bytes.count < range.count {
-        let rest = range.lowerBound + Int64(bytes.count)..<range.upperBound
-        try await part(rest, of: host, urgency) { bytes.append(contentsOf: $0) }
-      }
-    }
+    try await fetch(range, urgency: urgency) { bytes.append(contentsOf: $0) }
     return bytes
   }
 
   /// - Throws: `RegistryError`, `CancellationError`, and what `body` throws.
   public func stream(urgency: FetchUrgency, _ body: (ArraySlice<UInt8>) async throws -> Void) async throws {
-    var position: Int64 = 0
+    try await fetch(0..<size, urgency: urgency, body)
+  }
+
+  /// - Throws: `RegistryError`, `CancellationError`, and what `body` throws.
+  public func fetch(
+    _ range: Range<Int64>, urgency: FetchUrgency, _ body: (ArraySlice<UInt8>) async throws -> Void
+  ) async throws {
+    guard range.lowerBound >= 0, range.upperBound <= size else { throw OutOfBounds(range: range, size: size) }
+    var position = range.lowerBound
     do {
       try await exchange.withHosts(of: image, .pull, progress: { position }) { host in
-        while position < size {
-          try await part(position..<size, of: host, urgency) { piece in
+        while position < range.upperBound {
+          try await part(position..<range.upperBound, of: host, urgency) { piece in
             position += Int64(piece.count)
             do { try await body(piece) } catch { throw Consumer(error: error) }
           }
