@@ -104,7 +104,7 @@ let package = Package(
     wire("CSI"),
     wire("ContainerdAPI"),
     wire("CRI"),
-    room("GRPCSockets", on: "Protocols", [.grpc, .grpcTransport, .nioCore]),
+    room("GRPCSockets", on: "Protocols", ["LinuxSystem", .grpc, .grpcTransport, .nioCore, .serviceLifecycle]),
 
     // System: the kernel and the machine.
     .target(name: "CLinux", path: "Sources/System/CLinux", exclude: ["README.md"]),
@@ -148,8 +148,9 @@ let package = Package(
     room(
       "RegistryClient", on: "Node",
       [
-        "JSONDocument", "KubernetesAPI", "OCI", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix, .nioSSL, .subprocess,
-        .logging,
+        "JSONDocument", "KubernetesAPI", "LinuxSystem", "OCI", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix,
+        .nioSSL,
+        .subprocess, .logging,
       ]),
     room(
       "LayerStore", on: "Node",
@@ -157,8 +158,9 @@ let package = Package(
     room(
       "LazyImages", on: "Node",
       [
-        "ContainerdAPI", "EROFS", "EStargz", "GRPCSockets", "JSONDocument", "LayerStore", "LinuxSystem", "OCI",
-        "RegistryClient", .grdb, .grpc, .grpcTransport, .hummingbird, .nioCore, .logging, .serviceLifecycle,
+        "ContainerdAPI", "CRI", "EROFS", "EStargz", "GRPCSockets", "JSONDocument", "KubernetesAPI", "LayerStore",
+        "LinuxSystem", "OCI", "RegistryClient", .grdb, .grpc, .grpcProtobuf, .grpcTransport, .hummingbird, .nioCore,
+        .logging, .serviceLifecycle,
       ]),
 
     // Storage: volumes and their places.

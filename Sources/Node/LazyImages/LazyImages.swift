@@ -15,6 +15,8 @@ public struct LazyImagesConfiguration: Sendable {
   public var hostsDirectory: String?
   /// Who may pull what; asked in this order.
   public var credentials: [any CredentialSource] = []
+  /// Where containerd's CRI listens, to serve its image service too: `nil` if credentials of pulls are not wanted.
+  public var containerdSocket: String?
   /// Starts the processes that keep descriptors and guard layers; see `LayerStore`.
   public var keeper: [String]
   /// Content of unused layers is removed beyond this many bytes; `nil`: only on request.
@@ -33,6 +35,8 @@ public struct LazyImagesConfiguration: Sendable {
   public var snapshotSocket: String { "\(run)/snapshots.sock" }
   /// The socket that `nagaya images` speaks to.
   public var statusSocket: String { "\(run)/status.sock" }
+  /// The socket for whoever pulls images (the kubelet's `--image-service-endpoint`), if `containerdSocket` is given.
+  public var imageServiceSocket: String { "\(run)/image-service.sock" }
   /// What containerd's `exports.root` names, so that the kubelet's figures are of the right file system.
   public var snapshotRoot: String { "\(root)/snapshots" }
 }
@@ -50,8 +54,10 @@ public struct LazyImages: Sendable {
     for directory in [configuration.root, configuration.run, configuration.snapshotRoot] {
       try Directory.make(directory, permissions: 0o700)
     }
+    let pulls = RememberedCredentials(file: "\(configuration.run)/credentials.json", logger: logger)
     registry = RegistryClient(
-      RegistryConfiguration(hostsDirectory: configuration.hostsDirectory, credentials: configuration.credentials),
+      RegistryConfiguration(
+        hostsDirectory: configuration.hostsDirectory, credentials: [pulls] + configuration.credentials),
       logger: logger)
     let origins = RegistryOrigins(registry: registry)
     var store = LayerStore.Configuration(
@@ -69,6 +75,11 @@ public struct LazyImages: Sendable {
     let status = StatusServer(
       socket: configuration.statusSocket, source: ImagesStatus(store: layers, resolver: resolver), logger: logger)
     var services: [any Service] = [RegistryShutdown(registry: registry), layers, resolver, snapshots, status]
+    if let containerd = configuration.containerdSocket {
+      services.append(
+        ImageServiceRelay(
+          socket: configuration.imageServiceSocket, containerdSocket: containerd, credentials: pulls, logger: logger))
+    }
     if let limit = configuration.cacheBytes {
       services.append(CacheLimit(store: layers, limitBytes: limit, logger: logger))
     }

@@ -5,6 +5,8 @@ public struct FileStatus: Sendable, Hashable {
   public enum Kind: Sendable, Hashable { case file, directory, symbolicLink, blockDevice, other }
 
   public let kind: Kind
+  /// Permission, set-id and sticky bits: `0o755`.
+  public let permissions: UInt32
   /// Bytes of the content.
   public let size: Int64
   /// Bytes of the blocks that are really taken.
@@ -30,6 +32,7 @@ public struct FileStatus: Sendable, Hashable {
       case S_IFBLK: .blockDevice
       default: .other
       }
+    permissions = status.st_mode & 0o7777
     size = Int64(status.st_size)
     allocatedBytes = Int64(status.st_blocks) * 512
     device = UInt64(status.st_dev)

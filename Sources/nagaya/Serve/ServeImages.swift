@@ -22,6 +22,7 @@ struct ServeImages: AsyncParsableCommand {
       EXAMPLES
         nagaya serve images --print-config >> /etc/containerd/config.toml
         nagaya serve images
+        nagaya serve images --containerd-socket /run/containerd/containerd.sock
         nagaya images
       """)
 
@@ -46,6 +47,13 @@ struct ServeImages: AsyncParsableCommand {
     help: ArgumentHelp("kubelet's --image-credential-provider-bin-dir.", valueName: "directory"),
     completion: .directory)
   var credentialProviderBinDir: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "containerd's socket. CRI's image service is then also served at RUN/image-service.sock: give that to the kubelet as "
+        + "--image-service-endpoint, and layers are read with the credentials that pods' imagePullSecrets brought.",
+      valueName: "path"), completion: .file())
+  var containerdSocket: String?
 
   @Option(help: "How much content of unused layers to keep, as 20Gi. Without it all is kept.")
   var cacheSize: String?
@@ -74,6 +82,7 @@ struct ServeImages: AsyncParsableCommand {
       configuration.credentials.append(
         KubeletCredentialProviders(configuration: credentialProviderConfig, programs: credentialProviderBinDir))
     }
+    configuration.containerdSocket = containerdSocket
     configuration.cacheBytes = try cacheSize.map { try Sizes.bytes($0, option: "--cache-size") }
     configuration.backgroundBytesPerSecond = try backgroundRate.map { try Sizes.bytes($0, option: "--background-rate") }
     if printConfig {

@@ -57,10 +57,12 @@ struct House {
     try await NetworkReservations().reserve(
       NetworkReservations.Reservation(
         bridge: options.bridge, addresses: addresses, state: layout.state, run: layout.run))
-    let images = try await LazyImagesChoice(options.snapshotter, layout: layout, logger: log("images"))
+    let engineLayout = ContainerdLayout(
+      stateDirectory: layout.state, runDirectory: layout.run, enginesDirectory: instance.engines)
+    let images = try await LazyImagesChoice(
+      options.snapshotter, layout: layout, containerd: engineLayout.socket, logger: log("images"))
     let engine = ContainerdEngine(
-      layout: ContainerdLayout(
-        stateDirectory: layout.state, runDirectory: layout.run, enginesDirectory: instance.engines),
+      layout: engineLayout,
       network: PodNetwork(bridge: options.bridge, subnet: options.podCIDR), snapshotter: images.plugin,
       logger: log("containerd"))
     let takedown = EngineTakedown(
@@ -141,7 +143,8 @@ struct House {
     let agent = try NodeAgent(
       NodeConfiguration(
         name: node, address: "127.0.0.1", directory: layout.node, runtimeSocket: engine.layout.socket,
-        csiSockets: ["local.nagaya.dev": layout.csiSocket], podSubnet: options.podCIDR),
+        imageSocket: snapshots.imageSocket, csiSockets: ["local.nagaya.dev": layout.csiSocket],
+        podSubnet: options.podCIDR),
       client: client("node"), logger: log("node"))
 
     // Controllers and scheduler.

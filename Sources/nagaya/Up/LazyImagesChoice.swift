@@ -11,21 +11,25 @@ struct LazyImagesChoice {
   let services: [any Service]
   /// Why images are unpacked first though nobody asked for it; `nil` otherwise.
   let refusal: String?
+  /// Where images are pulled; `nil`: from containerd itself.
+  let imageSocket: String?
   private let images: LazyImages?
 
-  init(_ choice: SnapshotterChoice, layout: Layout, logger: Logger) async throws {
+  /// - Parameter containerd: the socket of the containerd that uses it.
+  init(_ choice: SnapshotterChoice, layout: Layout, containerd: String, logger: Logger) async throws {
     guard choice != .overlayfs else {
       self.init(plugin: .overlayfs)
       return
     }
-    let configuration = LazyImagesConfiguration(
+    var configuration = LazyImagesConfiguration(
       root: layout.images, run: layout.imagesRun, hostsDirectory: "\(layout.containerdState)/certs.d",
       keeper: [Installation.executable])
+    configuration.containerdSocket = containerd
     do {
       let images = try await LazyImages(configuration, logger: logger)
       self.init(
         plugin: SnapshotterPlugin(name: ImagesPlugin.name, tables: ImagesPlugin(configuration).pluginTables),
-        images: images)
+        imageSocket: configuration.imageServiceSocket, images: images)
     } catch let error as LayerStoreError {
       guard case .unsupported = error, choice == .auto else {
         throw CommandFailure("\(error)", remedy: "start with --snapshotter overlayfs")
@@ -35,8 +39,10 @@ struct LazyImagesChoice {
     }
   }
 
-  private init(plugin: SnapshotterPlugin, images: LazyImages? = nil, refusal: String? = nil) {
+  private init(plugin: SnapshotterPlugin, imageSocket: String? = nil, images: LazyImages? = nil, refusal: String? = nil)
+  {
     self.plugin = plugin
+    self.imageSocket = imageSocket
     self.images = images
     self.refusal = refusal
     services = images?.services ?? []

@@ -25,24 +25,37 @@ struct RuntimeClient: Sendable {
   }
 
   /// Runs a body with a client of a containerd that has the image `pause:1`.
-  static func with(_ containerd: ContainerdFixture, _ body: @Sendable (RuntimeClient) async throws -> Void) async throws
-  {
+  /// - Parameter imageSocket: where images are pulled, if not from containerd itself.
+  static func with(
+    _ containerd: ContainerdFixture, imageSocket: String? = nil, _ body: @Sendable (RuntimeClient) async throws -> Void
+  ) async throws {
     try await containerd.push("pause:1", ["true"], command: ["wait"])
     let logs = "\(containerd.directory)/logs"
     try Directory.make(logs)
     let connection = GRPCClient(transport: try LocalTransport.client(socket: containerd.address))
-    let client = RuntimeClient(runtime: .init(wrapping: connection), images: .init(wrapping: connection), logs: logs)
+    let pulling = GRPCClient(transport: try LocalTransport.client(socket: imageSocket ?? containerd.address))
+    let client = RuntimeClient(runtime: .init(wrapping: connection), images: .init(wrapping: pulling), logs: logs)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await connection.runConnections() }
+      group.addTask { try await pulling.runConnections() }
       defer { group.cancelAll() }
       try await body(client)
       connection.beginGracefulShutdown()
+      pulling.beginGracefulShutdown()
       try await group.waitForAll()
     }
   }
 
-  func pull(_ image: String) async throws {
-    _ = try await images.pullImage(.with { $0.image.image = image }, options: options)
+  /// - Parameter password: of the user `ali`.
+  func pull(_ image: String, password: String? = nil) async throws {
+    _ = try await images.pullImage(
+      .with {
+        $0.image.image = image
+        if let password {
+          $0.auth.username = "ali"
+          $0.auth.password = password
+        }
+      }, options: options)
   }
 
   func remove(image: String) async throws {

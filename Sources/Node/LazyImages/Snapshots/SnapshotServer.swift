@@ -1,7 +1,4 @@
-import GRPCCore
-import GRPCNIOTransportHTTP2Posix
 import GRPCSockets
-import Glibc
 import LinuxSystem
 public import Logging
 public import ServiceLifecycle
@@ -38,35 +35,11 @@ public final class SnapshotServer: Service, Sendable {
 
   private func serve(_ snapshotter: Snapshotter) async throws {
     let socket = configuration.socket
-    try Directory.make(String(socket[..<(socket.lastIndex(of: "/") ?? socket.startIndex)]))
-    try Directory.removeFile(socket)
-    let server = GRPCServer(
-      transport: .http2NIOPosix(
-        address: .unixDomainSocket(path: socket), transportSecurity: .plaintext,
-        config: .defaults {
-          $0.rpc.maxRequestPayloadSize = Self.messageLimit
-          // Collecting writes for 100 µs pays for throughput; calls on a local socket want an early answer.
-          $0.connection.flushCoalescing = nil
-          // containerd keeps one connection for good, and may ask often whether it lives.
-          $0.connection.keepalive.clientBehavior = .init(
-            minPingIntervalWithoutCalls: .seconds(1), allowWithoutCalls: true)
-          $0.channelDebuggingCallbacks.onAcceptTCPConnection = PingAnswerer.install
-        }), services: [SnapshotsService(snapshotter: snapshotter)])
-    try await withGracefulShutdownHandler {
-      try await withThrowingTaskGroup(of: Void.self) { group in
-        group.addTask { try await server.serve() }
-        // None if it could not listen, which `serve` tells, or was asked to shut down before it did.
-        if (try? await server.listeningAddress) != nil {
-          // It is gone if the shutdown was faster.
-          guard chmod(socket, 0o600) == 0 || errno == ENOENT else { throw SystemError.last("chmod", socket) }
-          logger.info("snapshotter listens", metadata: ["socket": "\(socket)"])
-          group.addTask { await snapshotter.takeUpLayers() }
-        }
-        try await group.waitForAll()
-      }
-    } onGracefulShutdown: {
-      server.beginGracefulShutdown()
+    try await LocalServer.serve(
+      [SnapshotsService(snapshotter: snapshotter)], socket: socket, messageLimit: Self.messageLimit
+    ) {
+      self.logger.info("snapshotter listens", metadata: ["socket": "\(socket)"])
+      await snapshotter.takeUpLayers()
     }
-    try? Directory.removeFile(socket)
   }
 }

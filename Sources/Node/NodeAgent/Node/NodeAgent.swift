@@ -30,7 +30,7 @@ public actor NodeAgent: Service {
     self.client = client
     self.logger = logger
     events = EventRecorder(client, component: "kubelet", host: configuration.name, logger: logger)
-    runtime = try RuntimeClient(socket: configuration.runtimeSocket)
+    runtime = try RuntimeClient(socket: configuration.runtimeSocket, imageSocket: configuration.imageSocket)
     volumes = VolumeMounts(
       directory: configuration.directory, client: client, drivers: configuration.csiSockets, logger: logger)
     pods = Informer(client, .pods, fields: "spec.nodeName=\(configuration.name)", logger: logger)

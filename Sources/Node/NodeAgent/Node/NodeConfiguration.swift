@@ -8,6 +8,8 @@ public struct NodeConfiguration: Sendable {
   public var directory: String
   /// The runtime's CRI socket.
   public var runtimeSocket: String
+  /// The socket of CRI's image service, if another one than the runtime's.
+  public var imageSocket: String?
   /// CSI driver names and the paths of their node services' sockets.
   public var csiSockets: [String: String]
   /// Addresses of pods of this node, as the Node object tells them.
@@ -22,7 +24,8 @@ public struct NodeConfiguration: Sendable {
   public var heartbeat: Duration
 
   public init(
-    name: String, address: String, directory: String, runtimeSocket: String, csiSockets: [String: String] = [:],
+    name: String, address: String, directory: String, runtimeSocket: String, imageSocket: String? = nil,
+    csiSockets: [String: String] = [:],
     podSubnet: String = "10.244.0.0/16", maximumPods: Int = 250, labels: [String: String] = [:],
     crashBackOff: (initial: Duration, maximum: Duration) = (.seconds(10), .seconds(300)),
     resync: Duration = .seconds(10), heartbeat: Duration = .seconds(10)
@@ -31,6 +34,7 @@ public struct NodeConfiguration: Sendable {
     self.address = address
     self.directory = directory
     self.runtimeSocket = runtimeSocket
+    self.imageSocket = imageSocket
     self.csiSockets = csiSockets
     self.podSubnet = podSubnet
     self.maximumPods = maximumPods

@@ -3,20 +3,23 @@ public import GRPCCore
 public import GRPCNIOTransportHTTP2Posix
 import GRPCSockets
 
-/// A connection to a container runtime's CRI socket. It reconnects by itself; calls wait for the connection.
+/// Connections to a container runtime's CRI sockets. They reconnect by themselves; calls wait for them.
 public struct RuntimeClient: Sendable {
   public typealias Transport = HTTP2ClientTransport.Posix
 
-  private let connection: GRPCClient<Transport>
+  private let connections: [GRPCClient<Transport>]
   /// Pods' sandboxes and containers.
   public let runtime: Runtime_V1_RuntimeService.Client<Transport>
   /// Images.
   public let images: Runtime_V1_ImageService.Client<Transport>
 
-  public init(socket: String) throws {
-    connection = GRPCClient(transport: try LocalTransport.client(socket: socket, idempotent: Self.idempotent))
-    runtime = Runtime_V1_RuntimeService.Client(wrapping: connection)
-    images = Runtime_V1_ImageService.Client(wrapping: connection)
+  /// - Parameter imageSocket: where the image service is, if somewhere else.
+  public init(socket: String, imageSocket: String? = nil) throws {
+    connections = try ([socket] + (imageSocket.map { [$0] } ?? [])).map {
+      GRPCClient(transport: try LocalTransport.client(socket: $0, idempotent: Self.idempotent))
+    }
+    runtime = Runtime_V1_RuntimeService.Client(wrapping: connections[0])
+    images = Runtime_V1_ImageService.Client(wrapping: connections[connections.count - 1])
   }
 
   private typealias RuntimeMethod = Runtime_V1_RuntimeService.Method
@@ -33,11 +36,18 @@ public struct RuntimeClient: Sendable {
     ImageMethod.ListImages.descriptor, ImageMethod.ImageStatus.descriptor, ImageMethod.PullImage.descriptor,
   ]
 
-  /// Keeps the connection until cancelled. Calls need it to run.
-  public func run() async throws { try await connection.runConnections() }
+  /// Keeps the connections until cancelled. Calls need it to run.
+  public func run() async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for connection in connections { group.addTask { try await connection.runConnections() } }
+      try await group.waitForAll()
+    }
+  }
 
-  /// Ends the connection once the calls under way are answered.
-  public func close() { connection.beginGracefulShutdown() }
+  /// Ends the connections once the calls under way are answered.
+  public func close() {
+    for connection in connections { connection.beginGracefulShutdown() }
+  }
 
   /// Options for a call that should be answered within a time; without a connection it fails in that time too.
   public static func within(_ limit: Duration) -> CallOptions {

@@ -43,23 +43,3 @@ public enum RegistryCredential: Sendable, Hashable, CustomStringConvertible {
     return false
   }
 }
-
-/// Credentials that somebody else brought: a test, or requests to pull that passed by on their way to containerd.
-public actor RememberedCredentials: CredentialSource {
-  private var known: [RegistryPlace: RegistryCredential] = [:]
-  private var order: [RegistryPlace] = []
-  private let capacity: Int
-
-  /// - Parameter capacity: repositories at most; the oldest are forgotten.
-  public init(capacity: Int = 4096) { self.capacity = max(1, capacity) }
-
-  /// Keeps a credential for a repository, or for all of a host's if `repository` is empty.
-  public func remember(_ credential: RegistryCredential, for place: RegistryPlace) {
-    if known.updateValue(credential, forKey: place) == nil { order.append(place) }
-    while order.count > capacity { known[order.removeFirst()] = nil }
-  }
-
-  public func credential(for place: RegistryPlace, rejected: RegistryCredential?) -> RegistryCredential? {
-    [known[place], known[RegistryPlace(host: place.host, repository: "")]].compactMap { $0 }.first { $0 != rejected }
-  }
-}
