@@ -9,7 +9,7 @@ import Synchronization
 
 /// A store in a process of its own, which tests kill: `serve ROOT [ACTION…]`, and the two helpers that it starts.
 ///
-/// Actions: `add:HEX`, `mount:HEX`, `complete:HEX`, `unmount:HEX`, `remove:HEX`, `crash:STEP:N` (the process kills itself
+/// Actions: `fill:PATH`, `add:HEX`, `mount:HEX`, `complete:HEX`, `unmount:HEX`, `remove:HEX`, `crash:STEP:N` (the process kills itself
 /// at that step's N-th time). When they are done the file `ready` appears; `SIGTERM` ends it in an orderly way.
 /// Layers come from `ROOT/specs/HEX.{json,content,metadata,blob}`; `ROOT/down` makes the registry fail; `ROOT/fetches`
 /// gets a line for every request.
@@ -34,6 +34,9 @@ import Synchronization
       keeper: actions.contains("unprotected") ? nil : [CommandLine.arguments[0]], demandDeadline: .seconds(30),
       backgroundBytesPerSecond: actions.contains("background") ? nil : 0, windowBytes: (64 << 10)...(1 << 20),
       saveInterval: .milliseconds(200))
+    if let path = actions.first(where: { $0.hasPrefix("fill:") }) {
+      configuration.fill = FillChoice(rawValue: String(path.dropFirst(5))) ?? .auto
+    }
     for action in actions where action.hasPrefix("crash:") {
       let words = action.split(separator: ":")
       let left = Mutex(Int(words[2]) ?? 1)

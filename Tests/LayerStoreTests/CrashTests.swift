@@ -10,11 +10,13 @@ import Testing
 @Suite struct CrashTests {
   private static let sizes = [300_000, 3_000_000, 40, 900_000]
 
-  @Test(arguments: [true, false])
-  func `readers wait while the daemon is dead and go on with the next one`(_ isChunked: Bool) async throws {
+  @Test(arguments: [true, false], FillPath.allCases)
+  func `readers wait while the daemon is dead and go on with the next one`(_ isChunked: Bool, _ path: FillPath)
+    async throws
+  {
     let layer = isChunked ? try await TestLayer.converted(Self.sizes) : try TestLayer.plain(Self.sizes)
     let hex = layer.key.blob.hex
-    try await withDaemon([layer]) { daemon in
+    try await withDaemon([layer], by: path) { daemon in
       try await daemon.startProtected(["add:\(hex)", "mount:\(hex)"])
       let root = daemon.mountPoint(layer)
       #expect(try await sha256("\(root)/f0") == layer.digests["f0"])
@@ -25,7 +27,7 @@ import Testing
       try await daemon.kill()
       async let second = sha256("\(root)/f3")
       try await eventually("both wait") { try daemon.waitingReaders() == 2 }
-      #expect(daemon.helpers().count == 2)
+      #expect(daemon.helpers().count == (path == .fuse ? 1 : 2))
       try daemon.set("held", false)
       try await daemon.start()
       #expect(try await first == layer.digests["f1"])
@@ -43,7 +45,15 @@ import Testing
     }
   }
 
-  @Test(arguments: LayerStoreStep.allCases) func `the daemon may die at any step`(_ step: LayerStoreStep) async throws {
+  /// Nothing guards what nobody but us can read.
+  private static let deaths = FillPath.allCases.flatMap { path in
+    LayerStoreStep.allCases.filter { $0 != .guarded || path == .fanotify }.map { ($0, path) }
+  }
+
+  @Test(arguments: deaths)
+  func `the daemon may die at any step`(
+    _ step: LayerStoreStep, _ path: FillPath
+  ) async throws {
     let layer = try await TestLayer.converted(Self.sizes, chunkBytes: 200_000)
     let hex = layer.key.blob.hex
     var actions = ["add:\(hex)", "mount:\(hex)"]
@@ -53,7 +63,7 @@ import Testing
     case .synced, .completed, .unmarked: actions.append("background")
     default: break
     }
-    try await withDaemon([layer]) { [actions] daemon in
+    try await withDaemon([layer], by: path) { [actions] daemon in
       let root = daemon.mountPoint(layer)
       let times = [.written, .noted, .answered, .fetched].contains(step) ? 3 : 1
       try await daemon.start(["crash:\(step.rawValue):\(times)"] + actions)
@@ -77,10 +87,11 @@ import Testing
     }
   }
 
-  @Test func `a dead keeper is replaced and nobody notices`() async throws {
+  @Test(arguments: FillPath.allCases) func `a dead keeper is replaced and nobody notices`(_ path: FillPath) async throws
+  {
     let layer = try await TestLayer.converted(Self.sizes)
     let hex = layer.key.blob.hex
-    try await withDaemon([layer]) { daemon in
+    try await withDaemon([layer], by: path) { daemon in
       try await daemon.startProtected(["add:\(hex)", "mount:\(hex)"])
       let root = daemon.mountPoint(layer)
       #expect(try await sha256("\(root)/f0") == layer.digests["f0"])
@@ -166,12 +177,14 @@ import Testing
     }
   }
 
-  @Test(arguments: 1...6) func `random deaths under load never show a wrong byte`(_ seed: UInt64) async throws {
+  @Test(arguments: 1...6, FillPath.allCases) func `random deaths under load never show a wrong byte`(
+    _ seed: UInt64, _ path: FillPath
+  ) async throws {
     let layer = try await TestLayer.converted(
       [50_000, 700_000, 10, 2_000_000, 130_000], chunkBytes: 60_000, seed: seed)
     let hex = layer.key.blob.hex
     var random = SeededGenerator(seed: seed)
-    try await withDaemon([layer]) { daemon in
+    try await withDaemon([layer], by: path) { daemon in
       try await daemon.startProtected(["add:\(hex)", "mount:\(hex)"])
       let root = daemon.mountPoint(layer)
       for round in 0..<4 {

@@ -16,8 +16,8 @@ final class Daemon: Sendable {
     .path
   }
 
-  init(_ layers: [TestLayer]) throws {
-    place = try TestPlace()
+  init(_ layers: [TestLayer], _ path: FillPath) throws {
+    place = try TestPlace(path)
     try Directory.make("\(place.root)/specs")
     for layer in layers {
       let spec = "\(place.root)/specs/\(layer.key.blob.hex)"
@@ -51,7 +51,7 @@ final class Daemon: Sendable {
     try Directory.removeFile("\(place.root)/ready")
     let log = "\(place.root)/log"
     try await shell.succeed(
-      "SWIFT_BACKTRACE=enable=no \(tracer) '\(Self.program)' serve '\(place.root)' \(actions.joined(separator: " ")) >>'\(log)' 2>&1 </dev/null & echo $! > '\(place.root)/pid'"
+      "SWIFT_BACKTRACE=enable=no \(tracer) '\(Self.program)' serve '\(place.root)' fill:\(place.path.rawValue) \(actions.joined(separator: " ")) >>'\(log)' 2>&1 </dev/null & echo $! > '\(place.root)/pid'"
     )
     try await eventually("the daemon is ready: \(SmallFile.tail(of: log, bytes: 2000))") {
       try FileStatus.exists("\(place.root)/ready") || !isAlive(pid())
@@ -99,10 +99,15 @@ final class Daemon: Sendable {
     try await eventually("the \(command) is dead") { pids.allSatisfy { !isAlive($0) } }
   }
 
+  /// Kernel functions in which readers wait: for an answer, or for a page that somebody reads.
+  private static let waitingPlaces: Set<String> = ["fanotify_handle_event", "folio_wait_bit_common"]
+
   /// Programs that wait for bytes of this store, as the kernel tells it.
   func waitingReaders() throws -> Int {
     Directory.namesIfReadable(in: "/proc").filter { name in
-      guard Int32(name) != nil, SmallFile.text("/proc/\(name)/wchan") == "fanotify_handle_event" else { return false }
+      guard Int32(name) != nil, let waitsIn = SmallFile.text("/proc/\(name)/wchan"),
+        Self.waitingPlaces.contains(waitsIn)
+      else { return false }
       let files = Directory.namesIfReadable(in: "/proc/\(name)/fd")
       return files.contains { (try? Directory.canonicalPath("/proc/\(name)/fd/\($0)"))?.hasPrefix(place.root) == true }
     }.count
@@ -170,10 +175,12 @@ private actor DaemonSlots {
 }
 
 /// Runs `body` with a daemon; processes, mounts and files are gone at the end.
-func withDaemon(_ layers: [TestLayer], _ body: (Daemon) async throws -> Void) async throws {
+func withDaemon(
+  _ layers: [TestLayer], by path: FillPath = .fanotify, _ body: (Daemon) async throws -> Void
+) async throws {
   await DaemonSlots.shared.take()
   defer { Task { await DaemonSlots.shared.give() } }
-  let daemon = try Daemon(layers)
+  let daemon = try Daemon(layers, path)
   do {
     try await body(daemon)
     try daemon.cleanUp()

@@ -12,11 +12,13 @@ import Testing
     "zstdchunked-skopeo-1.22",
   ]
 
-  @Test(arguments: fixtures) func `a layer of another program reads byte by byte as it should`(_ name: String)
+  @Test(arguments: fixtures, FillPath.allCases) func `a layer of another program reads byte by byte as it should`(
+    _ name: String, _ path: FillPath
+  )
     async throws
   {
     let layer = try TestLayer.fixture(name)
-    try await withStore([layer]) { store, _ in
+    try await withStore([layer], by: path) { store, _ in
       let root = try await store.mounted(layer)
       // Names and attributes are there without a byte of the layer.
       try await shell.succeed("ls -lR '\(root)' && find '\(root)' -printf '%m %u %s %l'")
@@ -26,10 +28,10 @@ import Testing
     }
   }
 
-  @Test(arguments: [LayerCompression.gzip, .zstd, .none])
-  func `a plain layer that was read before is lazy`(_ compression: LayerCompression) async throws {
+  @Test(arguments: [LayerCompression.gzip, .zstd, .none], FillPath.allCases)
+  func `a plain layer that was read before is lazy`(_ compression: LayerCompression, _ path: FillPath) async throws {
     let layer = try TestLayer.plain([3_000_000, 10, 0, 5_000_000, 4096, 70_001], compression)
-    try await withStore([layer]) { store, _ in
+    try await withStore([layer], by: path) { store, _ in
       let root = try await store.mounted(layer)
       #expect(try await sha256("\(root)/f4") == layer.digests["f4"])
       #expect(layer.blob.fetchedBytes < layer.blob.bytes.count / 2)
@@ -37,10 +39,11 @@ import Testing
     }
   }
 
-  @Test func `programs run from a layer and map its files`() async throws {
+  @Test(arguments: FillPath.allCases) func `programs run from a layer and map its files`(_ path: FillPath) async throws
+  {
     let program = [UInt8](try Data(contentsOf: URL(fileURLWithPath: "/bin/bash")))
     let layer = try await TestLayer.converted(program: program)
-    try await withStore([layer]) { store, _ in
+    try await withStore([layer], by: path) { store, _ in
       let root = try await store.mounted(layer)
       #expect(try await shell.succeed("'\(root)/program' -c 'echo $((6 * 7))'") == "42\n")
       let script =
@@ -52,9 +55,9 @@ import Testing
     }
   }
 
-  @Test func `eight readers of one place fetch once`() async throws {
+  @Test(arguments: FillPath.allCases) func `eight readers of one place fetch once`(_ path: FillPath) async throws {
     let layer = try await TestLayer.converted([900_000], chunkBytes: 4 << 20)
-    try await withStore([layer]) { store, _ in
+    try await withStore([layer], by: path) { store, _ in
       let root = try await store.mounted(layer)
       layer.blob.set { $0.delay = .milliseconds(100) }
       let found = try await shell.succeed(
@@ -66,9 +69,10 @@ import Testing
     }
   }
 
-  @Test func `a reader goes on when its own bytes are there, whatever else comes with them`() async throws {
+  @Test(arguments: FillPath.allCases)
+  func `a reader goes on when its own bytes are there, whatever else comes with them`(_ path: FillPath) async throws {
     let layer = try await TestLayer.converted(Array(repeating: 20_000, count: 20))
-    try await withStore([layer]) { store, _ in
+    try await withStore([layer], by: path) { store, _ in
       let root = try await store.mounted(layer)
       layer.blob.set { $0.heldAfter = 40_000 }
       #expect(try await sha256("\(root)/f0") == layer.digests["f0"])
@@ -81,9 +85,11 @@ import Testing
     }
   }
 
-  @Test func `readers of different places do not wait for each other`() async throws {
+  @Test(arguments: FillPath.allCases) func `readers of different places do not wait for each other`(_ path: FillPath)
+    async throws
+  {
     let layer = try await TestLayer.converted([200_000, 3_000_000, 200_000])
-    try await withStore([layer]) { store, _ in
+    try await withStore([layer], by: path) { store, _ in
       let root = try await store.mounted(layer)
       layer.blob.set { $0.isHeld = true }
       async let slow = sha256("\(root)/f1")
@@ -94,10 +100,12 @@ import Testing
     }
   }
 
-  @Test(arguments: [true, false]) func `wrong bytes are never read`(_ isChunked: Bool) async throws {
+  @Test(arguments: [true, false], FillPath.allCases) func `wrong bytes are never read`(
+    _ isChunked: Bool, _ path: FillPath
+  ) async throws {
     let sizes = [400_000, 600_000]
     let layer = isChunked ? try await TestLayer.converted(sizes) : try TestLayer.plain(sizes)
-    try await withStore([layer]) { store, place in
+    try await withStore([layer], by: path) { store, place in
       let root = try await store.mounted(layer)
       layer.blob.set { $0.lies = true }
       let output = try await shell("cat '\(root)/f1'")
@@ -112,9 +120,11 @@ import Testing
     }
   }
 
-  @Test func `a reader waits while nothing can be fetched and goes on after`() async throws {
+  @Test(arguments: FillPath.allCases) func `a reader waits while nothing can be fetched and goes on after`(
+    _ path: FillPath
+  ) async throws {
     let layer = try await TestLayer.converted([300_000])
-    try await withStore([layer]) { store, _ in
+    try await withStore([layer], by: path) { store, _ in
       let root = try await store.mounted(layer)
       layer.blob.set { $0.isDown = true }
       async let found = sha256("\(root)/f0")
@@ -132,9 +142,11 @@ import Testing
     }
   }
 
-  @Test(arguments: [true, false]) func `a reader fails when its time is up`(_ isHanging: Bool) async throws {
+  @Test(arguments: [true, false], FillPath.allCases) func `a reader fails when its time is up`(
+    _ isHanging: Bool, _ path: FillPath
+  ) async throws {
     let layer = try await TestLayer.converted([300_000])
-    try await withStore([layer], configure: { $0.demandDeadline = .milliseconds(300) }) { store, _ in
+    try await withStore([layer], by: path, configure: { $0.demandDeadline = .milliseconds(300) }) { store, _ in
       let root = try await store.mounted(layer)
       layer.blob.set { if isHanging { $0.isHeld = true } else { $0.isDown = true } }
       let output = try await shell("dd if='\(root)/f0' of=/dev/null bs=4096 count=1")
@@ -148,9 +160,9 @@ import Testing
     }
   }
 
-  @Test func `a waiting reader can be killed`() async throws {
+  @Test(arguments: FillPath.allCases) func `a waiting reader can be killed`(_ path: FillPath) async throws {
     let layer = try await TestLayer.converted([300_000])
-    try await withStore([layer]) { store, _ in
+    try await withStore([layer], by: path) { store, _ in
       let root = try await store.mounted(layer)
       layer.blob.set { $0.isHeld = true }
       let output = try await shell("timeout -s KILL 0.5 cat '\(root)/f0'")
@@ -160,9 +172,11 @@ import Testing
     }
   }
 
-  @Test func `a full disk is waited for, then fails the reader, and loses nothing`() async throws {
+  @Test(arguments: FillPath.allCases) func `a full disk is waited for, then fails the reader, and loses nothing`(
+    _ path: FillPath
+  ) async throws {
     let layer = try await TestLayer.converted([400_000, 12_000_000, 1_000_000])
-    let place = try TestPlace()
+    let place = try TestPlace(path)
     try await shell.succeed(
       "truncate -s 16M '\(place.root)/disk' && mkfs.ext4 -q -m 0 -O ^has_journal '\(place.root)/disk' && mkdir '\(place.directory)' && mount -o loop '\(place.root)/disk' '\(place.directory)'"
     )
@@ -177,9 +191,10 @@ import Testing
     }
   }
 
-  @Test func `what reads itself through an overlay is filled after the layer was unmounted`() async throws {
+  @Test(arguments: FillPath.allCases)
+  func `what reads itself through an overlay is filled after the layer was unmounted`(_ path: FillPath) async throws {
     let layer = try await TestLayer.converted([300_000, 700_000])
-    try await withStore([layer]) { store, place in
+    try await withStore([layer], by: path) { store, place in
       let root = try await store.mounted(layer)
       try await shell.succeed(
         "cd '\(place.root)' && mkdir upper work merged empty && mount -t overlay overlay -o lowerdir='\(root)':empty,upperdir=upper,workdir=work merged"

@@ -8,10 +8,11 @@ import Testing
 
 /// A store in directories of its own, running; everything is gone at the end, whatever happened.
 @discardableResult func withStore<Result: Sendable>(
-  _ layers: [TestLayer], configure: (inout LayerStore.Configuration) -> Void = { _ in },
+  _ layers: [TestLayer], by path: FillPath = .fanotify,
+  configure: (inout LayerStore.Configuration) -> Void = { _ in },
   _ body: (LayerStore, TestPlace) async throws -> Result
 ) async throws -> Result {
-  let place = try TestPlace()
+  let place = try TestPlace(path)
   do {
     let result = try await place.run(layers, configure: configure) { try await body($0, place) }
     try place.cleanUp()
@@ -28,12 +29,18 @@ final class TestPlace: Sendable {
   var directory: String { "\(root)/layers" }
   var runDirectory: String { "\(root)/run" }
 
-  init() throws { try Directory.make(root) }
+  let path: FillPath
+
+  init(_ path: FillPath = .fanotify) throws {
+    self.path = path
+    try Directory.make(root)
+  }
 
   func configuration(_ configure: (inout LayerStore.Configuration) -> Void = { _ in }) -> LayerStore.Configuration {
     var configuration = LayerStore.Configuration(
       directory: directory, runDirectory: runDirectory, demandDeadline: .seconds(20), backgroundBytesPerSecond: 0,
       windowBytes: (64 << 10)...(1 << 20))
+    configuration.fill = path == .fuse ? .fuse : .fanotify
     configure(&configuration)
     return configuration
   }

@@ -8,12 +8,14 @@ import Testing
 
 /// What is in a store, how it gets there, and how it becomes complete.
 @Suite struct StoreTests {
-  @Test(arguments: [true, false]) func `a complete layer is read without anybody being asked`(_ isChunked: Bool)
+  @Test(arguments: [true, false], FillPath.allCases) func `a complete layer is read without anybody being asked`(
+    _ isChunked: Bool, _ path: FillPath
+  )
     async throws
   {
     let sizes = [1_000_000, 300_000, 0, 77]
     let layer = isChunked ? try await TestLayer.converted(sizes) : try TestLayer.plain(sizes)
-    try await withStore([layer]) { store, place in
+    try await withStore([layer], by: path) { store, place in
       let root = try await store.mounted(layer)
       #expect(try await sha256("\(root)/f1") == layer.digests["f1"])
       try await store.complete(layer.key)
@@ -30,9 +32,9 @@ import Testing
     }
   }
 
-  @Test func `the background completes what is mounted`() async throws {
+  @Test(arguments: FillPath.allCases) func `the background completes what is mounted`(_ path: FillPath) async throws {
     let layers = [try await TestLayer.converted([3_000_000]), try TestLayer.plain([2_000_000], seed: 7)]
-    try await withStore(layers, configure: { $0.backgroundBytesPerSecond = nil }) { store, _ in
+    try await withStore(layers, by: path, configure: { $0.backgroundBytesPerSecond = nil }) { store, _ in
       for layer in layers { _ = try await store.mounted(layer) }
       try await eventually("both are complete") {
         await store.layers().allSatisfy { $0.state == .complete }
@@ -64,9 +66,9 @@ import Testing
     }
   }
 
-  @Test func `what is prefetched is not waited for`() async throws {
+  @Test(arguments: FillPath.allCases) func `what is prefetched is not waited for`(_ path: FillPath) async throws {
     let layer = try await TestLayer.converted([500_000, 500_000, 2_000_000])
-    try await withStore([layer]) { store, _ in
+    try await withStore([layer], by: path) { store, _ in
       let root = try await store.mounted(layer)
       #expect(try await sha256("\(root)/f1") == layer.digests["f1"])
       #expect(try await sha256("\(root)/f0") == layer.digests["f0"])
@@ -147,9 +149,11 @@ import Testing
     }
   }
 
-  @Test func `adding twice, mounting twice and unmounting twice change nothing`() async throws {
+  @Test(arguments: FillPath.allCases) func `adding twice, mounting twice and unmounting twice change nothing`(
+    _ path: FillPath
+  ) async throws {
     let layer = try await TestLayer.converted([100_000])
-    try await withStore([layer]) { store, _ in
+    try await withStore([layer], by: path) { store, _ in
       try await withThrowingTaskGroup(of: Void.self) { group in
         for _ in 0..<4 { group.addTask { try await store.add(layer.description) { try layer.writeMetadata(&$0) } } }
         try await group.waitForAll()
@@ -185,11 +189,13 @@ import Testing
     }
   }
 
-  @Test(arguments: [false, true]) func `after a restart nothing that is there is fetched again`(_ isReboot: Bool)
+  @Test(arguments: [false, true], FillPath.allCases) func `after a restart nothing that is there is fetched again`(
+    _ isReboot: Bool, _ path: FillPath
+  )
     async throws
   {
     let layer = try await TestLayer.converted([700_000, 2_000_000], chunkBytes: 100_000)
-    let place = try TestPlace()
+    let place = try TestPlace(path)
     defer { try? place.cleanUp() }
     try await place.run([layer]) { store in
       let root = try await store.mounted(layer)
@@ -216,9 +222,9 @@ import Testing
     }
   }
 
-  @Test func `two hundred readers at once are all served`() async throws {
+  @Test(arguments: FillPath.allCases) func `two hundred readers at once are all served`(_ path: FillPath) async throws {
     let layer = try await TestLayer.converted((0..<40).map { 20_000 + $0 * 1000 }, chunkBytes: 8192)
-    try await withStore([layer]) { store, _ in
+    try await withStore([layer], by: path) { store, _ in
       let root = try await store.mounted(layer)
       layer.blob.set { $0.delay = .milliseconds(20) }
       let found = try await shell.succeed(

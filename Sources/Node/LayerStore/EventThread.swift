@@ -3,7 +3,7 @@ import Glibc
 import LinuxSystem
 import Synchronization
 
-/// The thread that reads events: one, which never waits for anything else, so that a slow fetch holds nobody up.
+/// A thread that takes the kernel's questions and never waits for a fetch, so that a slow one holds nobody up.
 final class EventThread: Sendable {
   private struct State {
     var thread: pthread_t?
@@ -12,13 +12,13 @@ final class EventThread: Sendable {
     var isStopping = false
   }
 
-  private let desk: EventDesk
+  private let desk: any ReadDesk
   private let wake: SharedDescriptor
   private let state = Mutex(State())
-  private let waiting: @Sendable (EventDesk.Waiting) -> Void
+  private let waiting: @Sendable (WaitingRead) -> Void
 
   /// - Parameter waiting: gets events whose bytes are not there.
-  init(_ desk: EventDesk, waiting: @escaping @Sendable (EventDesk.Waiting) -> Void) throws(SystemError) {
+  init(_ desk: any ReadDesk, waiting: @escaping @Sendable (WaitingRead) -> Void) throws(SystemError) {
     self.desk = desk
     self.waiting = waiting
     let counter = nagaya_event_counter()
@@ -70,7 +70,7 @@ final class EventThread: Sendable {
     while true {
       let (isStopping, connections) = state.withLock { ($0.isStopping, Array($0.watched.keys)) }
       if isStopping { return }
-      var polled = [desk.group.descriptor.number, wake.number].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+      var polled = [desk.pollable, wake.number].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
       polled += connections.map { pollfd(fd: $0, events: 0, revents: 0) }
       guard poll(&polled, nfds_t(polled.count), -1) > 0 else { continue }
       if polled[1].revents != 0 {
@@ -82,7 +82,7 @@ final class EventThread: Sendable {
       }
       if polled[0].revents != 0 {
         // An error here is that of opening one file; the next read goes on with the next event.
-        _ = try? desk.readEvents(waiting)
+        try? desk.readEvents(waiting)
       }
     }
   }

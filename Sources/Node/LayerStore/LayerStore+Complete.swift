@@ -76,9 +76,9 @@ extension LayerStore {
       entries[key]?.record = record
       entries[key]?.presentBytes = record.deviceBytes
       if entries[key]?.isMarked == true {
-        routes[try fill.writer.identity()] = .complete
-        try desk.group.unmark(fill.writer)
-        unprotect(key)
+        try path.askNoMore(key, fill)
+        // What is read through us until it is unmounted needs the keeper until then.
+        if entries[key]?.isServed != true { unprotect(key) }
         entries[key]?.isMarked = false
         configuration.onStep(.unmarked)
       }

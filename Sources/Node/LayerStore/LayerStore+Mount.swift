@@ -11,21 +11,16 @@ extension LayerStore {
       guard let entry = entries[key], !entry.isMounted else { return target }
       if !entry.record.isComplete { try await mark(key, try await load(key)) }
       try Directory.make(target)
-      let (metadata, data) = (files.metadata(key), files.data(key))
-      let readAhead = configuration.readAheadBytes
       let system: String?
-      do {
-        system = try await BlockingWork.run {
-          try FileBackedMount.mount(metadata: metadata, devices: [data], at: target, readAheadBytes: readAhead)
-        }
-      } catch {
+      do { system = try await attach(key, at: target) } catch {
         try await releaseIfUnused(key)
         throw error
       }
       configuration.onStep(.mounted)
       entries[key]?.isMounted = true
       entries[key]?.fileSystem = system
-      try SmallFile.write(Array("\(system ?? "") \(bootID)".utf8), to: files.fileSystem(key))
+      let note = FileSystemNote(name: system, bootID: bootID, isServed: entries[key]?.isServed ?? false)
+      try SmallFile.write(note.encoded, to: files.fileSystem(key))
       touch(key)
       // What is mounted is about to be read: the background leaves the line to its start.
       demand.touch()
@@ -76,8 +71,7 @@ extension LayerStore {
       try DurableFile.rename(files.layer(key), to: aside)
       configuration.onStep(.removing)
       for file in [files.presence(key), files.fileSystem(key)] { try Directory.removeFile(file) }
-      let identity = try? entry.fill?.writer.identity()
-      if let identity { routes[identity] = nil }
+      if let fill = entry.fill { try? path.forget(key, fill.writer) }
       try await BlockingWork.run { try Directory.removeTree(aside) }
       forget(key)
     }
@@ -110,12 +104,11 @@ extension LayerStore {
   /// Lets us be asked before the data file is read. Before the mount: what is opened unmarked is never asked for.
   func mark(_ key: LayerKey, _ fill: LayerFill) async throws {
     guard entries[key]?.isMarked == false else { return }
-    routes[try fill.writer.identity()] = .filling(fill)
     // From here on a keeper or guard that is replaced gets the layer, too.
     entries[key]?.isMarked = true
     do {
       try await protect(key, fill)
-      try desk.group.mark(fill.writer)
+      try path.ask(key, fill)
     } catch {
       entries[key]?.isMarked = false
       throw error
@@ -128,11 +121,16 @@ extension LayerStore {
     guard let entry = entries[key], !entry.isInUse else { return }
     entries[key]?.fileSystem = nil
     try Directory.removeFile(files.fileSystem(key))
+    if entry.isServed {
+      entries[key]?.isServed = false
+      path.hide(key)
+      if !entry.isMarked { unprotect(key) }
+    }
     guard let fill = entry.fill, entry.isMarked else { return }
-    try desk.group.unmark(fill.writer)
+    try path.askNoMore(key, fill)
     entries[key]?.isMarked = false
     unprotect(key)
-    routes[try fill.writer.identity()] = nil
+    try path.forget(key, fill.writer)
     try await save(key, fill)
     await fill.close()
     entries[key]?.presentBytes = fill.presence.presentBytes

@@ -23,8 +23,10 @@ extension LayerStore {
           ? record.deviceBytes : durable.flatMap { DurablePresence($0) }?.presentBytes ?? 0)
       entry.isMounted = mounts.top(at: files.mountPoint(key)) != nil
       // A name is good for this start of the machine only.
-      let system = (SmallFile.text(files.fileSystem(key)) ?? "").split(separator: " ")
-      if system.count == 2, system[1] == bootID { entry.fileSystem = String(system[0]) }
+      if let note = FileSystemNote(SmallFile.text(files.fileSystem(key)) ?? ""), note.bootID == bootID {
+        entry.fileSystem = note.name
+        entry.isServed = note.isServed && entry.isInUse
+      }
       entries[key] = entry
     }
     // Mount points and shared memory of layers that are gone.
@@ -34,6 +36,11 @@ extension LayerStore {
         try Directory.removeFile("\(files.runDirectory)/present/\(name)")
       }
     }
-    try await adopt()
+    switch path {
+    case .events(let desk):
+      try await giveUpServed()
+      try await adopt(desk)
+    case .files(let desk, _): try await adopt(desk)
+    }
   }
 }

@@ -11,19 +11,23 @@ extension LayerStore {
   /// their reads fail.
   public func run() async throws {
     let input = workInput
-    let events = try EventThread(desk) { input.yield(.answer($0)) }
-    try await takeOver(events)
-    try events.start()
+    var events: EventThread?
+    if case .events(let desk) = path {
+      try await takeOver(desk)
+      events = try EventThread(desk) { input.yield(.answer($0)) }
+      try events?.start()
+    }
     await withDiscardingTaskGroup { group in
       group.addTask { await self.completeInBackground() }
       group.addTask { await self.saveNowAndThen() }
-      group.addTask { await self.keepProtected(events) }
+      group.addTask { [events] in await self.keepProtected(events) }
       for await item in work.cancelOnGracefulShutdown() {
         group.addTask { await self.perform(item) }
       }
       group.cancelAll()
     }
-    events.stop()
+    events?.stop()
+    threads?.stop()
     for (key, entry) in entries {
       if let fill = entry.fill, !entry.record.isComplete { try? await save(key, fill) }
     }
@@ -56,7 +60,8 @@ extension LayerStore {
   }
 
   /// Brings what a reader waits for, and lets it go on.
-  nonisolated func answer(_ event: EventDesk.Waiting) async {
+  nonisolated func answer(_ event: WaitingRead) async {
+    let desk = path.desk
     demand.enter()
     defer { demand.leave() }
     let counters = event.fill.counters
@@ -67,7 +72,7 @@ extension LayerStore {
       counters.update { $0.addStall(stall) }
       logger.debug(
         "a reader waited", metadata: ["layer": "\(event.fill.key)", "range": "\(event.range)", "seconds": "\(stall)"])
-      desk.allow(event.number)
+      desk.allow(event)
     }
     var refusals = 0
     var pause = Duration.milliseconds(100)
@@ -81,7 +86,7 @@ extension LayerStore {
       if isAnswered.load(ordering: .acquiring) { return }
       if Task.isCancelled {
         // With a keeper the reader waits for the next process.
-        if configuration.keeper == nil { desk.deny(event.number) }
+        if configuration.keeper == nil { desk.deny(event) }
         return
       }
       if reason is RefusedBytes { refusals += 1 }
@@ -96,7 +101,7 @@ extension LayerStore {
         logger.error(
           "read of a layer failed",
           metadata: ["layer": "\(event.fill.key)", "range": "\(event.range)", "reason": "\(reason)"])
-        return desk.deny(event.number)
+        return desk.deny(event)
       }
       // Cancelled while it waits: the next turn sees it.
       try? await Task.sleep(for: min(pause, left ?? pause))
@@ -107,7 +112,7 @@ extension LayerStore {
   /// Bytes that are not the layer's are asked for again (another mirror may have the right ones), but not for ever.
   private static let refusalLimit = 3
 
-  private nonisolated func fill(_ event: EventDesk.Waiting, readable: @escaping @Sendable () -> Void) async throws {
+  private nonisolated func fill(_ event: WaitingRead, readable: @escaping @Sendable () -> Void) async throws {
     guard let deadline = configuration.demandDeadline else {
       return try await event.fill.fill(event.range, .demand, readable: readable)
     }

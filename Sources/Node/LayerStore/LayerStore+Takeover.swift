@@ -5,11 +5,11 @@ import OCI
 
 extension LayerStore {
   /// Opens and marks again what is mounted and incomplete.
-  func adopt() async throws {
+  func adopt(_ desk: EventDesk) async throws {
     for (key, entry) in entries where entry.isInUse && entry.record.isComplete {
       // It became complete in the last moment of the process before, which may not have come to take the mark away.
       let data = try SharedDescriptor(files.data(key), .read)
-      routes[try data.identity()] = .complete
+      desk.routes[try data.identity()] = .complete
       try desk.group.unmark(data)
       unprotect(key)
     }
@@ -22,7 +22,7 @@ extension LayerStore {
       }
       if !isTakeover, held == nil { await dropZeros(key) }
       let fill = try await load(key)
-      routes[try fill.writer.identity()] = .filling(fill)
+      desk.routes[try fill.writer.identity()] = .filling(fill)
       try? protection.keeper?.tell("put \(key.blob.hex)", files: [fill.writer])
       try desk.group.mark(fill.writer)
       entries[key]?.isMarked = true
@@ -45,14 +45,14 @@ extension LayerStore {
   ///
   /// Answers go by number, and new questions get numbers that are free in this process: each old number is taken here
   /// until it is answered. Where it is in use already, the answer is given first.
-  func takeOver(_ events: EventThread) async throws {
+  func takeOver(_ desk: EventDesk) async throws {
     guard isTakeover else { return desk.journal.clear() }
     let (entries, bare) = desk.journal.left()
     let fills = self.entries.values.compactMap { $0.isMarked ? $0.fill : nil }
     var urgent: [(number: Int32, fills: [LayerFill], range: Range<Int64>)] = []
     for entry in entries {
       let fill = fills.first { (try? $0.writer.identity()) == entry.file }
-      if hold(entry.number) {
+      if Self.hold(entry.number, by: desk.group) {
         desk.take(entry.number, entry.file, entry.range) { workInput.yield(.answer($0)) }
       } else {
         urgent.append((entry.number, fill.map { [$0] } ?? [], entry.range))
@@ -81,8 +81,8 @@ extension LayerStore {
   }
 
   /// Takes a descriptor's number, so that no new event gets it.
-  private nonisolated func hold(_ number: Int32) -> Bool {
-    let taken = fcntl(desk.group.descriptor.number, F_DUPFD_CLOEXEC, number)
+  private static func hold(_ number: Int32, by group: PreContentGroup) -> Bool {
+    let taken = fcntl(group.descriptor.number, F_DUPFD_CLOEXEC, number)
     if taken == number { return true }
     if taken >= 0 { close(taken) }
     return false

@@ -19,6 +19,8 @@ public actor LayerStore: Service {
     var fill: LayerFill?
     /// Whether the data file is marked.
     var isMarked = false
+    /// Whether it is mounted with a data file in FUSE, complete or not.
+    var isServed = false
     var isMounted = false
     /// The kernel's name of the file system: it may be in use after it was unmounted here.
     var fileSystem: String?
@@ -34,7 +36,7 @@ public actor LayerStore: Service {
 
   /// What `run` is asked to do.
   enum Work: Sendable {
-    case answer(EventDesk.Waiting)
+    case answer(WaitingRead)
     case finish(LayerKey)
     case prefetch(LayerFill, [Int])
   }
@@ -44,11 +46,14 @@ public actor LayerStore: Service {
   let logger: Logger
   let sources: any BlobSources
   let bootID = LayerFiles.bootID()
-  let routes = EventRoutes()
   let demand = DemandCount()
   let tools: FillTools
   let pace: BackgroundPace
-  let desk: EventDesk
+  /// How missing bytes are asked for, and why so.
+  public nonisolated let fill: FillDecision
+  let path: FillDesk
+  /// While the path is FUSE.
+  let threads: FUSEThreads?
   let work: AsyncStream<Work>
   let workInput: AsyncStream<Work>.Continuation
   let wakeBackground: AsyncStream<Void>.Continuation
@@ -60,9 +65,8 @@ public actor LayerStore: Service {
   var entries: [LayerKey: Entry] = [:]
 
   init(
-    _ configuration: Configuration, sources: any BlobSources, keeper: HelperConnection?,
-    group: PreContentGroup, isTakeover: Bool, lock: consuming FileLock,
-    logger: Logger
+    _ configuration: Configuration, sources: any BlobSources, keeper: HelperConnection?, start: FillStart,
+    lock: consuming FileLock, logger: Logger
   )
     throws
   {
@@ -70,9 +74,8 @@ public actor LayerStore: Service {
     self.sources = sources
     self.logger = logger
     self.lock = lock
-    self.isTakeover = isTakeover
-    try keeper?.tell("put group", files: [group.descriptor])
-    protection.keeper = keeper
+    isTakeover = start.isTakeover
+    fill = start.decision
     protection.guardian = HelperConnection.existing(LayerGuard.name, configuration.runDirectory)
     files = LayerFiles(directory: configuration.directory, runDirectory: configuration.runDirectory)
     (work, workInput) = AsyncStream.makeStream()
@@ -83,8 +86,20 @@ public actor LayerStore: Service {
       onStep: configuration.onStep)
     pace = BackgroundPace(
       bytesPerSecond: configuration.backgroundBytesPerSecond, quiet: configuration.backgroundQuiet, demand: demand)
-    desk = EventDesk(
-      group, journal: try EventJournal(files.journal), routes: routes, onStep: configuration.onStep)
+    let input = workInput
+    switch start.found {
+    case .group(let group):
+      path = .events(
+        EventDesk(
+          group, journal: try EventJournal(files.journal), routes: EventRoutes(), onStep: configuration.onStep))
+      threads = nil
+    case .connection(let connection, let finding):
+      let desk = FUSEDesk(connection, onStep: configuration.onStep)
+      path = .files(desk, finding)
+      threads = try FUSEThreads(desk) { input.yield(.answer($0)) }
+    }
+    for (name, file) in path.shared { try keeper?.tell("put \(name)", files: [file]) }
+    protection.keeper = keeper
   }
 
   /// Opens a store: tries out on the directory that this machine can do it, finds the layers that are there, takes the
@@ -99,22 +114,13 @@ public actor LayerStore: Service {
       }
       try Directory.make(configuration.directory, permissions: 0o700)
       let lock = try await lock(configuration)
-      try await SelfTest(directory: configuration.directory, runDirectory: configuration.runDirectory).run()
+      let way = try await FillStart.choose(configuration)
       // Every reader that waits holds a descriptor.
       try OpenFileLimit.raise()
       let keeper = try await openKeeper(configuration)
-      let held = try keeper?.file("group").map { PreContentGroup($0) }
-      let group: PreContentGroup
-      if let held {
-        group = held
-      } else if keeper == nil {
-        group = try PreContentGroup()
-      } else {
-        group = try await GroupChoice.early(configuration.directory)
-      }
+      let start = try await FillStart(way, configuration, keeper)
       let store = try LayerStore(
-        configuration, sources: sources, keeper: keeper, group: group, isTakeover: held != nil, lock: lock,
-        logger: logger)
+        configuration, sources: sources, keeper: keeper, start: start, lock: lock, logger: logger)
       try await store.recover()
       return store
     } catch let error as LayerStoreError {

@@ -1,13 +1,15 @@
 extension LayerStore {
   /// How a store works.
   public struct Configuration: Sendable {
-    /// Where layers are kept: on ext4, xfs or btrfs.
+    /// Where layers are kept: on ext4, xfs or btrfs; filled through FUSE on any file system.
     public var directory: String
     /// For what need not survive the machine's next start: sockets, mount points, shared memory.
     public var runDirectory: String
     /// The command that starts the keeper and the guard, to which `keep-layers` or `guard-layers` and the run directory
     /// are added. `nil`: none; readers then lose their bytes if this process is killed. For tests only.
     public var keeper: [String]?
+    /// How missing bytes are asked for.
+    public var fill = FillChoice.auto
     /// How long a reader waits before its read fails; `nil`: for ever (it can be killed).
     public var demandDeadline: Duration?
     /// What completing layers may fetch; 0: nothing is fetched unasked, `nil`: as fast as it goes.

@@ -25,9 +25,11 @@ struct SelfTest: Sendable {
     } catch { throw LayerStoreError.unsupported(why: "\(error)") }
     let data = try SharedDescriptor("\(place)/data", .createNew)
     try data.truncate(to: 4096)
-    let group = try attempt("fanotify's pre-content events (Linux 6.14, CAP_SYS_ADMIN)") { try PreContentGroup() }
-    try attempt("pre-content events on the file system of \(directory) (ext4, xfs or btrfs)") { try group.mark(data) }
-    try attempt("EROFS mounts of plain files (Linux 6.12)") {
+    let group = try Self.attempt("fanotify's pre-content events (Linux 6.14, CAP_SYS_ADMIN)") { try PreContentGroup() }
+    try Self.attempt("pre-content events on the file system of \(directory) (ext4, xfs or btrfs)") {
+      try group.mark(data)
+    }
+    try Self.attempt("EROFS mounts of plain files (Linux 6.12)") {
       try FileBackedMount.mount(metadata: "\(place)/metadata", devices: ["\(place)/data"], at: target)
     }
     let isOver = Flag()
@@ -43,14 +45,14 @@ struct SelfTest: Sendable {
     }
   }
 
-  private static let pattern = (0..<4096).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
+  static let pattern = (0..<4096).map { UInt8(truncatingIfNeeded: $0 &* 7 &+ $0 >> 8) }
 
   @discardableResult
-  private func attempt<Result>(_ what: String, _ body: () throws -> Result) throws(LayerStoreError) -> Result {
+  static func attempt<Result>(_ what: String, _ body: () throws -> Result) throws(LayerStoreError) -> Result {
     do { return try body() } catch { throw .unsupported(why: "\(what): \(error)") }
   }
 
-  private static func writeImage(_ path: String) throws {
+  static func writeImage(_ path: String) throws {
     var builder = LayerTreeBuilder()
     try builder.add(
       LayerEntry(path: Array("file".utf8), kind: .file(size: 4096)),

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Synchronization
 
 /// File systems whose devices are plain files, without a loop device: EROFS (Linux 6.12).
 public enum FileBackedMount {
@@ -21,21 +22,34 @@ public enum FileBackedMount {
     try set("source", metadata)
     try set("ro", nil)
     for device in devices { try set("device", device) }
-    let before = Set(names())
-    try check(nagaya_fs_create(context.number), "fsconfig(create)", metadata)
-    let new = names().filter { !before.contains($0) }
+    let name = try named(readAheadBytes: readAheadBytes) { () throws(SystemError) in
+      try check(nagaya_fs_create(context.number), "fsconfig(create)", metadata)
+    }
     let mount = SharedDescriptor(owning: try check(nagaya_fs_mount(context.number), "fsmount", metadata))
-    // Somebody else may have mounted one in the same moment; then neither is touched.
+    try check(nagaya_move_mount(mount.number, target), "move_mount", target)
+    return name
+  }
+
+  /// Finds out the name of the file system that `body` makes, and sets how far it reads ahead.
+  static func named(readAheadBytes: Int?, _ body: () throws(SystemError) -> Void) throws(SystemError) -> String? {
+    let new = try turn.withLock { _ throws(SystemError) in
+      let before = Set(names())
+      try body()
+      return names().filter { !before.contains($0) }
+    }
+    // Another process may have mounted one in the same moment; then neither is touched.
     let name = new.count == 1 ? new[0] : nil
     if let name, let readAheadBytes {
       try? KernelSetting.write("\(readAheadBytes >> 10)", to: "\(directory)/\(name)/read_ahead_kb")
     }
-    try check(nagaya_move_mount(mount.number, target), "move_mount", target)
     return name
   }
 
   /// Whether a file system is still in use anywhere: below overlays and in other mount namespaces, too.
   public static func exists(_ name: String) -> Bool { FileStatus.exists("\(directory)/\(name)") }
+
+  /// One mount of this process at a time.
+  private static let turn = Mutex(())
 
   private static let directory = "/sys/class/bdi"
   private static func names() -> [String] {

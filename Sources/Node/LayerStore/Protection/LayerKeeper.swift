@@ -13,7 +13,8 @@ public enum LayerKeeper {
     guard let server = try? HelperServer(name, runDirectory: runDirectory) else { return 1 }
     var files: [String: SharedDescriptor] = [:]
     server.run(
-      watched: { [] }, onReadable: { _ in }, isIdle: { files.keys.allSatisfy { $0 == "group" } }
+      watched: { [] }, onReadable: { _ in },
+      isIdle: { files.keys.allSatisfy { FillDesk.sharedNames.contains($0[...]) } }
     ) { command, arguments, passed in
       switch (command, arguments.first) {
       case ("put", let name?):

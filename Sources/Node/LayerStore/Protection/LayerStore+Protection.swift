@@ -17,7 +17,10 @@ struct Protection {
 
 extension LayerStore {
   /// Whether readers are safe if this process is killed now.
-  public var isProtected: Bool { protection.keeper != nil && protection.isGuardInOrder }
+  public var isProtected: Bool {
+    if case .files = path { return protection.keeper != nil }
+    return protection.keeper != nil && protection.isGuardInOrder
+  }
 
   /// The keeper, started if it is not there.
   static func openKeeper(_ configuration: Configuration) async throws -> HelperConnection? {
@@ -41,6 +44,7 @@ extension LayerStore {
     // Helpers that are gone are replaced by `keepProtected`, which hands over all layers that are open then.
     try? protection.keeper?.tell("put \(key.blob.hex)", files: [fill.writer])
     configuration.onStep(.held)
+    guard case .events = path else { return }
     try? protection.guardian?.post(key, fill)
     configuration.onStep(.guarded)
   }
@@ -51,7 +55,7 @@ extension LayerStore {
   }
 
   /// Watches keeper and guard, and replaces them when they are gone.
-  func keepProtected(_ events: EventThread) async {
+  func keepProtected(_ events: EventThread?) async {
     guard configuration.keeper != nil else { return }
     let (signals, signal) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
     signal.yield()
@@ -59,7 +63,7 @@ extension LayerStore {
     for await _ in signals {
       do {
         try await replaceKeeper()
-        try await replaceGuard()
+        if case .events(let desk) = path { try await replaceGuard(desk) }
         logger.info("layers are protected against a crash")
       } catch {
         logger.error("layers would not survive a crash", metadata: ["reason": "\(error)"])
@@ -71,7 +75,8 @@ extension LayerStore {
       settleProtection()
       for helper in [protection.keeper, protection.guardian].compactMap({ $0 })
       where watched.insert(ObjectIdentifier(helper)).inserted {
-        events.watch(helper.socket.descriptor) { signal.yield() }
+        events?.watch(helper.socket.descriptor) { signal.yield() }
+        threads?.watch(helper.socket.descriptor) { signal.yield() }
       }
     }
     settleProtection()
@@ -85,18 +90,19 @@ extension LayerStore {
   }
 
   private func replaceKeeper() async throws {
-    if let keeper = protection.keeper, (try? keeper.ask("get group")) != nil { return }
+    if let keeper = protection.keeper, (try? keeper.ask("get")) != nil { return }
     if protection.keeper != nil { logger.notice("the keeper of layers is gone; starting another") }
     protection.keeper = nil
     guard let keeper = try await Self.openKeeper(configuration) else { return }
-    try keeper.tell("put group", files: [desk.group.descriptor])
-    for (key, entry) in entries where entry.isMarked {
-      if let fill = entry.fill { try keeper.tell("put \(key.blob.hex)", files: [fill.writer]) }
+    for (name, file) in path.shared { try keeper.tell("put \(name)", files: [file]) }
+    for (key, entry) in entries where entry.isMarked || entry.isServed {
+      let file = try entry.fill?.writer ?? SharedDescriptor(files.data(key), .read)
+      try keeper.tell("put \(key.blob.hex)", files: [file])
     }
     protection.keeper = keeper
   }
 
-  private func replaceGuard() async throws {
+  private func replaceGuard(_ desk: EventDesk) async throws {
     if let guardian = protection.guardian, protection.isGuardInOrder, (try? guardian.ask("seen")) != nil { return }
     if protection.isGuardInOrder { logger.notice("the guard of layers is gone; starting another") }
     protection.guardian = nil
@@ -104,7 +110,7 @@ extension LayerStore {
     guard let command = configuration.keeper else { return }
     let guardian = try await HelperConnection.open(
       LayerGuard.name, subcommand: LayerGuard.command, command: command, runDirectory: configuration.runDirectory)
-    try await findOrder(guardian)
+    try await findOrder(guardian, desk)
     for (key, entry) in entries where entry.isMarked {
       if let fill = entry.fill { try guardian.post(key, fill) }
     }
@@ -113,16 +119,16 @@ extension LayerStore {
   }
 
   /// Lets the guard make groups until one is asked after ours.
-  private func findOrder(_ guardian: HelperConnection) async throws {
+  private func findOrder(_ guardian: HelperConnection, _ desk: EventDesk) async throws {
     let path = "\(files.directory)/\(LayerFiles.unfinished)order-\(UInt32.random(in: 0 ... .max))"
     let file = try SharedDescriptor(path, .createNew)
     try Directory.removeFile(path)
     try file.truncate(to: 4096)
     let identity = try file.identity()
-    defer { routes[identity] = nil }
+    defer { desk.routes[identity] = nil }
     for _ in 0..<Self.orderAttempts {
       let outcome = Mutex<Bool?>(nil)
-      routes[identity] = .probe {
+      desk.routes[identity] = .probe {
         let answer = try? guardian.ask("seen").text
         outcome.withLock { $0 = answer == "no" }
       }
@@ -145,7 +151,7 @@ extension LayerStore {
 
   /// Ends keeper and guard if nothing is open that they would protect.
   func letGo() {
-    guard !entries.values.contains(where: \.isMarked) else { return }
+    guard !entries.values.contains(where: { $0.isMarked || $0.isServed }) else { return }
     for helper in [protection.guardian, protection.keeper] { try? helper?.tell("end") }
   }
 }

@@ -59,6 +59,14 @@ int nagaya_fs_set(int context_fd, const char *key, const char *value);
 int nagaya_fs_create(int context_fd);
 int nagaya_fs_mount(int context_fd);
 int nagaya_move_mount(int mount_fd, const char *target);
+// The same for a file system that holds nothing but data: no devices, no programs, no set-uid.
+int nagaya_fs_mount_data(int context_fd);
+// All of the above for a read-only mount, in a process of its own that has no descriptor but kept_fd: it may wait for what
+// this process has to answer, and must not keep this one from ending. keys and values are ended by a NULL key.
+int nagaya_fs_mount_apart(const char *type, const char *const keys[], const char *const values[], const char *target,
+                          int kept_fd);
+// Reads the first bytes of a file into memory that is shared with children (MAP_SHARED), in a process of its own.
+int nagaya_read_apart(const char *path, void *shared, size_t size);
 // A copy of the mount at path that is attached nowhere (open_tree(2)).
 int nagaya_clone_mount(const char *path);
 // Shows such a mount's files with the ids that a user namespace maps them to (mount_setattr(2), Linux 5.12).
@@ -67,6 +75,10 @@ int nagaya_map_mount(int mount_fd, int user_namespace_fd);
 // with nagaya_user_namespace_end, which kills it.
 int nagaya_user_namespace_begin(void);
 void nagaya_user_namespace_end(int pid);
+
+// A connection to FUSE (fuse(4)) that does not block, and one message from two places.
+int nagaya_fuse_open(void);
+long nagaya_write_two(int fd, const void *head, size_t head_size, const void *body, size_t body_size);
 
 // Packets over a unix SOCK_SEQPACKET socket, with up to 4 descriptors.
 int nagaya_packet_listen(const char *path);

@@ -1,0 +1,45 @@
+import LinuxSystem
+
+/// How the store learns that missing bytes are read.
+public enum FillPath: String, Sendable, CaseIterable {
+  /// The kernel asks before it reads a data file: nothing of ours is in the path of what is present.
+  case fanotify
+  /// The kernel reads data files of incomplete layers through us.
+  case fuse
+}
+
+/// Which path is wanted.
+public enum FillChoice: String, Sendable, CaseIterable {
+  /// fanotify where the machine can do it, otherwise FUSE.
+  case auto, fanotify, fuse
+}
+
+/// Which path a store takes, and why.
+public struct FillDecision: Sendable, Hashable {
+  public var path: FillPath
+  public var why: String
+}
+
+/// The path with what it needs.
+enum FillDesk: Sendable {
+  case events(EventDesk)
+  case files(FUSEDesk, FUSESelfTest.Finding)
+
+  var desk: any ReadDesk {
+    switch self {
+    case .events(let desk): desk
+    case .files(let desk, _): desk
+    }
+  }
+
+  /// What the keeper holds for the next process, by name.
+  var shared: [(name: String, file: SharedDescriptor)] {
+    switch self {
+    case .events(let desk): [("group", desk.group.descriptor)]
+    case .files(let desk, _): [("fuse", desk.connection.descriptor), ("fuse-mount", desk.connection.mount)]
+    }
+  }
+
+  /// All such names: a keeper that holds nothing else is not needed.
+  static let sharedNames: Set<Substring> = ["group", "fuse", "fuse-mount"]
+}
