@@ -34,7 +34,7 @@ import Synchronization
       keeper: actions.contains("unprotected") ? nil : [CommandLine.arguments[0]], demandDeadline: .seconds(30),
       backgroundBytesPerSecond: actions.contains("background") ? nil : 0, windowBytes: (64 << 10)...(1 << 20),
       saveInterval: .milliseconds(200))
-    if let path = actions.first(where: { $0.hasPrefix("fill:") }) {
+    if let path = actions.last(where: { $0.hasPrefix("fill:") }) {
       configuration.fill = FillChoice(rawValue: String(path.dropFirst(5))) ?? .auto
     }
     for action in actions where action.hasPrefix("crash:") {

@@ -46,9 +46,15 @@ struct FillStart {
     }
   }
 
+  private static func held(_ keeper: HelperConnection?) throws -> FUSEConnection? {
+    guard let descriptor = try keeper?.file("fuse"), let mount = try keeper?.file("fuse-mount") else { return nil }
+    let connection = FUSEConnection(descriptor: descriptor, mount: mount)
+    return connection.isAlive ? connection : nil
+  }
+
   /// Whether layers are read through a connection that the keeper holds.
   private static func isServing(_ configuration: LayerStore.Configuration, _ keeper: HelperConnection?) throws -> Bool {
-    guard try keeper?.file("fuse") != nil else { return false }
+    guard try held(keeper) != nil else { return false }
     return LayerFiles(directory: configuration.directory, runDirectory: configuration.runDirectory).isAnythingServed()
   }
 
@@ -71,8 +77,8 @@ struct FillStart {
       }
     case .fuse(let finding, let why):
       decision = FillDecision(path: .fuse, why: why)
-      if let descriptor = try keeper?.file("fuse"), let mount = try keeper?.file("fuse-mount") {
-        found = .connection(FUSEConnection(descriptor: descriptor, mount: mount), finding)
+      if let held = try Self.held(keeper) {
+        found = .connection(held, finding)
         isTakeover = true
       } else {
         found = .connection(try FUSEConnection(), finding)

@@ -94,7 +94,9 @@ public actor LayerStore: Service {
           group, journal: try EventJournal(files.journal), routes: EventRoutes(), onStep: configuration.onStep))
       threads = nil
     case .connection(let connection, let finding):
-      let desk = FUSEDesk(connection, onStep: configuration.onStep)
+      let desk = FUSEDesk(connection, onStep: configuration.onStep) {
+        logger.error("the layers' FUSE connection was aborted: reads fail until this program is started again")
+      }
       path = .files(desk, finding)
       threads = try FUSEThreads(desk) { input.yield(.answer($0)) }
     }

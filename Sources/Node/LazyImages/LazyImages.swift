@@ -1,4 +1,4 @@
-import LayerStore
+public import LayerStore
 import LinuxSystem
 public import Logging
 import OCI
@@ -7,7 +7,7 @@ public import ServiceLifecycle
 
 /// Where the daemon keeps what it has, and how it behaves.
 public struct LazyImagesConfiguration: Sendable {
-  /// Snapshots, layers and records; on ext4, xfs or btrfs.
+  /// Snapshots, layers and records; best on ext4, xfs or btrfs.
   public var root: String
   /// Sockets and what is true until the next boot; on tmpfs.
   public var run: String
@@ -21,6 +21,8 @@ public struct LazyImagesConfiguration: Sendable {
   public var keeper: [String]
   /// Content of unused layers is removed beyond this many bytes; `nil`: only on request.
   public var cacheBytes: Int64?
+  /// How missing bytes of layers are asked for.
+  public var fill = FillChoice.auto
   /// How fast layers are completed in the background, in bytes per second; `nil`: as fast as the registry gives.
   public var backgroundBytesPerSecond: Int64?
 
@@ -48,6 +50,9 @@ public struct LazyImages: Sendable {
   private let registry: RegistryClient
   private let layers: LayerStore
 
+  /// How missing bytes of layers are asked for, and why so.
+  public var fill: FillDecision { layers.fill }
+
   /// Opens what is there, tests the machine, and takes over what an earlier process kept mounted.
   /// - Throws: `LayerStoreError.unsupported` if this kernel or file system can't feed mounts on demand.
   public init(_ configuration: LazyImagesConfiguration, logger: Logger) async throws {
@@ -63,6 +68,7 @@ public struct LazyImages: Sendable {
     var store = LayerStore.Configuration(
       directory: "\(configuration.root)/layers", runDirectory: "\(configuration.run)/layers")
     store.keeper = configuration.keeper
+    store.fill = configuration.fill
     // A start reads with pauses of a second and more (a program that computes); its bytes come first.
     store.backgroundQuiet = .seconds(3)
     store.backgroundBytesPerSecond = configuration.backgroundBytesPerSecond

@@ -32,7 +32,11 @@ struct Images: AsyncParsableCommand {
       return
     }
     try output.show(report) { images.isEmpty ? nil : ImageRows.images(images) }
-    if output == .table, images.isEmpty { Console.print("No image was pulled through the snapshotter yet.") }
+    guard output == .table else { return }
+    if images.isEmpty { Console.print("No image was pulled through the snapshotter yet.") }
+    if report["fill"]["path"].string == "fuse" {
+      Console.print("Incomplete layers are read through FUSE: \(report["fill"]["why"].string ?? "").")
+    }
   }
 }
 

@@ -16,8 +16,9 @@ struct ServeImages: AsyncParsableCommand {
       contents (eStargz, zstd:chunked) are lazy from the first pull on; plain layers are streamed once, without being \
       unpacked, and are lazy from then on.
 
-      Needs Linux 6.14 or newer, root, and a root directory on ext4, xfs or btrfs. Running containers survive the end of \
-      this program; readers wait until it is back.
+      Needs root, and Linux 6.14 or newer with a root directory on ext4, xfs or btrfs: there nothing of ours is in the \
+      path of what is here. From Linux 6.12 on, and on other file systems, incomplete layers are read through FUSE. \
+      Running containers survive the end of this program; readers wait until it is back.
 
       EXAMPLES
         nagaya serve images --print-config >> /etc/containerd/config.toml
@@ -61,6 +62,10 @@ struct ServeImages: AsyncParsableCommand {
   @Option(help: "How much to fetch in the background, in bytes a second, as 50Mi. Without it: as much as comes.")
   var backgroundRate: String?
 
+  @Option(
+    help: "How the kernel asks for missing bytes: fanotify, fuse, or auto, which is fanotify where it can be.")
+  var fill = FillChoice.auto
+
   @Flag(help: "Print what containerd's configuration needs, and end.")
   var printConfig = false
 
@@ -83,6 +88,7 @@ struct ServeImages: AsyncParsableCommand {
         KubeletCredentialProviders(configuration: credentialProviderConfig, programs: credentialProviderBinDir))
     }
     configuration.containerdSocket = containerdSocket
+    configuration.fill = fill
     configuration.cacheBytes = try cacheSize.map { try Sizes.bytes($0, option: "--cache-size") }
     configuration.backgroundBytesPerSecond = try backgroundRate.map { try Sizes.bytes($0, option: "--background-rate") }
     if printConfig {
@@ -96,7 +102,11 @@ struct ServeImages: AsyncParsableCommand {
     logger.logLevel = logLevel
     do {
       let images = try await LazyImages(configuration, logger: logger)
-      logger.notice("serving", metadata: ["socket": "\(configuration.snapshotSocket)"])
+      logger.notice(
+        "serving",
+        metadata: [
+          "socket": "\(configuration.snapshotSocket)", "fill": "\(images.fill.path)", "why": "\(images.fill.why)",
+        ])
       try await ServiceGroup(
         configuration: ServiceGroupConfiguration(
           services: images.services.map {
@@ -111,6 +121,7 @@ struct ServeImages: AsyncParsableCommand {
   }
 }
 
+extension FillChoice: ExpressibleByArgument {}
 extension Logger.Level: @retroactive ExpressibleByArgument {}
 
 /// Where the snapshotter's files and sockets are.

@@ -51,7 +51,9 @@ struct LazyImagesChoice {
   /// For people who look at the start, or at `nagaya status`.
   var summary: String {
     if let refusal { return "unpacked before containers start: \(refusal)" }
-    return images == nil ? "unpacked before containers start" : "lazy: containers start before their image is here"
+    guard let images else { return "unpacked before containers start" }
+    let summary = "lazy: containers start before their image is here"
+    return images.fill.path == .fanotify ? summary : "\(summary) (through FUSE: \(images.fill.why))"
   }
 
   /// Unmounts layers and ends the processes that guard them, after containerd has ended.

@@ -35,10 +35,16 @@ final class FUSEDesk: ReadDesk {
   let connection: FUSEConnection
   private let state = Mutex(State())
   private let onStep: @Sendable (LayerStoreStep) -> Void
+  private let onEnd: @Sendable () -> Void
 
-  init(_ connection: FUSEConnection, onStep: @escaping @Sendable (LayerStoreStep) -> Void) {
+  /// - Parameter onEnd: told once when somebody aborted the connection.
+  init(
+    _ connection: FUSEConnection, onStep: @escaping @Sendable (LayerStoreStep) -> Void = { _ in },
+    onEnd: @escaping @Sendable () -> Void = {}
+  ) {
     self.connection = connection
     self.onStep = onStep
+    self.onEnd = onEnd
   }
 
   // MARK: Files
@@ -78,10 +84,18 @@ final class FUSEDesk: ReadDesk {
         switch try connection.receive(into: buffer) {
         case .request(let request): take(request, body)
         case .nothing: return
-        case .end: return state.withLock { $0.isOver = true }
+        case .end: return end()
         }
       }
     }
+  }
+
+  private func end() {
+    let isFirst = state.withLock { state in
+      defer { state.isOver = true }
+      return !state.isOver
+    }
+    if isFirst { onEnd() }
   }
 
   /// After so many questions a thread looks whether it shall end.

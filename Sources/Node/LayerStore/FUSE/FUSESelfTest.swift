@@ -28,7 +28,7 @@ struct FUSESelfTest: Sendable {
     } catch { throw LayerStoreError.unsupported(why: "\(error)") }
     let data = try SharedDescriptor("\(place)/data", .createNew)
     try data.truncate(to: Int64(SelfTest.pattern.count))
-    let desk = FUSEDesk(connection) { _ in }
+    let desk = FUSEDesk(connection)
     try desk.show("data", data, .probe { try? data.write(SelfTest.pattern[...], at: 0) })
     try desk.show("metadata", try SharedDescriptor("\(place)/metadata", .read), .whole, isCached: true)
     let threads = try FUSEThreads(desk, count: 1) { _ in }

@@ -40,11 +40,15 @@ extension LayerStore {
   /// Gives the writer to keeper and guard, before the file is marked.
   func protect(_ key: LayerKey, _ fill: LayerFill) async throws {
     guard configuration.keeper != nil else { return }
+    if case .files = path {
+      // There is nothing to guard, so nobody to wait for.
+      try? protection.keeper?.tell("put \(key.blob.hex)", files: [fill.writer])
+      return configuration.onStep(.held)
+    }
     while !protection.isSettled { await withCheckedContinuation { protection.waiting.append($0) } }
     // Helpers that are gone are replaced by `keepProtected`, which hands over all layers that are open then.
     try? protection.keeper?.tell("put \(key.blob.hex)", files: [fill.writer])
     configuration.onStep(.held)
-    guard case .events = path else { return }
     try? protection.guardian?.post(key, fill)
     configuration.onStep(.guarded)
   }

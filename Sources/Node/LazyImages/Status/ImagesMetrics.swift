@@ -5,12 +5,16 @@ import OCI
 struct ImagesMetrics {
   private var text = ""
 
-  static func render(_ layers: [LayerStatus], decisions: [Digest: LayerDecision]) -> String {
+  static func render(_ layers: [LayerStatus], decisions: [Digest: LayerDecision], fill: FillDecision) -> String {
     var metrics = ImagesMetrics()
     let complete = layers.count { $0.state == .complete }
     metrics.family("nagaya_images_layers", "gauge", "Layers on this machine by state.")
     metrics.sample("nagaya_images_layers", [("state", "complete")], "\(complete)")
     metrics.sample("nagaya_images_layers", [("state", "filling")], "\(layers.count - complete)")
+    metrics.family("nagaya_images_fill_path", "gauge", "By which way missing bytes are asked for: that one is 1.")
+    for path in FillPath.allCases {
+      metrics.sample("nagaya_images_fill_path", [("path", path.rawValue)], path == fill.path ? "1" : "0")
+    }
     metrics.family("nagaya_images_mounted_layers", "gauge", "Layers that are mounted.")
     metrics.sample("nagaya_images_mounted_layers", [], "\(layers.count { $0.isMounted })")
     metrics.family("nagaya_images_decisions", "gauge", "Layers that were asked for, by the way they came.")

@@ -9,11 +9,12 @@ public struct ImagesReport: Sendable {
   /// - Parameters:
   ///   - images: those whose layers were asked for on this machine.
   ///   - layers: those on this machine.
-  init(images: [ImageRecord], decisions: [Digest: LayerDecision], layers: [LayerStatus], mechanism: String) {
+  init(images: [ImageRecord], decisions: [Digest: LayerDecision], layers: [LayerStatus], fill: FillDecision) {
     let byDigest = Dictionary(layers.map { ($0.key.blob, $0) }, uniquingKeysWith: { first, _ in first })
     let named = Set(images.flatMap(\.layers))
     json = [
-      "mechanism": .string(mechanism),
+      "mechanism": "EROFS, filled through \(fill.path == .fuse ? "FUSE" : "fanotify")",
+      "fill": ["path": .string(fill.path.rawValue), "why": .string(fill.why)],
       "images": .array(
         images.map { image in
           var item: JSONValue = [

@@ -9,11 +9,11 @@ struct ImagesStatus: ImagesStatusSource {
   func report() async -> ImagesReport {
     ImagesReport(
       images: await resolver.images(), decisions: await resolver.decisions(), layers: await store.layers(),
-      mechanism: "EROFS, filled through fanotify")
+      fill: store.fill)
   }
 
   func metrics() async -> String {
-    ImagesMetrics.render(await store.layers(), decisions: await resolver.decisions())
+    ImagesMetrics.render(await store.layers(), decisions: await resolver.decisions(), fill: store.fill)
   }
 
   func collect(keepBytes: Int64) async throws -> CollectionResult {

@@ -43,6 +43,12 @@ public final class FUSEConnection: Sendable {
   /// Where a file is found, in this process and in `ApartMount`'s.
   public func path(of name: String) -> String { "/proc/self/fd/\(mount.number)/\(name)" }
 
+  /// Whether the kernel still asks: nobody aborted it (fusectl).
+  public var isAlive: Bool {
+    var entry = pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0)
+    return poll(&entry, 1, 0) >= 0 && entry.revents & Int16(POLLERR) == 0
+  }
+
   public enum Received: Sendable, Hashable {
     case request(FUSERequest)
     /// Nothing waits.

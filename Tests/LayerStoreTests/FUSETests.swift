@@ -1,0 +1,124 @@
+import Foundation
+import LayerStore
+import LinuxSystem
+import OCI
+import PlatformHarness
+import Testing
+
+/// What is particular to layers that are read through FUSE.
+@Suite struct FUSETests {
+  private static let sizes = [300_000, 3_000_000, 40, 900_000]
+
+  @Test(arguments: [true, false])
+  func `without daemon and keeper reads fail, never give zeros, and later mounts work`(_ isDaemonFirst: Bool)
+    async throws
+  {
+    let layer = try await TestLayer.converted(Self.sizes)
+    let hex = layer.key.blob.hex
+    try await withDaemon([layer], by: .fuse) { daemon in
+      try await daemon.startProtected(["add:\(hex)", "mount:\(hex)"])
+      let root = daemon.mountPoint(layer)
+      #expect(try await sha256("\(root)/f0") == layer.digests["f0"])
+      // As a container has it: an overlay that nobody can take away while it is in use.
+      let merged = "\(daemon.place.root)/merged"
+      try await shell.succeed(
+        "mkdir '\(merged)' '\(merged)-empty'; mount -t overlay overlay -o 'lowerdir=\(root):\(merged)-empty' '\(merged)'"
+      )
+      try daemon.set("held", true)
+      async let waiting = shell("cat '\(merged)/f1'")
+      try await eventually("the fetch began") { daemon.fetches > 1 }
+      if isDaemonFirst {
+        try await daemon.kill()
+        try await daemon.killHelpers(LayerKeeper.command)
+      } else {
+        // The daemon has no time to start another.
+        Glibc.kill(try daemon.pid(), SIGSTOP)
+        try await daemon.killHelpers(LayerKeeper.command)
+        try await daemon.kill()
+      }
+      let output = try await waiting
+      #expect(output.error.contains("Input/output error") && !output.out.utf8.contains(0))
+      for _ in 0..<3 { #expect(try await shell("cat '\(root)/f3'").error.contains("Input/output error")) }
+      try daemon.set("held", false)
+      try await daemon.start()
+      // The old overlay fails until it is made anew, never gives zeros; the mount is a new one already.
+      #expect(try await shell("cat '\(merged)/f3'").error.contains("Input/output error"))
+      #expect(try await digests(root) == layer.digests)
+      try await shell.succeed(
+        "umount '\(merged)'; mount -t overlay overlay -o 'lowerdir=\(root):\(merged)-empty' '\(merged)'")
+      #expect(try await digests(merged) == layer.digests)
+      #expect(daemon.helpers().count == 1)
+    }
+  }
+
+  @Test func `a complete layer's next mount needs none of us`() async throws {
+    let layer = try await TestLayer.converted(Self.sizes)
+    let hex = layer.key.blob.hex
+    try await withDaemon([layer], by: .fuse) { daemon in
+      let root = daemon.mountPoint(layer)
+      try await daemon.startProtected(["add:\(hex)", "mount:\(hex)", "complete:\(hex)"])
+      // The first mount still reads through the daemon: its keeper stays.
+      try await shell.succeed("echo 1 > /proc/sys/vm/drop_caches")
+      #expect(try await digests(root) == layer.digests)
+      try await daemon.terminate()
+      #expect(daemon.helpers().count == 1)
+      try await daemon.start(["unmount:\(hex)", "mount:\(hex)"])
+      try await daemon.terminate()
+      try await eventually("the keeper is gone") { daemon.helpers().isEmpty }
+      try await shell.succeed("echo 1 > /proc/sys/vm/drop_caches")
+      #expect(try await digests(root) == layer.digests)
+    }
+  }
+
+  @Test func `a directory on tmpfs is filled through FUSE`() async throws {
+    let layers = [try await TestLayer.converted(Self.sizes), try TestLayer.plain(Self.sizes, seed: 3)]
+    let place = try TestPlace()
+    defer { try? place.cleanUp() }
+    try Directory.make(place.directory)
+    try await shell.succeed("mount -t tmpfs tmpfs '\(place.directory)'")
+    try await place.run(layers, configure: { $0.fill = .auto }) { store in
+      #expect(store.fill.path == .fuse && store.fill.why.contains("ext4"), "\(store.fill)")
+      for layer in layers {
+        let root = try await store.mounted(layer)
+        #expect(try await sha256("\(root)/f3") == layer.digests["f3"])
+        #expect(layer.blob.fetchedBytes < layer.blob.bytes.count)
+        #expect(try await digests(root) == layer.digests)
+        try await store.complete(layer.key)
+        try await store.unmount(layer.key)
+        let again = try await store.mount(layer.key)
+        try await shell.succeed("echo 3 > /proc/sys/vm/drop_caches")
+        #expect(try await digests(again) == layer.digests)
+        try await store.unmount(layer.key)
+        try await store.remove(layer.key)
+      }
+      #expect(try Directory.names(in: place.directory) == [])
+    }
+  }
+
+  @Test func `a machine that can do both takes fanotify, and a way in use is kept`() async throws {
+    let layer = try await TestLayer.converted(Self.sizes)
+    let hex = layer.key.blob.hex
+    try await withStore([], configure: { $0.fill = .auto }) { store, _ in #expect(store.fill.path == .fanotify) }
+    try await withDaemon([layer], by: .fuse) { daemon in
+      let root = daemon.mountPoint(layer)
+      try await daemon.startProtected(["add:\(hex)", "mount:\(hex)"])
+      #expect(try await sha256("\(root)/f0") == layer.digests["f0"])
+      try await daemon.kill()
+      #expect(try await daemon.start(["fill:fanotify"]) == false)
+      #expect(SmallFile.tail(of: "\(daemon.place.root)/log", bytes: 500).contains("come through FUSE"))
+      try await daemon.start(["fill:auto"])
+      #expect(try await digests(root) == layer.digests)
+    }
+    try await withDaemon([layer], by: .fanotify) { daemon in
+      let root = daemon.mountPoint(layer)
+      try await daemon.startProtected(["add:\(hex)", "mount:\(hex)"])
+      try await daemon.kill()
+      let reader = try OpenFile("\(root)/f0", .read)
+      #expect(try await daemon.start(["fill:fuse"]) == false)
+      #expect(SmallFile.tail(of: "\(daemon.place.root)/log", bytes: 500).contains("mounted for fanotify"))
+      try await daemon.start()
+      #expect(try await digests(root) == layer.digests)
+      _ = consume reader
+    }
+  }
+}
