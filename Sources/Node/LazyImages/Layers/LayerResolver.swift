@@ -4,6 +4,7 @@ public import LayerStore
 public import Logging
 public import OCI
 public import ServiceLifecycle
+import Synchronization
 
 /// Decides how layers come to this machine, and brings them into the store.
 ///
@@ -18,7 +19,7 @@ public actor LayerResolver: RemoteLayers, Service {
   private let layers = Flights<Digest, LayerKey?>()
   private let manifests = Flights<String, ImageManifest>()
   /// Of images that were asked for lately, so that the layers of one share a request.
-  private var knownManifests: [String: ImageManifest] = [:]
+  private let knownManifests = Mutex<[String: ImageManifest]>([:])
   /// The image by whose manifest a layer was asked for last.
   private var manifestOfLayer: [Digest: Digest] = [:]
 
@@ -198,14 +199,19 @@ public actor LayerResolver: RemoteLayers, Service {
 
   private func manifest(of request: LayerRequest) async throws -> ImageManifest {
     let name = request.manifest?.description ?? request.image.description
-    if let known = knownManifests[name] { return known }
-    let (image, digest, origins) = (request.image, request.manifest, origins)
-    let manifest = try await manifests.value(name) { try await origins.manifest(of: image, digest: digest) }
-    // A tag may move: only what has a digest is remembered.
-    if digest != nil {
-      if knownManifests.count >= 64 { knownManifests.removeAll() }
-      knownManifests[name] = manifest
+    let (image, digest) = (request.image, request.manifest)
+    return try await manifests.value(name) {
+      // Whoever came just after another's flight had landed finds here what that brought.
+      if let known = self.knownManifests.withLock({ $0[name] }) { return known }
+      let manifest = try await self.origins.manifest(of: image, digest: digest)
+      // A tag may move: only what has a digest is remembered.
+      if digest != nil {
+        self.knownManifests.withLock {
+          if $0.count >= 64 { $0.removeAll() }
+          $0[name] = manifest
+        }
+      }
+      return manifest
     }
-    return manifest
   }
 }
