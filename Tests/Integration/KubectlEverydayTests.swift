@@ -68,7 +68,7 @@ extension WholePlatform {
             "kubectl get pod one -o jsonpath='{range .status.containerStatuses[*]}{.name}={.ready}{end}' \(n)")
             == "one=true")
         let watched = try await shell(
-          "(sleep 1; kubectl label pod one seen=yes \(n) >/dev/null) & timeout 4 kubectl get pods -w -L seen --no-headers \(n)"
+          "(sleep 1; kubectl label pod one seen=yes \(n) >/dev/null) & timeout 8 kubectl get pods -w -L seen --no-headers \(n)"
         ).out
         #expect(watched.contains("yes"), "\(watched)")
         #expect(try await shell.succeed("kubectl get all \(n)").contains("pod/one"))

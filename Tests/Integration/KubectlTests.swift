@@ -139,7 +139,7 @@ extension WholePlatform {
         let pod = try await shell.succeed("kubectl get pods -l app=web -o jsonpath='{.items[0].metadata.name}' \(n)")
         let address = try await shell.succeed("kubectl get pod \(pod) -o jsonpath='{.status.podIP}' \(n)")
         let followed = try await shell(
-          "(sleep 2; curl -sS http://\(address):8080/healthz >/dev/null) & timeout 6 kubectl logs -f \(pod) \(n)")
+          "(sleep 2; curl -sS http://\(address):8080/healthz >/dev/null) & timeout 10 kubectl logs -f \(pod) \(n)")
         #expect(followed.out.contains("/healthz"), "\(followed)")
       }
     }

@@ -130,7 +130,7 @@ struct FaultTests {
       }
       return answer
     }
-    let client = RegistryClient.quick(.quick(idle: .milliseconds(300)))
+    let client = RegistryClient.quick(.quick(idle: .seconds(2)))
     #expect(try await blob(registry, client).fetch(0..<5000, urgency: .demand) == Array(image.layer[0..<5000]))
     #expect(registry.requests.map(\.range?.lowerBound) == [0, 1000])
     await registry.stop()
