@@ -36,6 +36,32 @@ import Testing
     #expect(Directory.namesIfReadable(in: "\(directory.path)/none") == [])
   }
 
+  @Test func `A tree of any depth goes, with names that are no text`() throws {
+    let directory = try TemporaryDirectory()
+    defer { directory.remove() }
+    try Directory.make("\(directory.path)/tree")
+    let odd: [CChar] = [0x6E, -1, -2, 0]
+    var current = open("\(directory.path)/tree", O_RDONLY | O_DIRECTORY)
+    // Deeper than a path may be long.
+    for depth in 0..<3000 {
+      let name = depth % 2 == 0 ? odd : [0x64, 0]
+      try #require(mkdirat(current, name, 0o700) == 0)
+      let next = openat(current, name, O_RDONLY | O_DIRECTORY)
+      close(current)
+      try #require(next >= 0)
+      current = next
+      let file = openat(current, [-3, 0], O_CREAT | O_WRONLY, 0o600)
+      try #require(file >= 0 && write(file, "x", 1) == 1)
+      if depth == 0 { try #require(linkat(current, [-3, 0], current, [-4, 0], 0) == 0) }
+      close(file)
+    }
+    close(current)
+    let usage = try Directory.usage(of: "\(directory.path)/tree")
+    #expect(usage.inodes == 6001 && usage.bytes >= 3000 * 4096)
+    try Directory.removeTree("\(directory.path)/tree")
+    #expect(try Directory.names(in: directory.path) == [])
+  }
+
   @Test func `A volume that is mounted below keeps its files`() throws {
     let directory = try TemporaryDirectory()
     defer { directory.remove() }

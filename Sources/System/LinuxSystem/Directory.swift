@@ -49,25 +49,6 @@ public enum Directory {
     guard unlink(path) == 0 || errno == ENOENT else { throw SystemError.last("unlink", path) }
   }
 
-  /// Removes a file or a whole tree; fine if it is gone already.
-  ///
-  /// Never crosses into another file system: a volume that is still mounted below keeps its files, and the removal fails
-  /// with `EBUSY`.
-  public static func removeTree(_ path: String) throws(SystemError) {
-    guard let top = try FileStatus(of: path) else { return }
-    try removeTree(path, top, device: top.device)
-  }
-
-  private static func removeTree(_ path: String, _ status: FileStatus, device: UInt64) throws(SystemError) {
-    guard status.kind == .directory else { return try removeFile(path) }
-    guard status.device == device else { throw SystemError("rmdir", path, errno: EBUSY) }
-    for name in try names(in: path) {
-      let child = "\(path)/\(name)"
-      if let status = try FileStatus(of: child) { try removeTree(child, status, device: device) }
-    }
-    try removeIfEmpty(path)
-  }
-
   /// The absolute path without symbolic links.
   public static func canonicalPath(_ path: String) throws(SystemError) -> String {
     guard let resolved = realpath(path, nil) else { throw SystemError.last("realpath", path) }

@@ -158,7 +158,7 @@ import Testing
         configuration: SnapshotterConfiguration(root: root, socket: "/nowhere"), layers: NoLayers(),
         logger: SnapshotterFixture.quiet)
       await #expect(throws: SnapshotError.self) { try await server.run() }
-      try? TreeWalk.remove(root)
+      try? Directory.removeTree(root)
     }
   }
 

@@ -89,14 +89,17 @@ struct SnapshotDirectories: Sendable {
     return RootAttributes(user: status.st_uid, group: status.st_gid, permissions: status.st_mode & 0o7777)
   }
 
-  func usage(_ id: Int64) throws(SystemError) -> LayerUsage { try TreeWalk.usage(of: files(id)) }
+  func usage(_ id: Int64) throws(SystemError) -> LayerUsage {
+    let usage = try Directory.usage(of: files(id))
+    return LayerUsage(bytes: usage.bytes, inodes: usage.inodes)
+  }
 
   /// Fine if it is gone already.
   func remove(_ id: Int64) throws(SystemError) {
     for name in try Directory.names(in: "\(path)/\(id)") where name.hasPrefix("l") {
       try Mounts.unmount("\(path)/\(id)/\(name)", lazily: true)
     }
-    try TreeWalk.remove("\(path)/\(id)")
+    try Directory.removeTree("\(path)/\(id)")
   }
-  func remove(stranger name: String) throws(SystemError) { try TreeWalk.remove("\(path)/\(name)") }
+  func remove(stranger name: String) throws(SystemError) { try Directory.removeTree("\(path)/\(name)") }
 }

@@ -1,4 +1,5 @@
 import LayerStore
+import LinuxSystem
 
 extension Snapshotter {
   /// Makes the layer that is about to be unpacked a committed snapshot, if it needs no unpacking; returns if it does.
@@ -7,7 +8,7 @@ extension Snapshotter {
   /// - Throws: `SnapshotError.layerExists` if it is one, and what forbids any snapshot of this key on this parent.
   func bindLayer(_ target: String, parent: String, key: String, labels: [String: String]) async throws {
     try await resolving.take("\(parent)\0\(target)") { [self] in
-      let chain = try await recordWork { [records] in
+      let chain = try await BlockingWork.run { [records] in
         guard try records.find(key) == nil else { throw SnapshotError.alreadyExists(key) }
         let chain = parent.isEmpty ? [] : try records.chain(parent)
         guard try records.layerSnapshot(target: target, parent: parent) == nil else {
@@ -33,7 +34,7 @@ extension Snapshotter {
     let id = newNumber()
     defer { isRecorded(id) }
     let now = Moment.now
-    try await recordWork { [records] in
+    try await BlockingWork.run { [records] in
       // The chain ID itself, unless a snapshot with another parent has that name.
       let isTaken = try records.find(target) != nil
       let info = SnapshotInfo(
@@ -49,7 +50,9 @@ extension Snapshotter {
   /// waits for it; and releases what was not released before this process began.
   func takeUpLayers() async {
     do {
-      let (used, unused) = try await recordWork { [records] in (try records.layersInUse(), try records.unusedLayers()) }
+      let (used, unused) = try await BlockingWork.run { [records] in
+        (try records.layersInUse(), try records.unusedLayers())
+      }
       if !unused.isEmpty { try await cleanUp() }
       await withTaskGroup(of: Void.self) { group in
         for lower in used {

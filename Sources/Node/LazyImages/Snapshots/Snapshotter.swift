@@ -13,9 +13,6 @@ final class Snapshotter: Sendable {
   let directories: SnapshotDirectories
   let layers: any RemoteLayers
   let logger: Logger
-  /// Calls to the records are short, those that go through trees may last; neither waits for the other.
-  let recordWork = BlockingWork(label: "nagaya.snapshots.records")
-  private let fileWork = BlockingWork(label: "nagaya.snapshots.files")
   /// By chain ID and parent.
   let resolving = Turns<String>()
   /// A layer is not released while a snapshot is made of it.
@@ -94,7 +91,7 @@ final class Snapshotter: Sendable {
     -> [SnapshotMount]
   {
     let mappings = try IDMappings(labels: labels)
-    let chain = try await recordWork { [records] in
+    let chain = try await BlockingWork.run { [records] in
       guard try records.find(key) == nil else { throw SnapshotError.alreadyExists(key) }
       return parent.isEmpty ? [] : try records.chain(parent)
     }
@@ -102,7 +99,7 @@ final class Snapshotter: Sendable {
     let id = newNumber()
     let answer: [SnapshotMount]
     do {
-      try await fileWork { [directories] in
+      try await BlockingWork.run { [directories] in
         // Of the topmost parent that is no lazily loaded layer: containerd unpacks layers without what their archives say
         // of the root itself.
         let parent = chain.first { $0.layer == nil }
@@ -118,15 +115,15 @@ final class Snapshotter: Sendable {
       try Task.checkCancellation()
       let now = Moment.now
       let info = SnapshotInfo(name: key, parent: parent, kind: kind, created: now, updated: now, labels: labels)
-      try await recordWork { [records] in try records.insert(id, info, below: chain.first?.id) }
+      try await BlockingWork.run { [records] in try records.insert(id, info, below: chain.first?.id) }
       numbers.withLock { _ = $0.unrecorded.remove(id) }
       // A client that went away does not know of the snapshot.
       if Task.isCancelled {
-        _ = try await recordWork { [records] in try records.remove(key) }
+        _ = try await BlockingWork.run { [records] in try records.remove(key) }
         throw CancellationError()
       }
     } catch {
-      await fileWork.ignoringErrors { [self] in remove(id) }
+      try? await BlockingWork.run { [self] in remove(id) }
       numbers.withLock { _ = $0.unrecorded.remove(id) }
       throw error
     }
@@ -137,7 +134,7 @@ final class Snapshotter: Sendable {
 
   func mounts(_ key: String) async throws -> [SnapshotMount] {
     try SnapshotInput.check(name: key, "the key")
-    let (record, chain) = try await recordWork { [records] in try records.snapshotWithChain(key) }
+    let (record, chain) = try await BlockingWork.run { [records] in try records.snapshotWithChain(key) }
     guard record.info.kind != .committed else { throw SnapshotError.notMountable(key) }
     let mappings = try IDMappings(labels: record.info.labels)
     return try await mounts(record.info.kind, record.id, chain, try await reach(chain), mappings)
@@ -153,7 +150,7 @@ final class Snapshotter: Sendable {
     var mappings = mappings
     if let wanted = mappings, !lowers.isEmpty {
       let unmapped = paths
-      paths = try await fileWork { [directories] in try directories.map(id, unmapped, wanted) }
+      paths = try await BlockingWork.run { [directories] in try directories.map(id, unmapped, wanted) }
       mappings = nil
     }
     return SnapshotMounts.make(
@@ -172,7 +169,7 @@ final class Snapshotter: Sendable {
           do { directory = try await layers.mount(layer) } catch is CancellationError {
             throw CancellationError()
           } catch { throw SnapshotError.layerUnavailable(layer.description, reason: "\(error)") }
-          try await fileWork { [directories] in try directories.link(lower.id, to: directory) }
+          try await BlockingWork.run { [directories] in try directories.link(lower.id, to: directory) }
           return (lower.id, directory)
         }
       }
@@ -187,12 +184,14 @@ final class Snapshotter: Sendable {
     try SnapshotInput.check(name: name, "the name")
     try SnapshotInput.check(labels: labels)
     // Space is counted when it is asked for: containerd waits for this call with its records locked.
-    try await recordWork { [records] in try records.commit(key, as: name, labels: labels, parent: parent, at: .now) }
+    try await BlockingWork.run { [records] in
+      try records.commit(key, as: name, labels: labels, parent: parent, at: .now)
+    }
   }
 
   func info(_ key: String) async throws -> SnapshotInfo {
     try SnapshotInput.check(name: key, "the key")
-    return try await recordWork { [records] in
+    return try await BlockingWork.run { [records] in
       guard let record = try records.find(key) else { throw SnapshotError.notFound(key) }
       return record.info
     }
@@ -202,26 +201,28 @@ final class Snapshotter: Sendable {
   func update(_ key: String, labels: [String: String], fields: [String]) async throws -> SnapshotInfo {
     try SnapshotInput.check(name: key, "the name")
     try SnapshotInput.check(labels: labels)
-    return try await recordWork { [records] in try records.update(key, labels: labels, fields: fields, at: .now) }
+    return try await BlockingWork.run { [records] in try records.update(key, labels: labels, fields: fields, at: .now) }
   }
 
   func list(_ filters: [String]) async throws -> [SnapshotInfo] {
     let filter = try SnapshotFilter(filters)
-    return try await recordWork { [records] in try records.all().map(\.info).filter(filter.matches) }
+    return try await BlockingWork.run { [records] in try records.all().map(\.info).filter(filter.matches) }
   }
 
   /// Space of the snapshot itself.
   func usage(_ key: String) async throws -> LayerUsage {
     try SnapshotInput.check(name: key, "the key")
-    let record = try await recordWork { [records] in
+    let record = try await BlockingWork.run { [records] in
       guard let record = try records.find(key) else { throw SnapshotError.notFound(key) }
       return record
     }
     if let usage = record.usage { return usage }
     if let layer = record.layer { return try await layers.usage(of: layer) }
     guard record.info.kind != .view else { return LayerUsage(bytes: 0, inodes: 0) }
-    let usage = try await fileWork { [directories] in try directories.usage(record.id) }
-    if record.info.kind == .committed { try await recordWork { [records] in try records.set(usage, of: record.id) } }
+    let usage = try await BlockingWork.run { [directories] in try directories.usage(record.id) }
+    if record.info.kind == .committed {
+      try await BlockingWork.run { [records] in try records.set(usage, of: record.id) }
+    }
     return usage
   }
 
@@ -229,8 +230,11 @@ final class Snapshotter: Sendable {
 
   func remove(_ key: String) async throws {
     try SnapshotInput.check(name: key, "the key")
-    let record = try await recordWork { [records] in try records.remove(key) }
-    await fileWork.ignoringErrors { [self] in remove(record.id) }
+    let record = try await BlockingWork.run { [records] in try records.remove(key) }
+    try? await BlockingWork.run { [self] in
+      remove(record.id)
+      records.refillReserve()
+    }
     if let layer = record.layer { await releaseIfUnused(layer) }
   }
 
@@ -238,12 +242,17 @@ final class Snapshotter: Sendable {
   func cleanUp() async throws {
     let unrecorded = numbers.withLock { $0.unrecorded }
     // In this order: what is made meanwhile is among the records, or was among the unrecorded.
-    let present = try await fileWork { [directories] in try directories.present().numbers }
-    let known = try await recordWork { [records] in try records.ids() }
+    let present = try await BlockingWork.run { [directories] in try directories.present().numbers }
+    let known = try await BlockingWork.run { [records] in try records.ids() }
     let new = numbers.withLock { $0.unrecorded }
     let rubbish = present.subtracting(known).subtracting(unrecorded).subtracting(new)
-    await fileWork.ignoringErrors { [self] in for id in rubbish.sorted() { remove(id) } }
-    for layer in try await recordWork({ [records] in try records.unusedLayers() }) { await releaseIfUnused(layer) }
+    try? await BlockingWork.run { [self] in
+      for id in rubbish.sorted() { remove(id) }
+      records.refillReserve()
+    }
+    for layer in try await BlockingWork.run({ [records] in try records.unusedLayers() }) {
+      await releaseIfUnused(layer)
+    }
   }
 
   /// A failure is told and leaves the rest for the next `cleanUp`.
@@ -256,9 +265,9 @@ final class Snapshotter: Sendable {
   private func releaseIfUnused(_ layer: LayerKey) async {
     do {
       try await binding.take(layer) { [self] in
-        guard try await recordWork({ [records] in try records.isUnused(layer) }) else { return }
+        guard try await BlockingWork.run({ [records] in try records.isUnused(layer) }) else { return }
         try await layers.release(layer)
-        try await recordWork { [records] in try records.forget(unused: layer) }
+        try await BlockingWork.run { [records] in try records.forget(unused: layer) }
       }
     } catch {
       logger.warning(

@@ -72,7 +72,7 @@ struct SnapshotterFixture: Sendable {
 
   static func clean(_ path: String) {
     for mount in (try? Mounts.table().mounts(under: path)) ?? [] { try? Mounts.unmount(mount.mountPoint, lazily: true) }
-    try? TreeWalk.remove(path)
+    try? Directory.removeTree(path)
   }
 
   var options: CallOptions {

@@ -1,26 +1,23 @@
 import Glibc
-import LinuxSystem
 
-/// Calls that may wait for the disk or for ourselves: on a thread of their own, so that fills go on meanwhile. (A pool of
-/// threads would fill up with readers that wait for bytes.)
-enum BlockingWork {
-  static func run<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
+/// Calls that wait for the disk, or for somebody who may wait for us, outside of Swift's few threads, which must never
+/// wait.
+///
+/// Each has a thread of its own: a pool would fill up with readers that wait for bytes which only we can bring.
+public enum BlockingWork {
+  /// Runs to its end even if the caller is cancelled: what changes the disk is never left half done.
+  public static func run<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
     try await withCheckedThrowingContinuation { continuation in
       let job = Job { continuation.resume(with: Swift.Result(catching: body)) }
       do { try job.start() } catch { continuation.resume(throwing: error) }
     }
   }
 
-  /// Starts a thread.
-  static func start(_ body: @escaping @Sendable () -> Void) throws {
-    try Job(body).start()
-  }
-
   private final class Job: Sendable {
     let body: @Sendable () -> Void
     init(_ body: @escaping @Sendable () -> Void) { self.body = body }
 
-    func start() throws {
+    func start() throws(SystemError) {
       var thread = pthread_t()
       let reference = Unmanaged.passRetained(self)
       let failure = pthread_create(
@@ -33,7 +30,7 @@ enum BlockingWork {
         }, reference.toOpaque())
       guard failure == 0 else {
         reference.release()
-        throw SystemError("pthread_create", "layers", errno: failure)
+        throw SystemError("pthread_create", "a thread for a call that waits", errno: failure)
       }
       pthread_detach(thread)
     }
