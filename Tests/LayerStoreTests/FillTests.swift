@@ -191,6 +191,31 @@ import Testing
     }
   }
 
+  @Test(arguments: FillPath.allCases) func `a layer that is given up on a full disk keeps what it has, and can go`(
+    _ path: FillPath
+  ) async throws {
+    let layer = try await TestLayer.converted([4_000_000, 3_000_000])
+    let place = try TestPlace(path)
+    try await shell.succeed(
+      "truncate -s 16M '\(place.root)/disk' && mkfs.ext4 -q -m 0 -O ^has_journal '\(place.root)/disk' && mkdir '\(place.directory)' && mount -o loop '\(place.root)/disk' '\(place.directory)'"
+    )
+    defer { try? place.cleanUp() }
+    try await place.run([layer], configure: { $0.saveInterval = .seconds(3600) }) { store in
+      let root = try await store.mounted(layer)
+      #expect(try await sha256("\(root)/f0") == layer.digests["f0"])
+      try await shell.succeed("cat /dev/zero > '\(place.directory)/ballast'; sync -f '\(place.directory)'; test $? = 0")
+      // What is there can't be noted any more.
+      try await store.unmount(layer.key)
+      guard case .filling(let present, _) = await store.state(of: layer.key) else { throw Timeout(what: "filling") }
+      #expect(present >= 4_000_000)
+      layer.blob.set { $0.isDown = true }
+      #expect(try await sha256("\(try await store.mount(layer.key))/f0") == layer.digests["f0"])
+      try await store.unmount(layer.key)
+      try await store.evict(layer.key)
+      #expect(try await store.usage(of: layer.key).bytes < 100_000)
+    }
+  }
+
   @Test(arguments: FillPath.allCases)
   func `what reads itself through an overlay is filled after the layer was unmounted`(_ path: FillPath) async throws {
     let layer = try await TestLayer.converted([300_000, 700_000])

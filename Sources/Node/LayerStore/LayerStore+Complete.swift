@@ -110,6 +110,7 @@ extension LayerStore {
 
 extension LayerStore {
   /// Makes durable what is present: first the bytes, then the note.
+  /// - Throws: `SystemError.isOutOfSpace` if there is no space for the note; the one before it stays, and is true.
   func save(_ key: LayerKey, _ fill: LayerFill) async throws {
     let path = files.durablePresence(key)
     let onStep = configuration.onStep
@@ -122,6 +123,8 @@ extension LayerStore {
         try DurableFile.write(durable.encoded, to: path)
         onStep(.saved)
       }
+    } catch let error as SystemError where error.isOutOfSpace && error.call != "fdatasync" {
+      throw error
     } catch {
       try distrust(key, fill, error)
       throw error

@@ -14,10 +14,11 @@ extension LayerStore {
       // What is said to be present goes first: what is found on the disk after a crash is then written over.
       var record = entry.record
       record.isComplete = false
-      let (files, evicted) = (files, record)
+      let (files, evicted, wasComplete) = (files, record, entry.record.isComplete)
       try await BlockingWork.run {
         for file in [files.durablePresence(key), files.presence(key)] { try DurableFile.remove(file) }
-        try DurableFile.write(evicted.encoded, to: files.record(key))
+        // Of a layer that was never complete it says so already: a full disk has no space to say it again.
+        if wasComplete { try DurableFile.write(evicted.encoded, to: files.record(key)) }
         let data = try SharedDescriptor(files.data(key), .readWrite)
         try data.truncate(to: 0)
         try data.truncate(to: Self.fileBytes(evicted.deviceBytes))

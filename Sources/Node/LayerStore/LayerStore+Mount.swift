@@ -131,7 +131,10 @@ extension LayerStore {
     entries[key]?.isMarked = false
     unprotect(key)
     try path.forget(key, fill.writer)
-    try await save(key, fill)
+    do { try await save(key, fill) } catch let error as SystemError where error.isOutOfSpace {
+      // Who wants the space back must not be told that there is none.
+      logger.warning("what is present of a layer is not noted", metadata: ["layer": "\(key)", "reason": "\(error)"])
+    }
     await fill.close()
     entries[key]?.presentBytes = fill.presence.presentBytes
     entries[key]?.fill = nil

@@ -165,15 +165,7 @@ public actor LayerStore: Service {
       return LayerStatus(
         key: key, origin: entry.record.origin, state: state(of: key) ?? .complete,
         deviceBytes: entry.record.deviceBytes, blobBytes: entry.record.blobBytes, inodes: entry.record.inodes,
-        isMounted: entry.isMounted, isServed: entry.isServed, lastUsed: lastUsed, figures: entry.counters.figures)
-    }
-  }
-
-  /// Changes when anything was fetched, added, mounted, unmounted or completed; for telling whether the store rests.
-  public var workDone: Int {
-    entries.values.reduce(0) { sum, entry in
-      let fetches = entry.counters.figures.fetches.values.reduce(0, +)
-      return sum + 4 * fetches + 1 + (entry.isMounted ? 1 : 0) + (entry.record.isComplete ? 2 : 0)
+        isMounted: entry.isMounted, lastUsed: lastUsed, figures: entry.counters.figures)
     }
   }
 

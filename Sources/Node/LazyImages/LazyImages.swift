@@ -80,9 +80,7 @@ public struct LazyImages: Sendable {
       layers: resolver, logger: logger)
     let status = StatusServer(
       socket: configuration.statusSocket, source: ImagesStatus(store: layers, resolver: resolver), logger: logger)
-    var services: [any Service] = [
-      RegistryShutdown(registry: registry), layers, resolver, snapshots, status, IdleMemory(store: layers),
-    ]
+    var services: [any Service] = [RegistryShutdown(registry: registry), layers, resolver, snapshots, status]
     if let containerd = configuration.containerdSocket {
       services.append(
         ImageServiceRelay(

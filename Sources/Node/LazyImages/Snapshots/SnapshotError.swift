@@ -1,3 +1,4 @@
+import GRDB
 import GRPCCore
 import LinuxSystem
 
@@ -67,6 +68,8 @@ extension RPCError {
     case is CancellationError: self.init(code: .cancelled, message: "the call was cancelled; it is safe to repeat")
     case let error as LayerRefused: self.init(code: .failedPrecondition, message: "\(error)")
     case let error as SystemError where error.isOutOfSpace:
+      self.init(code: .resourceExhausted, message: "\(error); free space on the snapshotter's disk")
+    case let error as DatabaseError where error.resultCode == .SQLITE_FULL:
       self.init(code: .resourceExhausted, message: "\(error); free space on the snapshotter's disk")
     default: self.init(code: .internalError, message: "\(error)")
     }

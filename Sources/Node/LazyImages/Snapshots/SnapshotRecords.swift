@@ -1,5 +1,6 @@
 import GRDB
 import LayerStore
+import LinuxSystem
 import OCI
 
 /// What is known of snapshots, in one SQLite file (WAL, `synchronous=FULL`: what was answered survives a power cut).
@@ -26,7 +27,11 @@ struct SnapshotRecords: Sendable {
   }
 
   private let database: DatabasePool
+  /// Removal of snapshots frees a full disk, but has to be recorded first.
+  private let reserve: SpaceReserve
   private static let format = 1
+  /// Pages that a removal writes, with room for many of them before the log is written back.
+  private static let reserveBytes: Int64 = 1 << 20
 
   /// Opens the file or makes it; its directory exists.
   init(path: String) throws {
@@ -35,7 +40,13 @@ struct SnapshotRecords: Sendable {
     configuration.busyMode = .timeout(5)
     configuration.maximumReaderCount = 4
     configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL; PRAGMA cache_size = -512") }
-    database = try DatabasePool(path: path, configuration: configuration)
+    reserve = SpaceReserve("\(path).reserve", bytes: Self.reserveBytes)
+    database = try reserve.lend(Self.isFull) { try Self.open(path, configuration) }
+    reserve.refill()
+  }
+
+  private static func open(_ path: String, _ configuration: Configuration) throws -> DatabasePool {
+    let database = try DatabasePool(path: path, configuration: configuration)
     try database.write { database in
       let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
       guard version <= Self.format else { throw SnapshotError.newerRecords(path, version: version) }
@@ -60,7 +71,17 @@ struct SnapshotRecords: Sendable {
           PRAGMA user_version = \(Self.format);
           """)
     }
+    return database
   }
+
+  /// Whether a call failed for want of space. (Files that SQLite makes at its start fail in other ways.)
+  static func isFull(_ error: any Error) -> Bool {
+    guard let code = (error as? DatabaseError)?.resultCode else { return false }
+    return [.SQLITE_FULL, .SQLITE_IOERR, .SQLITE_CANTOPEN].contains(code)
+  }
+
+  /// Takes back what a removal on a full disk was lent; to be called when something has been freed.
+  func refillReserve() { reserve.refill() }
 
   func close() throws { try database.close() }
 
@@ -228,7 +249,7 @@ struct SnapshotRecords: Sendable {
   /// Removes a snapshot without children.
   /// - Returns: its record. If it was the last of its layer, that is among the unused ones now.
   func remove(_ name: String) throws -> Record {
-    try database.write { database in
+    try freeing { database in
       guard let record = try Self.record(name, database) else { throw SnapshotError.notFound(name) }
       let children = try Bool.fetchOne(
         database, sql: "SELECT EXISTS (SELECT 1 FROM snapshots WHERE parent = ?)", arguments: [record.id])
@@ -245,9 +266,14 @@ struct SnapshotRecords: Sendable {
     }
   }
 
+  /// A change that lets space be freed: it must succeed on a full disk.
+  private func freeing<Result>(_ body: (Database) throws -> Result) throws -> Result {
+    try reserve.lend(Self.isFull) { try database.write(body) }
+  }
+
   /// The layer was released.
   func forget(unused layer: LayerKey) throws {
-    try database.write {
+    try freeing {
       try $0.execute(sql: "DELETE FROM unused_layers WHERE layer = ?", arguments: [layer.blob.description])
     }
   }
