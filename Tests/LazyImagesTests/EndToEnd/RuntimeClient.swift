@@ -13,7 +13,7 @@ struct RuntimeClient: Sendable {
 
   var options: CallOptions {
     var options = CallOptions.defaults
-    options.timeout = .seconds(240)
+    options.timeout = .seconds(500)
     options.waitForReady = true
     return options
   }
