@@ -79,6 +79,11 @@ crash-test: build ## Kill nagaya 200 times under load; nothing may be lost or le
 	swift build -c release --product benchmarks
 	@.build/release/benchmarks crash --rounds $(or $(ROUNDS),200)
 
+.PHONY: crash-test-images
+crash-test-images: build ## Kill the lazy images' daemon 100 times while containers read (as root; ROUNDS=n)
+	swift build -c release --product benchmarks
+	@.build/release/benchmarks crash-images --rounds $(or $(ROUNDS),100) $(if $(SEED),--seed $(SEED))
+
 .PHONY: fuzz
 fuzz: engines ## Fuzz every parser of bytes from outside
 	swift build -c release --product benchmarks

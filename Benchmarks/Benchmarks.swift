@@ -6,7 +6,10 @@ import Glibc
 struct Benchmarks: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "benchmarks", abstract: "Measure Nagaya, beside a peer in the same run where there is one.",
-    subcommands: [APIBenchmark.self, AppBenchmark.self, CrashTest.self, FuzzCommand.self, ImagesBenchmark.self])
+    subcommands: [
+      APIBenchmark.self, AppBenchmark.self, CrashTest.self, FuzzCommand.self, ImagesBenchmark.self,
+      ImagesCrashTest.self,
+    ])
 }
 
 /// What one benchmark found out.

@@ -24,11 +24,10 @@ final class ImageEngine: Sendable {
   ///   - nagaya: our program.
   ///   - authority: certificates that SOCI's snapshotter is to trust; it speaks https alone.
   ///   - profiles: what an earlier start has taught our daemon.
-  ///   - knownImages: that our daemon finds on its disk.
   ///   - traces: gets our daemon's log of every fetch and every wait.
   init(
     _ mode: ImageMode, in directory: String, nagaya: String, authority: String? = nil, profiles: String? = nil,
-    traces: String? = nil, knownImages: Int = 0
+    traces: String? = nil
   )
     async throws
   {
@@ -64,7 +63,6 @@ final class ImageEngine: Sendable {
         if let profiles {
           try await shell.succeed("mkdir -p \(directory)/nagaya && cp -a \(profiles) \(directory)/nagaya/profiles")
         }
-        if knownImages > 0 { try KnownImages.write(knownImages, to: "\(directory)/nagaya") }
         processes.append(
           try Self.start(
             directory, "nagaya", nagaya,
@@ -186,6 +184,7 @@ final class ImageEngine: Sendable {
 
   /// Ends our process and waits for it; by force after ten seconds.
   private static func end(_ process: Process) async {
+    guard process.isRunning else { return }
     process.terminate()
     let deadline = ContinuousClock.now + .seconds(10)
     while process.isRunning {

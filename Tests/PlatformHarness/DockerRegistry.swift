@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// A real registry on a free port of this machine, with its storage in a directory of its own.
 public final class DockerRegistry: Sendable {
@@ -6,7 +7,8 @@ public final class DockerRegistry: Sendable {
   public let host: String
   public let port: Int
   public let directory: String
-  private let identifier: Int32
+  private let identifier: Mutex<Int32>
+  private let isEncrypted: Bool
 
   /// Where the engines are unpacked.
   public static var engines: String {
@@ -22,7 +24,8 @@ public final class DockerRegistry: Sendable {
     async throws
   {
     directory = "/tmp/nagaya-registry-\(UInt32.random(in: 0..<1 << 24))"
-    port = Int.random(in: 33_000..<39_000)
+    // Below the ports that the kernel gives to whoever asks for any: it must be free again after `goAway`.
+    port = Int.random(in: 20_000..<29_000)
     host = "127.0.0.1:\(port)"
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     var configuration = """
@@ -43,31 +46,50 @@ public final class DockerRegistry: Sendable {
       configuration += "auth: {htpasswd: {realm: test, path: \(directory)/htpasswd}}\n"
     }
     try Data(configuration.utf8).write(to: URL(fileURLWithPath: "\(directory)/config.yml"))
+    isEncrypted = certificate != nil
+    identifier = Mutex(0)
+    try await comeBack()
+  }
+
+  /// Starts it, after `goAway`, and waits until it answers.
+  public func comeBack() async throws {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "\(Self.engines)/bin/docker-registry")
     process.arguments = ["serve", "\(directory)/config.yml"]
-    _ = FileManager.default.createFile(atPath: "\(directory)/log", contents: nil)
+    if !FileManager.default.fileExists(atPath: "\(directory)/log") {
+      _ = FileManager.default.createFile(atPath: "\(directory)/log", contents: nil)
+    }
     let log = FileHandle(forWritingAtPath: "\(directory)/log")
+    try log?.seekToEnd()
     process.standardOutput = log
     process.standardError = log
     try process.run()
-    identifier = process.processIdentifier
+    let started = process.processIdentifier
+    identifier.withLock { $0 = started }
     let answers = try await Shell()(
       """
       for i in $(seq 200); do
-        curl -sk -o /dev/null \(certificate == nil ? "http" : "https")://\(host)/v2/ && exit 0
-        kill -0 \(identifier) || break; sleep 0.05
+        curl -sk -o /dev/null \(isEncrypted ? "https" : "http")://\(host)/v2/ && exit 0
+        kill -0 \(started) || break; sleep 0.05
       done; cat \(directory)/log; exit 1
       """)
     guard answers.succeeded else {
-      kill(identifier, SIGKILL)
+      goAway()
       throw answers
+    }
+  }
+
+  /// Kills it; what it stores stays.
+  public func goAway() {
+    identifier.withLock { identifier in
+      if identifier > 0 { kill(identifier, SIGKILL) }
+      identifier = 0
     }
   }
 
   /// Ends it and removes its directory.
   public func stop() {
-    kill(identifier, SIGKILL)
+    goAway()
     try? FileManager.default.removeItem(atPath: directory)
   }
 }
