@@ -34,7 +34,9 @@ struct ColdStarts {
   }
 
   /// A fresh engine for `body`; whatever happens nothing of it is left.
-  func withEngine<Result>(_ mode: ImageMode, _ name: String, _ body: (ImageEngine) async throws -> Result) async throws
+  func withEngine<Result>(
+    _ mode: ImageMode, _ name: String, knownImages: Int = 0, _ body: (ImageEngine) async throws -> Result
+  ) async throws
     -> Result
   {
     let profiles = "\(work)/profiles-\(mode.variant.rawValue)"
@@ -43,7 +45,8 @@ struct ColdStarts {
     }
     let engine = try await ImageEngine(
       mode, in: "\(work)/\(mode.rawValue)-\(name)", nagaya: nagaya, authority: mode == .soci ? authority : nil,
-      profiles: mode == .nagayaEstargzProfiled ? profiles : nil, traces: traces)
+      profiles: mode == .nagayaEstargzProfiled ? profiles : nil, traces: traces,
+      knownImages: knownImages)
     do {
       let result = try await body(engine)
       await engine.destroy()

@@ -24,10 +24,11 @@ final class ImageEngine: Sendable {
   ///   - nagaya: our program.
   ///   - authority: certificates that SOCI's snapshotter is to trust; it speaks https alone.
   ///   - profiles: what an earlier start has taught our daemon.
+  ///   - knownImages: that our daemon finds on its disk.
   ///   - traces: gets our daemon's log of every fetch and every wait.
   init(
     _ mode: ImageMode, in directory: String, nagaya: String, authority: String? = nil, profiles: String? = nil,
-    traces: String? = nil
+    traces: String? = nil, knownImages: Int = 0
   )
     async throws
   {
@@ -63,6 +64,7 @@ final class ImageEngine: Sendable {
         if let profiles {
           try await shell.succeed("mkdir -p \(directory)/nagaya && cp -a \(profiles) \(directory)/nagaya/profiles")
         }
+        if knownImages > 0 { try KnownImages.write(knownImages, to: "\(directory)/nagaya") }
         processes.append(
           try Self.start(
             directory, "nagaya", nagaya,

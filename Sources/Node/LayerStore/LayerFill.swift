@@ -44,7 +44,8 @@ actor LayerFill {
         presence.settle(range)
         break
       }
-      try await fill(pieces: wanted, cause, goal)
+      let companions = cause == .demand ? FileCompanions(map: map).items(for: map.items(touching: range)) : []
+      try await fill(pieces: Set(wanted + companions.compactMap { map.piece(ofItem: $0) }).sorted(), cause, goal)
     }
     goal.check()
   }
@@ -149,9 +150,9 @@ actor LayerFill {
     if case .success = result, presence.isComplete { tools.completed(key) }
   }
 
-  /// Bytes in memory while a run is transferred.
+  /// Bytes in memory while a run is transferred: it comes in pieces, and each is unpacked when it is whole.
   private nonisolated func cost(of run: Range<Int>) -> Int64 {
-    Int64(map.blobRange(ofPieces: run).count) + (run.map { map.contentBytes(ofPiece: $0) }.max() ?? 0)
+    run.map { 2 * Int64(map.pieces[$0].blob.count) + map.contentBytes(ofPiece: $0) }.max() ?? 0
   }
 
   private nonisolated func execute(

@@ -169,6 +169,14 @@ public actor LayerStore: Service {
     }
   }
 
+  /// Changes when anything was fetched, added, mounted, unmounted or completed; for telling whether the store rests.
+  public var workDone: Int {
+    entries.values.reduce(0) { sum, entry in
+      let fetches = entry.counters.figures.fetches.values.reduce(0, +)
+      return sum + 4 * fetches + 1 + (entry.isMounted ? 1 : 0) + (entry.record.isComplete ? 2 : 0)
+    }
+  }
+
   /// Space that a layer takes on the disk.
   /// - Returns: bytes allocated, and the number of files in the layer.
   public func usage(of key: LayerKey) throws(LayerStoreError) -> (bytes: Int64, inodes: Int) {

@@ -80,7 +80,9 @@ public struct LazyImages: Sendable {
       layers: resolver, logger: logger)
     let status = StatusServer(
       socket: configuration.statusSocket, source: ImagesStatus(store: layers, resolver: resolver), logger: logger)
-    var services: [any Service] = [RegistryShutdown(registry: registry), layers, resolver, snapshots, status]
+    var services: [any Service] = [
+      RegistryShutdown(registry: registry), layers, resolver, snapshots, status, IdleMemory(store: layers),
+    ]
     if let containerd = configuration.containerdSocket {
       services.append(
         ImageServiceRelay(

@@ -98,6 +98,7 @@ struct ServeImages: AsyncParsableCommand {
     guard geteuid() == 0 else {
       throw CommandFailure("the snapshotter mounts file systems", remedy: "run it as root")
     }
+    OwnMemory.keepSmall()
     var logger = Logger(label: "nagaya.images")
     logger.logLevel = logLevel
     do {

@@ -104,4 +104,8 @@ int nagaya_start(char *const arguments[], int *status);
 int nagaya_become_background(void);
 int nagaya_close_from(int first);
 
+// The heap: settings for a process that shall stay small (mallopt(3)), and giving back what is free (malloc_trim(3)).
+int nagaya_heap_keep_small(void);
+int nagaya_heap_trim(void);
+
 #endif
