@@ -3,6 +3,7 @@ import LayerStore
 import LinuxSystem
 import OCI
 import PlatformHarness
+import TestSupport
 import Testing
 
 /// What is particular to layers that are read through FUSE.
@@ -119,6 +120,56 @@ import Testing
       try await daemon.start()
       #expect(try await digests(root) == layer.digests)
       _ = consume reader
+    }
+  }
+
+  @Test(arguments: 1...3) func `a daemon that is killed while it mounts ends, and the next one goes on`(_ seed: UInt64)
+    async throws
+  {
+    let layer = try await TestLayer.converted([200_000, 60_000], seed: seed)
+    let hex = layer.key.blob.hex
+    var random = SeededGenerator(seed: seed)
+    try await withDaemon([layer], by: .fuse) { daemon in
+      let root = daemon.mountPoint(layer)
+      let turns = Array(repeating: ["mount:\(hex)", "unmount:\(hex)"], count: 200).flatMap(\.self)
+      for _ in 0..<6 {
+        try Directory.removeFile("\(daemon.place.root)/pid")
+        async let isAlive = daemon.start(["add:\(hex)"] + turns)
+        try await eventually("it runs") { (try? daemon.pid()).map { $0 > 0 } ?? false }
+        let moment = ContinuousClock.now + .milliseconds(Int.random(in: 100...900, using: &random))
+        try await eventually("some mounts were made") { .now > moment }
+        // Ends in no time, whatever it was waiting for.
+        try await daemon.kill()
+        #expect(try await isAlive == false)
+      }
+      try await daemon.start(["add:\(hex)", "mount:\(hex)"])
+      #expect(try await digests(root) == layer.digests)
+    }
+  }
+
+  @Test func `a connection that somebody aborted is made anew by the next daemon`() async throws {
+    let layer = try await TestLayer.converted(Self.sizes)
+    let hex = layer.key.blob.hex
+    try await withDaemon([layer], by: .fuse) { daemon in
+      let root = daemon.mountPoint(layer)
+      try await daemon.startProtected(["add:\(hex)", "mount:\(hex)"])
+      #expect(try await sha256("\(root)/f0") == layer.digests["f0"])
+      // The connection is named by the device number of its mount, which the daemon has open.
+      try await shell.succeed(
+        """
+        mkdir '\(daemon.place.root)/control' && mount -t fusectl none '\(daemon.place.root)/control'
+        for f in /proc/\(try daemon.pid())/fd/*; do
+          [ "$(stat -L -f -c %t $f 2>/dev/null)" = 65735546 ] || continue
+          echo 1 > '\(daemon.place.root)/control'/$(stat -L -c %d $f)/abort; exit 0
+        done; exit 1
+        """)
+      #expect(try await shell("cat '\(root)/f1'").error.contains("Input/output error"))
+      try await eventually("the daemon says it") {
+        SmallFile.tail(of: "\(daemon.place.root)/log", bytes: 2000).contains("was aborted")
+      }
+      try await daemon.terminate()
+      try await daemon.start()
+      #expect(try await digests(root) == layer.digests)
     }
   }
 }

@@ -19,6 +19,8 @@ public struct LayerStatus: Sendable {
   public var blobBytes: Int64
   public var inodes: Int
   public var isMounted: Bool
+  /// Whether its mount reads through the daemon (FUSE): also when it became complete since, until it is mounted anew.
+  public var isServed: Bool
   /// Last added, mounted or unmounted, in seconds since 1970.
   public var lastUsed: Int64
   public var figures: LayerFigures

@@ -165,7 +165,7 @@ public actor LayerStore: Service {
       return LayerStatus(
         key: key, origin: entry.record.origin, state: state(of: key) ?? .complete,
         deviceBytes: entry.record.deviceBytes, blobBytes: entry.record.blobBytes, inodes: entry.record.inodes,
-        isMounted: entry.isMounted, lastUsed: lastUsed, figures: entry.counters.figures)
+        isMounted: entry.isMounted, isServed: entry.isServed, lastUsed: lastUsed, figures: entry.counters.figures)
     }
   }
 

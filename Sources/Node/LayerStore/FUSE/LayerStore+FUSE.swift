@@ -20,7 +20,9 @@ extension FillDesk {
       // Questions on their way are answered yes.
       if fill.presence.isComplete { desk.routes[try fill.writer.identity()] = .complete }
       try desk.group.unmark(fill.writer)
-    case .files(let desk, _): try desk.show(key.blob.hex, fill.writer, .whole)
+    case .files(let desk, _):
+      // Holes are never shown, not even to nobody.
+      if fill.presence.isComplete { try desk.show(key.blob.hex, fill.writer, .whole) } else { desk.hide(key.blob.hex) }
     }
   }
 

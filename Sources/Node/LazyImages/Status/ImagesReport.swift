@@ -40,6 +40,7 @@ public struct ImagesReport: Sendable {
     }
     item["state"] = status.state == .complete ? "complete" : "filling"
     item["mounted"] = .bool(status.isMounted)
+    item["throughDaemon"] = .bool(status.isServed)
     item["presentBytes"] = .integer(status.presentBytes)
     item["deviceBytes"] = .integer(status.deviceBytes)
     item["blobBytes"] = .integer(status.blobBytes)
