@@ -4,6 +4,7 @@ import JSONDocument
 import LayerStore
 import LinuxSystem
 import OCI
+import TestSupport
 import Testing
 
 /// A store in a process of its own that can be killed, with keeper and guard as in real life.

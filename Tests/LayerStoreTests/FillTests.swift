@@ -3,6 +3,7 @@ import Foundation
 import LayerStore
 import LinuxSystem
 import OCI
+import TestSupport
 import Testing
 
 /// Layers that are read before their bytes are there, by the real kernel.

@@ -88,15 +88,6 @@ func sha256(_ file: String) async throws -> String {
   String(try await shell.succeed("sha256sum < '\(file)'").prefix(64))
 }
 
-/// Waits until a condition holds; an error after 20 seconds.
-func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
-  let end = ContinuousClock.now + .seconds(20)
-  while try await !condition() {
-    guard .now < end else { throw Timeout(what: what) }
-    try await Task.sleep(for: .milliseconds(10))
-  }
-}
-
 struct Timeout: Error { let what: String }
 
 extension LayerStore {

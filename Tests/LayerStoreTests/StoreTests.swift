@@ -4,6 +4,7 @@ import Foundation
 import LayerStore
 import LinuxSystem
 import OCI
+import TestSupport
 import Testing
 
 /// What is in a store, how it gets there, and how it becomes complete.

@@ -4,6 +4,7 @@ import LayerStore
 import LinuxSystem
 import OCI
 import PlatformHarness
+import TestSupport
 import Testing
 
 /// What the disk is told, in order, as the kernel sees it.

@@ -1,6 +1,7 @@
 import JSONDocument
 import LinuxSystem
 import PlatformHarness
+import TestSupport
 import Testing
 
 @testable import LazyImages

@@ -1,6 +1,7 @@
 import LinuxSystem
 import OCI
 import PlatformHarness
+import TestSupport
 import Testing
 
 @testable import LazyImages

@@ -2,6 +2,7 @@ import Foundation
 import LinuxSystem
 import OCI
 import PlatformHarness
+import TestSupport
 import Testing
 
 @testable import LazyImages

@@ -3,6 +3,7 @@ import LinuxSystem
 import OCI
 import PlatformHarness
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import LazyImages

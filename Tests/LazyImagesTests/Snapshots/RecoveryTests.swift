@@ -6,6 +6,7 @@ import OCI
 import PlatformHarness
 import ServiceLifecycle
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import LazyImages

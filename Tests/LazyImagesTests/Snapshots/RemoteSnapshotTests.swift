@@ -5,6 +5,7 @@ import LinuxSystem
 import OCI
 import PlatformHarness
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import LazyImages
@@ -13,7 +14,7 @@ import Testing
 @Suite(.serialized) struct RemoteSnapshotTests {
   /// Runs a body with a snapshotter over test layers.
   private func with(
-    gate: @escaping @Sendable (LayerKey) async -> Void = { _ in },
+    gate: @escaping @Sendable (LayerKey) async throws -> Void = { _ in },
     _ body: @Sendable (SnapshotterFixture, TestLayers) async throws -> Void
   ) async throws {
     let made = Mutex<TestLayers?>(nil)
@@ -154,7 +155,12 @@ import Testing
 
   @Test func `a call that its client gave up leaves nothing`() async throws {
     let (gates, gate) = AsyncStream.makeStream(of: Void.self)
-    try await with(gate: { _ in for await _ in gates { break } }) { snapshotter, layers in
+    // Whoever gives up waiting has not been let in.
+    let wait: @Sendable (LayerKey) async throws -> Void = { _ in
+      for await _ in gates { break }
+      try Task.checkCancellation()
+    }
+    try await with(gate: wait) { snapshotter, layers in
       let digest = try await layers.add("echo x > file")
       let labels = TestLayers.labels(digest, chainID: "c1")
       let calls = Task { try await snapshotter.prepare("extract", "", labels) }

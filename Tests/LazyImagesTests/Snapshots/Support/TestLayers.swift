@@ -25,11 +25,11 @@ final class TestLayers: RemoteLayers, Sendable {
   private let archives: Mutex<[LayerKey: String]> = .init([:])
   private let history: Mutex<Log> = .init(Log())
   /// Is waited for in `resolve`.
-  private let gate: @Sendable (LayerKey) async -> Void
+  private let gate: @Sendable (LayerKey) async throws -> Void
 
   var log: Log { history.withLock { $0 } }
 
-  init(_ directory: String, gate: @escaping @Sendable (LayerKey) async -> Void = { _ in }) {
+  init(_ directory: String, gate: @escaping @Sendable (LayerKey) async throws -> Void = { _ in }) {
     self.directory = directory
     self.gate = gate
   }
@@ -67,7 +67,7 @@ final class TestLayers: RemoteLayers, Sendable {
     return digest
   }
 
-  func resolve(_ request: LayerRequest) async -> LayerKey? {
+  func resolve(_ request: LayerRequest) async throws -> LayerKey? {
     let key = LayerKey(request.layer)
     history.withLock {
       $0.requests.append(request)
@@ -75,7 +75,7 @@ final class TestLayers: RemoteLayers, Sendable {
       $0.mostAtOnce = max($0.mostAtOnce, $0.resolvingNow[key] ?? 0)
     }
     defer { history.withLock { $0.resolvingNow[key, default: 0] -= 1 } }
-    await gate(key)
+    try await gate(key)
     return archives.withLock { $0[key] != nil } ? key : nil
   }
 
@@ -112,15 +112,4 @@ final class TestLayers: RemoteLayers, Sendable {
     let work = archives.withLock { $0[LayerKey(digest)] } ?? ""
     return try Mounts.table().top(at: "\(work)/mounted") != nil
   }
-}
-
-/// Waits until a condition holds, asking every 10 ms.
-/// - Returns: whether it did in time.
-func eventually(within limit: Duration = .seconds(20), _ condition: () async throws -> Bool) async rethrows -> Bool {
-  let deadline = ContinuousClock.now + limit
-  while ContinuousClock.now < deadline {
-    if try await condition() { return true }
-    try? await Task.sleep(for: .milliseconds(10))
-  }
-  return false
 }
