@@ -112,6 +112,12 @@ struct RuntimeClient: Sendable {
     return id
   }
 
+  /// The names of the containers that run, sorted.
+  func running() async throws -> [String] {
+    try await runtime.listContainers(.init(), options: options).containers
+      .filter { $0.state == .containerRunning }.map(\.metadata.name).sorted()
+  }
+
   /// The containers that have ended, by name, each with its exit code.
   func ended() async throws -> [String: Int32] {
     var codes: [String: Int32] = [:]

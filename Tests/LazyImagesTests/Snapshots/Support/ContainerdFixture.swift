@@ -67,7 +67,19 @@ struct ContainerdFixture: Sendable {
     """
   }
 
-  private func start(_ tables: String) async throws {
+  /// Ends containerd and starts it with another configuration; containers go on.
+  func restart(tables: String) async throws {
+    try configure(tables)
+    try await shell.succeed(
+      """
+      cd \(directory)
+      p=$(cat containerd.pid); kill $p; while kill -0 $p 2>/dev/null; do sleep 0.02; done
+      setsid containerd --config config.toml >> log 2>&1 < /dev/null & echo $! > containerd.pid
+      until ctr version > /dev/null 2>&1; do kill -0 $(cat containerd.pid) || { cat log; exit 1; }; sleep 0.05; done
+      """, seconds: 60)
+  }
+
+  private func configure(_ tables: String) throws {
     let configuration = """
       version = 3
       root = "\(directory)/root"
@@ -99,6 +111,10 @@ struct ContainerdFixture: Sendable {
         path = "\(directory)/opt"
       """
     try configuration.write(toFile: "\(directory)/config.toml", atomically: true, encoding: .utf8)
+  }
+
+  private func start(_ tables: String) async throws {
+    try configure(tables)
     let registry = """
       version: 0.1
       log: {level: error, accesslog: {disabled: true}}
