@@ -43,10 +43,21 @@ test: engines ## Run every test, on the real engines (as root)
 	$(call say,building the tests)
 	swift build --build-tests
 	@scripts/build-images $(DEBUG) $(IMAGES)
+	@rm -f .build/attacks.tsv
 	$(call say,running the tests)
-	@scripts/run-tests --skip IntegrationTests
+	@NAGAYA_ATTACKS=$(CURDIR)/.build/attacks.tsv scripts/run-tests --skip IntegrationTests
 	$(call say,running the tests of the whole platform)
-	@scripts/run-tests --filter IntegrationTests
+	@NAGAYA_ATTACKS=$(CURDIR)/.build/attacks.tsv scripts/run-tests --filter IntegrationTests
+	@scripts/attack-figures .build/attacks.tsv
+
+.PHONY: attack
+attack: engines ## Run every attack of the table: who tries what, and whether the wall held (as root)
+	@scripts/install-engines $(NAGAYA_ENGINES) peers
+	swift build --build-tests
+	@scripts/build-images $(DEBUG) $(IMAGES)
+	@rm -f .build/attacks.tsv
+	@NAGAYA_ATTACKS=$(CURDIR)/.build/attacks.tsv scripts/run-tests --filter Attacks
+	@scripts/attack-figures .build/attacks.tsv
 
 .PHONY: lint
 lint: ## Check the style of all sources

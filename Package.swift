@@ -88,6 +88,7 @@ let package = Package(
   ],
   targets: [
     // Formats: bytes in, bytes out.
+    room("BoundedNumbers", on: "Formats"),
     room("JSONDocument", on: "Formats"),
     room("Charts", on: "Formats"),
     .systemLibrary(
@@ -112,11 +113,12 @@ let package = Package(
     room("CertificateAuthority", on: "System", [.x509, .crypto, .nioSSL]),
 
     // Kubernetes: object model and client.
-    room("KubernetesAPI", on: "Kubernetes", ["JSONDocument", .yams]),
+    room("KubernetesAPI", on: "Kubernetes", ["BoundedNumbers", "JSONDocument", .yams]),
     room(
       "KubernetesClient", on: "Kubernetes",
       [
-        "KubernetesAPI", "JSONDocument", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioSSL, .logging, .yams,
+        "BoundedNumbers", "KubernetesAPI", "JSONDocument", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioSSL, .logging,
+        .yams,
         .serviceLifecycle, .collections,
       ]),
 
@@ -125,22 +127,23 @@ let package = Package(
     room(
       "APIServer", on: "ControlPlane",
       [
-        "ObjectStore", "KubernetesAPI", "KubernetesClient", "JSONDocument", "CertificateAuthority",
+        "BoundedNumbers", "ObjectStore", "KubernetesAPI", "KubernetesClient", "JSONDocument", "CertificateAuthority",
         .hummingbird, .hummingbirdTLS, .hummingbirdHTTP2, .nioCore, .nioPosix, .nioHTTP2, .nioSSL, .nioTLS,
         .x509, .crypto, .logging, .serviceLifecycle, .collections,
       ]),
     room(
       "Controllers", on: "ControlPlane",
-      ["KubernetesAPI", "KubernetesClient", "JSONDocument", .logging, .serviceLifecycle]),
+      ["BoundedNumbers", "KubernetesAPI", "KubernetesClient", "JSONDocument", .logging, .serviceLifecycle]),
     room(
       "PodScheduler", on: "ControlPlane",
-      ["KubernetesAPI", "KubernetesClient", "JSONDocument", .logging, .serviceLifecycle]),
+      ["BoundedNumbers", "KubernetesAPI", "KubernetesClient", "JSONDocument", .logging, .serviceLifecycle]),
 
     // Node: what runs beside the container runtime.
     room(
       "NodeAgent", on: "Node",
       [
-        "KubernetesAPI", "KubernetesClient", "JSONDocument", "OCI", "CRI", "CSI", "GRPCSockets", "LinuxSystem", .grpc,
+        "BoundedNumbers", "KubernetesAPI", "KubernetesClient", "JSONDocument", "OCI", "CRI", "CSI", "GRPCSockets",
+        "LinuxSystem", .grpc,
         .grpcTransport, .asyncHTTPClient, .nioCore, .nioPosix, .subprocess, .logging,
         .serviceLifecycle,
       ]),
@@ -168,14 +171,15 @@ let package = Package(
     room("PlacementSimulator", on: "Storage", ["Placement"]),
     room(
       "PlacementTraces", on: "Storage", ["Placement", "PlacementSimulator", "KubernetesAPI", "JSONDocument"]),
-    room("VolumePools", on: "Storage", ["LinuxSystem", "JSONDocument", .subprocess, .logging]),
+    room("VolumePools", on: "Storage", ["BoundedNumbers", "LinuxSystem", "JSONDocument", .subprocess, .logging]),
     room(
       "CSIDriver", on: "Storage",
-      ["CSI", "VolumePools", "LinuxSystem", .grpc, .grpcTransport, .logging, .serviceLifecycle]),
+      ["BoundedNumbers", "CSI", "VolumePools", "LinuxSystem", .grpc, .grpcTransport, .logging, .serviceLifecycle]),
     room(
       "StorageControllers", on: "Storage",
       [
-        "KubernetesAPI", "KubernetesClient", "JSONDocument", "CSI", "GRPCSockets", "Placement", "PodScheduler",
+        "BoundedNumbers", "KubernetesAPI", "KubernetesClient", "JSONDocument", "CSI", "GRPCSockets", "Placement",
+        "PodScheduler",
         .grpc, .grpcTransport, .logging, .serviceLifecycle,
       ]),
 
@@ -186,21 +190,23 @@ let package = Package(
     // Platform: what users come for.
     room(
       "Tenancy", on: "Platform",
-      ["KubernetesAPI", "KubernetesClient", "JSONDocument", .logging, .serviceLifecycle]),
+      ["BoundedNumbers", "KubernetesAPI", "KubernetesClient", "JSONDocument", .logging, .serviceLifecycle]),
     room(
       "Applications", on: "Platform",
-      ["KubernetesAPI", "KubernetesClient", "JSONDocument", .logging, .serviceLifecycle]),
+      ["BoundedNumbers", "KubernetesAPI", "KubernetesClient", "JSONDocument", .logging, .serviceLifecycle]),
     room(
       "Edge", on: "Platform",
       [
-        "KubernetesAPI", "KubernetesClient", "JSONDocument", "CertificateAuthority", .nioCore, .nioPosix,
+        "BoundedNumbers", "KubernetesAPI", "KubernetesClient", "JSONDocument", "CertificateAuthority", .nioCore,
+        .nioPosix,
         .nioSSL, .nioTLS, .nioHTTP1, .nioHTTP2, .logging, .serviceLifecycle,
       ]),
 
     .executableTarget(
       name: "nagaya",
       dependencies: [
-        "APIServer", "Applications", "CertificateAuthority", "CLinux", "Controllers", "CRI", "CSI", "CSIDriver", "Edge",
+        "APIServer", "Applications", "BoundedNumbers", "CertificateAuthority", "CLinux", "Controllers", "CRI", "CSI",
+        "CSIDriver", "Edge",
         "EStargz", "JSONDocument", "KubernetesAPI", "KubernetesClient", "LayerStore", "LazyImages", "LinuxSystem",
         "NodeAgent", "ObjectStore", "OCI", "RegistryClient", "Placement", "PlacementReports", "PlacementSimulator",
         "PlacementTraces", "PodScheduler",
@@ -221,6 +227,7 @@ let package = Package(
       dependencies: ["Placement", "PlacementReports", "PlacementSimulator", "PlacementTraces"],
       path: "Benchmarks/Placement", swiftSettings: strict),
 
+    tests("BoundedNumbers", ["BoundedNumbers"]),
     tests("JSONDocument", ["JSONDocument"]),
     tests("Charts", ["Charts"]),
     tests("OCI", ["OCI", "JSONDocument", "PlatformHarness"]),
@@ -309,6 +316,13 @@ let package = Package(
       name: "PlatformHarness", dependencies: ["JSONDocument", .nioCore, .nioPosix, .nioSSL, .subprocess],
       path: "Tests/PlatformHarness",
       swiftSettings: strict),
+    tests(
+      "Attack",
+      [
+        "APIServer", "Applications", "BoundedNumbers", "CertificateAuthority", "Controllers", "Edge", "JSONDocument",
+        "KubernetesAPI", "KubernetesClient", "LinuxSystem", "nagaya", "NodeAgent", "ObjectStore", "PlatformHarness",
+        "Tenancy", .logging, .serviceLifecycle,
+      ]),
     .testTarget(
       name: "IntegrationTests", dependencies: ["PlatformHarness", "JSONDocument", "TestSupport"],
       path: "Tests/Integration", swiftSettings: strict),
