@@ -68,11 +68,12 @@ format: ## Rewrite all sources in the repository's style
 	@$(SOURCES) | xargs swift format --in-place --parallel
 
 .PHONY: bench
-bench: build ## Measure the API server and create-to-first-200 (as root)
+bench: build ## Measure the API server and create-to-first-200 (as root; BASELINE=DIR: beside the nagaya there)
 	swift build -c release --product benchmarks
 	@.build/release/benchmarks api
 	@.build/release/benchmarks app
 	@.build/release/benchmarks app --volume
+	@$(if $(BASELINE),.build/release/benchmarks compare --baseline $(BASELINE))
 
 .PHONY: bench-placement
 bench-placement: ## Compare placement policies by simulation (TRACE=file: on that history too; REPORT=dir: pages)

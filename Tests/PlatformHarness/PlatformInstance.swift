@@ -28,8 +28,10 @@ public struct PlatformInstance: Sendable {
     "https://\(app).\(namespace).nagaya.localhost:\(edgePort)\(path)"
   }
 
-  /// - Parameter configuration: `debug` or `release`, the build whose binary runs.
-  public init(name: String, configuration: String = "debug", poolSize: String = "8Gi") throws {
+  /// - Parameters:
+  ///   - configuration: `debug` or `release`, the build whose binary runs.
+  ///   - programs: a directory with another `nagaya`, instead of this tree's.
+  public init(name: String, configuration: String = "debug", programs: String? = nil, poolSize: String = "8Gi") throws {
     directory = "/tmp/nagaya-\(name)-\(UInt32.random(in: 0..<1 << 24))"
     apiPort = Int.random(in: 20_000..<26_000)
     edgePort = apiPort + 6_000
@@ -42,7 +44,7 @@ public struct PlatformInstance: Sendable {
       """
     let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin"
     shell = Shell(environment: [
-      "PATH": "\(Self.root)/.build/\(configuration):\(engines)/bin:\(path):/usr/sbin:/sbin",
+      "PATH": "\(programs ?? "\(Self.root)/.build/\(configuration)"):\(engines)/bin:\(path):/usr/sbin:/sbin",
       "KUBECONFIG": "\(directory)/state/kubeconfig", "HOME": directory, "NO_COLOR": "1",
       "CA": "\(directory)/state/pki/ca.crt",
     ])
