@@ -59,6 +59,10 @@ attack: engines ## Run every attack of the table: who tries what, and whether th
 	@NAGAYA_ATTACKS=$(CURDIR)/.build/attacks.tsv scripts/run-tests --filter Attacks
 	@scripts/attack-figures .build/attacks.tsv
 
+.PHONY: test-under-load
+test-under-load: ## Run the tests that wait 20 times beside six busy processes (ROUNDS=n; what is built)
+	@scripts/under-load 6 scripts/repeat-waiting-tests $(or $(ROUNDS),20)
+
 .PHONY: lint
 lint: ## Check the style of all sources
 	@$(SOURCES) | xargs swift format lint --strict --parallel
