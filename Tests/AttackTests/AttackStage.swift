@@ -23,11 +23,18 @@ struct AttackStage: Sendable {
     let server = try await APIServer(
       store: MemoryObjectStore(), registry: .standard,
       authorizer: { gate.authorizer(over: $0) }, virtualResources: { _, _ in gate.virtualResources() },
-      admission: { [TenantGuard(objects: $0)] }, logs: nil, logger: Logger(label: "attacks"))
+      admission: { [NodeRestriction(), TenantGuard(objects: $0)] }, logs: nil, logger: Logger(label: "attacks"))
     let stage = AttackStage(
       server: server, root: server.client(as: UserInfo(name: "root", groups: [UserInfo.mastersGroup])))
     for object in DefaultRoles.objects {
       try await stage.root.create(object, as: object.kind == "ClusterRole" ? .clusterRoles : .clusterRoleBindings)
+    }
+    for (role, subject) in Bootstrap.partRoles {
+      try await stage.root.create(role, as: .clusterRoles)
+      var binding = KubernetesObject(.clusterRoleBindings, name: role.name)
+      binding["roleRef"] = ["apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": .string(role.name)]
+      binding["subjects"] = [subject]
+      try await stage.root.create(binding, as: .clusterRoleBindings)
     }
     for (namespace, tenant) in [(mine, "green"), (theirs, "blue")] {
       try await stage.root.create(

@@ -10,9 +10,12 @@ import Testing
   @Test func `a user gets a kubeconfig with a certificate of the platform's authority`() async throws {
     try await withTemporaryDirectory { directory in
       let layout = Layout(state: directory, run: directory)
-      let authority = try CertificateAuthority.loadOrCreate(directory: layout.pki)
+      let authorities = try PlatformAuthorities.loadOrCreate(directory: layout.pki, domain: "nagaya.test")
       try Kubeconfig(
-        name: "nagaya", cluster: .init(server: "https://127.0.0.1:7443"), user: .init(token: .inline([65]))
+        name: "nagaya",
+        cluster: .init(
+          server: "https://127.0.0.1:7443", authority: .inline(Array(authorities.api.trustPEM.utf8))),
+        user: .init(token: .inline([65]))
       )
       .write(to: layout.kubeconfig)
       let file = "\(directory)/alice.kubeconfig"
@@ -24,7 +27,7 @@ import Testing
       let config = try Kubeconfig.load(explicit: file)
       #expect(try config.connection().namespace == "shop-dev")
       #expect(config.clusters["nagaya"]?.server == "https://127.0.0.1:7443")
-      #expect(config.clusters["nagaya"]?.authority == .inline(Array(authority.certificatePEM.utf8)))
+      #expect(config.clusters["nagaya"]?.authority == .inline(Array(authorities.api.trustPEM.utf8)))
       guard case .inline(let pem) = config.users["nagaya"]?.clientCertificate else {
         Issue.record("no certificate")
         return
@@ -32,7 +35,8 @@ import Testing
       try Data(pem).write(to: URL(fileURLWithPath: "\(directory)/alice.crt"))
       // The real openssl reads it as every server would.
       let shell = Shell()
-      try await shell.succeed("openssl verify -purpose sslclient -CAfile \(layout.pki)/ca.crt \(directory)/alice.crt")
+      try await shell.succeed(
+        "openssl verify -purpose sslclient -CAfile \(layout.pki)/clients/ca.crt \(directory)/alice.crt")
       let subject = try await shell.succeed(
         "openssl x509 -in \(directory)/alice.crt -noout -subject -nameopt multiline")
       #expect(subject.contains("= alice") && subject.contains("= auditors") && subject.contains("= ops"), "\(subject)")

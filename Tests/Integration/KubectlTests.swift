@@ -196,7 +196,7 @@ extension WholePlatform {
         let token = try await shell.succeed("kubectl get secret token -o jsonpath='{.data.token}' \(n) | base64 -d")
         let kubectl = """
           kubectl --kubeconfig /dev/null --server https://127.0.0.1:\(nagaya.apiPort) \
-          --certificate-authority $CA --token \(token)
+          --certificate-authority $API_CA --token \(token)
           """
         #expect(try await shell.succeed("\(kubectl) auth can-i list pods \(n)") == "yes\n")
         #expect(try await shell("\(kubectl) auth can-i delete pods \(n)").out == "no\n")
@@ -222,7 +222,7 @@ extension WholePlatform {
       let shell = nagaya.shell
       let api = "https://127.0.0.1:\(nagaya.apiPort)"
       func status(_ flags: String) async throws -> String {
-        try await shell.succeed("curl -sS -o /dev/null -w '%{http_code}' --cacert $CA \(flags)")
+        try await shell.succeed("curl -sS -o /dev/null -w '%{http_code}' --cacert $API_CA \(flags)")
       }
       let admin = "--cert \(nagaya.state)/pki/admin.crt --key \(nagaya.state)/pki/admin.key"
       #expect(try await status("\(api)/api/v1/pods") == "401")

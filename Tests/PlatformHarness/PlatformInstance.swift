@@ -20,7 +20,7 @@ public struct PlatformInstance: Sendable {
 
   public var state: String { "\(directory)/state" }
   public var run: String { "\(directory)/run" }
-  /// The certificate of the platform's authority.
+  /// What visitors of apps trust: the root of the edge.
   public var authority: String { "\(state)/pki/ca.crt" }
 
   /// The address of an app at the edge.
@@ -46,7 +46,7 @@ public struct PlatformInstance: Sendable {
     shell = Shell(environment: [
       "PATH": "\(programs ?? "\(Self.root)/.build/\(configuration)"):\(engines)/bin:\(path):/usr/sbin:/sbin",
       "KUBECONFIG": "\(directory)/state/kubeconfig", "HOME": directory, "NO_COLOR": "1",
-      "CA": "\(directory)/state/pki/ca.crt",
+      "CA": "\(directory)/state/pki/ca.crt", "API_CA": "\(directory)/state/pki/api/ca.crt",
     ])
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
   }

@@ -144,7 +144,7 @@ public final class APIServer: APIRequestHandling, Service {
         return try await respondToOtherPath(request, from: user)
       }
       let isLong = context.verb == .watch || context.subresource == .log
-      guard isLong || user.groups.contains(UserInfo.mastersGroup) else {
+      guard isLong || user.groups.contains(UserInfo.mastersGroup) || user.nodeName != nil else {
         guard limiter.enter(user.name) else {
           counting.limited()
           throw APIStatus(

@@ -127,6 +127,28 @@ public struct UserInfo: Sendable, Hashable {
   public static func component(_ name: String) -> UserInfo {
     UserInfo(name: "system:nagaya:\(name)", groups: [mastersGroup, "system:authenticated"])
   }
+
+  /// The group of all node agents.
+  public static let nodesGroup = "system:nodes"
+  static let nodePrefix = "system:node:"
+
+  /// The agent of a node: it may what its node's pods need (Kubernetes, "Using Node Authorization").
+  public static func node(_ name: String) -> UserInfo {
+    UserInfo(name: nodePrefix + name, groups: [nodesGroup, "system:authenticated"])
+  }
+
+  /// The node that this user is the agent of.
+  public var nodeName: String? {
+    guard groups.contains(Self.nodesGroup), name.hasPrefix(Self.nodePrefix), name.count > Self.nodePrefix.count else {
+      return nil
+    }
+    return String(name.dropFirst(Self.nodePrefix.count))
+  }
+
+  /// A part of the platform that runs by itself, with the rights of the role of its name alone.
+  public static func part(_ name: String) -> UserInfo {
+    UserInfo(name: "system:nagaya:\(name)", groups: ["system:authenticated"])
+  }
 }
 
 /// Something that answers API requests: the API server itself, behind authentication.

@@ -6,9 +6,14 @@ import X509
 
 /// A root certificate with its key: makes certificates that everyone who trusts the root accepts (RFC 5280, P-256).
 public struct CertificateAuthority: Sendable {
-  /// The root's certificate, as PEM: what clients trust (`--cacert`, `certificate-authority-data`).
+  /// The root's certificate, as PEM.
   public let certificatePEM: String
+  /// What clients trust (`--cacert`, `certificate-authority-data`), as PEM: the root, the one that is to follow it, and those
+  /// before it of which certificates still hold.
+  public let trustPEM: String
   let certificate: Certificate
+  /// All that `trustPEM` holds.
+  public let roots: [Certificate]
   private let privateKey: Certificate.PrivateKey
   private let keyBytes: [UInt8]
 
@@ -18,11 +23,67 @@ public struct CertificateAuthority: Sendable {
   /// Clocks of machines differ a little; certificates begin this much in the past.
   static let backdating: TimeInterval = 300
 
-  private init(certificate: Certificate, privateKey: Certificate.PrivateKey) throws {
+  private init(
+    certificate: Certificate, privateKey: Certificate.PrivateKey, others: [Certificate] = []
+  ) throws {
     self.certificate = certificate
     self.privateKey = privateKey
     keyBytes = try privateKey.serializeAsPEM().derBytes
     certificatePEM = try certificate.serializeAsPEM().pemString + "\n"
+    roots = [certificate] + others.filter { $0 != certificate }
+    trustPEM = try roots.map { try $0.serializeAsPEM().pemString + "\n" }.joined()
+  }
+
+  /// The authority of `directory`, made if it is not there, and replaced in time by a new one (see `AuthorityFiles`).
+  ///
+  /// A root that was made for less than `purpose` asks (another domain) is replaced at once.
+  public static func loadOrCreate(directory: String, purpose: AuthorityPurpose, now: Date = Date()) throws
+    -> CertificateAuthority
+  {
+    try DurableFile.makeDirectory(directory)
+    let files = AuthorityFiles(directory: directory)
+    try files.resumeReplacement()
+    var authority = try load(files, purpose, now: now)
+    if try !authority.serves(purpose) {
+      try files.retire(authority.certificate)
+      try DurableFile.remove(files.certificate)
+      try DurableFile.remove(files.key)
+      authority = try load(files, purpose, now: now)
+    }
+    let age = AuthorityFiles.age(of: authority.certificate, at: now)
+    if age >= AuthorityFiles.announceShare, try DurableFile.read(files.nextCertificate) == nil {
+      let key = Certificate.PrivateKey(P256.Signing.PrivateKey())
+      try DurableFile.write(try key.serializeAsPEM().pemString + "\n", to: files.nextKey, mode: 0o600)
+      _ = try create(key: key, certificatePath: files.nextCertificate, purpose: purpose, now: now)
+    }
+    if age >= AuthorityFiles.replaceShare {
+      try files.replace(authority.certificate)
+      authority = try load(files, purpose, now: now)
+    }
+    return try CertificateAuthority(
+      certificate: authority.certificate, privateKey: authority.privateKey, others: try files.otherRoots(now: now))
+  }
+
+  /// An expired root, of a machine that was off for long, is replaced like one that is due.
+  private static func load(_ files: AuthorityFiles, _ purpose: AuthorityPurpose, now: Date) throws
+    -> CertificateAuthority
+  {
+    if let kept = try AuthorityFiles.parse(files.certificate), now >= kept.notValidAfter {
+      try DurableFile.remove(files.certificate)
+      try DurableFile.remove(files.key)
+      try files.resumeReplacement()
+    }
+    return try load(directory: files.directory, purpose: purpose, now: now)
+  }
+
+  private func serves(_ purpose: AuthorityPurpose) throws -> Bool {
+    let constraints = try certificate.extensions.nameConstraints
+    return purpose.permittedDomains.allSatisfy { constraints?.permits(.dnsName($0)) ?? true }
+  }
+
+  /// The authority of `directory` that vouches for anything, made if neither file is there.
+  public static func loadOrCreate(directory: String, now: Date = Date()) throws -> CertificateAuthority {
+    try load(directory: directory, purpose: .general, now: now)
   }
 
   /// The authority of `directory` (`ca.crt`, `ca.key`), made if neither file is there.
@@ -30,7 +91,7 @@ public struct CertificateAuthority: Sendable {
   /// The key is written first: a crash between the two leaves a key without certificate, which is then signed anew.
   /// The directory is readable by its owner alone (0700), the key too (0600).
   /// - Throws: `CertificateAuthorityError` if files cannot be read or written, or do not belong together.
-  public static func loadOrCreate(directory: String, now: Date = Date()) throws -> CertificateAuthority {
+  private static func load(directory: String, purpose: AuthorityPurpose, now: Date) throws -> CertificateAuthority {
     try DurableFile.makeDirectory(directory)
     let (certificatePath, keyPath) = ("\(directory)/ca.crt", "\(directory)/ca.key")
     let certificateText = try DurableFile.read(certificatePath)
@@ -41,13 +102,15 @@ public struct CertificateAuthority: Sendable {
       }
       let key = Certificate.PrivateKey(P256.Signing.PrivateKey())
       try DurableFile.write(try key.serializeAsPEM().pemString + "\n", to: keyPath, mode: 0o600)
-      return try create(key: key, certificatePath: certificatePath, now: now)
+      return try create(key: key, certificatePath: certificatePath, purpose: purpose, now: now)
     }
     let key: Certificate.PrivateKey
     do { key = try Certificate.PrivateKey(pemEncoded: String(decoding: keyText, as: UTF8.self)) } catch {
       throw CertificateAuthorityError.malformed(path: keyPath, reason: "\(error)")
     }
-    guard let certificateText else { return try create(key: key, certificatePath: certificatePath, now: now) }
+    guard let certificateText else {
+      return try create(key: key, certificatePath: certificatePath, purpose: purpose, now: now)
+    }
     let certificate: Certificate
     do { certificate = try Certificate(pemEncoded: String(decoding: certificateText, as: UTF8.self)) } catch {
       throw CertificateAuthorityError.malformed(path: certificatePath, reason: "\(error)")
@@ -62,15 +125,16 @@ public struct CertificateAuthority: Sendable {
     return try CertificateAuthority(certificate: certificate, privateKey: key)
   }
 
-  private static func create(key: Certificate.PrivateKey, certificatePath: String, now: Date) throws
-    -> CertificateAuthority
-  {
+  private static func create(
+    key: Certificate.PrivateKey, certificatePath: String, purpose: AuthorityPurpose, now: Date
+  ) throws -> CertificateAuthority {
+    let constraints = try purpose.nameConstraints()
     let serial = Certificate.SerialNumber()
     let suffix = serial.bytes.prefix(4).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     // The suffix tells the authorities of several installations apart in browsers' lists.
     let name = try DistinguishedName {
       OrganizationName("Nagaya")
-      CommonName("Nagaya CA \(suffix)")
+      CommonName("\(purpose.title) \(suffix)")
     }
     let certificate = try Certificate(
       version: .v3, serialNumber: serial, publicKey: key.publicKey,
@@ -79,6 +143,8 @@ public struct CertificateAuthority: Sendable {
       extensions: try Certificate.Extensions {
         Critical(BasicConstraints.isCertificateAuthority(maxPathLength: 0))
         Critical(KeyUsage(keyCertSign: true, cRLSign: true))
+        if let usage = purpose.usage { try ExtendedKeyUsage([usage]) }
+        if let constraints { Critical(constraints) }
         SubjectKeyIdentifier(hash: key.publicKey)
       }, issuerPrivateKey: key)
     let authority = try CertificateAuthority(certificate: certificate, privateKey: key)
@@ -121,6 +187,7 @@ public struct CertificateAuthority: Sendable {
     let end = min(now.addingTimeInterval(lifetime ?? Self.leafLifetime), certificate.notValidAfter)
     let begin = min(now, end).addingTimeInterval(-Self.backdating)
     let names = try request.alternativeNames()
+    try checkPurpose(request, names)
     let issuerKeyIdentifier = try certificate.extensions.subjectKeyIdentifier?.keyIdentifier
     let leaf = try Certificate(
       version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: key.publicKey,
@@ -137,11 +204,29 @@ public struct CertificateAuthority: Sendable {
     return try IssuedCertificate(certificate: leaf, privateKey: key)
   }
 
+  /// Refuses what the root's own extensions do not cover: nobody would accept it.
+  private func checkPurpose(_ request: LeafRequest, _ names: [GeneralName]) throws {
+    if let usages = try certificate.extensions.extendedKeyUsage, !usages.contains(request.usage) {
+      throw CertificateAuthorityError.notForThisPurpose(authority: "\(certificate.subject)", what: request.purposeText)
+    }
+    guard let constraints = try certificate.extensions.nameConstraints else { return }
+    for name in names where !constraints.permits(name) {
+      throw CertificateAuthorityError.notForThisPurpose(authority: "\(certificate.subject)", what: "the name \(name)")
+    }
+  }
+
+  /// Those of `names` that the authority can vouch for.
+  public func permitted(_ names: [String]) -> [String] {
+    let constraints = try? certificate.extensions.nameConstraints
+    return names.filter { LeafRequest.isDNSName($0) && constraints?.permits(.dnsName($0)) ?? true }
+  }
+
   /// The certificate kept in `<directory>/<name>.crt` and `.key`, issued anew when it is missing or broken, signed by
   /// another root, says something else than `request`, or has less than a third of its time left.
-  public func loadOrIssue(_ name: String, in directory: String, _ request: LeafRequest, now: Date = Date()) throws
-    -> IssuedCertificate
-  {
+  /// - Parameter lifetime: seconds of a new one; a year unless something else is said.
+  public func loadOrIssue(
+    _ name: String, in directory: String, _ request: LeafRequest, now: Date = Date(), lifetime: TimeInterval? = nil
+  ) throws -> IssuedCertificate {
     try DurableFile.makeDirectory(directory)
     let (certificatePath, keyPath) = ("\(directory)/\(name).crt", "\(directory)/\(name).key")
     if let certificateText = try DurableFile.read(certificatePath), let keyText = try DurableFile.read(keyPath),
@@ -152,7 +237,7 @@ public struct CertificateAuthority: Sendable {
     {
       return kept
     }
-    let issued = try issue(request, now: now)
+    let issued = try issue(request, now: now, lifetime: lifetime)
     try DurableFile.write(issued.privateKeyPEM, to: keyPath, mode: 0o600)
     try DurableFile.write(issued.certificatePEM, to: certificatePath, mode: 0o644)
     return issued
@@ -172,6 +257,6 @@ public struct CertificateAuthority: Sendable {
 
   /// What `TLSConfiguration.trustRoots` takes.
   public func trustRoots() throws -> NIOSSLTrustRoots {
-    .certificates(try NIOSSLCertificate.fromPEMBytes(Array(certificatePEM.utf8)))
+    .certificates(try NIOSSLCertificate.fromPEMBytes(Array(trustPEM.utf8)))
   }
 }

@@ -11,6 +11,8 @@ public enum CertificateAuthorityError: Error, Hashable, CustomStringConvertible 
   case expired(path: String, at: String)
   /// A name that cannot stand in a certificate.
   case invalidName(String)
+  /// The authority's root does not cover what it was asked to vouch for.
+  case notForThisPurpose(authority: String, what: String)
 
   public var description: String {
     switch self {
@@ -23,6 +25,8 @@ public enum CertificateAuthorityError: Error, Hashable, CustomStringConvertible 
       "\(key) is not the key of \(certificate); restore the pair, or remove both to make a new authority"
     case .expired(let path, let at):
       "the authority's certificate \(path) expired at \(at); remove it and its key to make a new authority"
+    case .notForThisPurpose(let authority, let what):
+      "\(authority) does not vouch for \(what): ask the authority that is made for it"
     case .invalidName(let name): "\"\(name)\" cannot be a name in a certificate"
     }
   }

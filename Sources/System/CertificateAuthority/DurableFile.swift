@@ -60,6 +60,12 @@ enum DurableFile {
     try syncDirectory(of: path)
   }
 
+  /// Removes the file if it is there, for good.
+  static func remove(_ path: String) throws(CertificateAuthorityError) {
+    guard unlink(path) == 0 || errno == ENOENT else { throw failure(path, "remove") }
+    try syncDirectory(of: path)
+  }
+
   /// Makes the directory (with its parents) readable by its owner alone.
   static func makeDirectory(_ path: String) throws(CertificateAuthorityError) {
     var prefix = path.hasPrefix("/") ? "" : "."

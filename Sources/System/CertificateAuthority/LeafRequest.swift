@@ -56,6 +56,14 @@ public enum LeafRequest: Sendable, Hashable {
     }
   }
 
+  /// For messages.
+  var purposeText: String {
+    switch self {
+    case .server: "servers"
+    case .client: "clients"
+    }
+  }
+
   /// RFC 1123 host name, of which the first label may be `*`.
   static func isDNSName(_ name: String) -> Bool {
     guard (1...253).contains(name.utf8.count) else { return false }

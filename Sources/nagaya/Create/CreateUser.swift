@@ -48,7 +48,8 @@ struct CreateUser: AsyncParsableCommand {
         throw ValidationError("\"\(name)\": names that begin with system: belong to the platform")
       }
     }
-    guard (1...3650).contains(days) else { throw ValidationError("--days must be 1 to 3650") }
+    // A new root is known for two years before it is used; a kubeconfig that lives longer would miss it.
+    guard (1...730).contains(days) else { throw ValidationError("--days must be 1 to 730") }
   }
 
   func run() async throws {
@@ -62,21 +63,21 @@ struct CreateUser: AsyncParsableCommand {
   }
 
   private func kubeconfig(_ layout: Layout) throws -> Kubeconfig {
-    guard FileManager.default.isReadableFile(atPath: "\(layout.pki)/ca.key") else {
+    guard FileManager.default.isReadableFile(atPath: "\(layout.pki)/clients/ca.key") else {
       throw CommandFailure(
-        "the platform's authority, \(layout.pki)/ca.key, cannot be read",
+        "the platform's authority for users, \(layout.pki)/clients/ca.key, cannot be read",
         remedy: "run this as root on the machine where nagaya up runs; --state-dir says where its state is")
     }
-    let authority = try CertificateAuthority.loadOrCreate(directory: layout.pki)
+    let authority = try PlatformAuthorities.clients(directory: layout.pki)
     let admin = try Kubeconfig.load(explicit: layout.kubeconfig)
-    guard let server = admin.clusters.values.first?.server else {
+    guard let cluster = admin.clusters.values.first else {
       throw CommandFailure("\(layout.kubeconfig) names no server", remedy: "start Nagaya first: nagaya up --detach")
     }
     let certificate = try authority.issue(
       .client(commonName: name, organizations: group), lifetime: TimeInterval(days) * 86_400)
     return Kubeconfig(
       name: "nagaya",
-      cluster: .init(server: server, authority: .inline(Array(authority.certificatePEM.utf8))),
+      cluster: .init(server: cluster.server, authority: cluster.authority),
       user: .init(
         clientCertificate: .inline(Array(certificate.certificatePEM.utf8)),
         clientKey: .inline(Array(certificate.privateKeyPEM.utf8))), namespace: namespace)

@@ -1,7 +1,9 @@
 import APIServer
+import Edge
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
+import NodeAgent
 
 /// The objects that every instance has from its first start. Existing ones are left as their users made them.
 struct Bootstrap: Sendable {
@@ -19,6 +21,7 @@ struct Bootstrap: Sendable {
     for role in DefaultRoles.objects {
       try await make(role, role.kind == "ClusterRole" ? .clusterRoles : .clusterRoleBindings)
     }
+    for (role, subject) in Self.partRoles { try await grant(role, to: subject) }
     try await make(Self.storageClass, .storageClasses)
     if isFirst { try await make(Self.demoTenant, .tenants) }
     try await make(last, .namespaces)
@@ -28,6 +31,38 @@ struct Bootstrap: Sendable {
   private func make(_ object: KubernetesObject, _ resource: Resource) async throws {
     if try await client.getIfPresent(resource, namespace: object.namespace, name: object.name) != nil { return }
     try await client.create(object, as: resource)
+  }
+
+  /// What the rooms say that their parts may, and who the parts are. The node authorizer narrows the nodes' role down.
+  static var partRoles: [(role: KubernetesObject, subject: JSONValue)] {
+    func subject(_ kind: String, _ name: String) -> JSONValue {
+      ["apiGroup": "rbac.authorization.k8s.io", "kind": .string(kind), "name": .string(name)]
+    }
+    return [
+      (EdgeAccess.role, subject("User", EdgeAccess.name)),
+      (NodeAccess.role, subject("Group", UserInfo.nodesGroup)),
+    ]
+  }
+
+  /// Makes the role and its binding as this version wants them: a part's rights are the platform's, not its users'.
+  private func grant(_ role: KubernetesObject, to subject: JSONValue) async throws {
+    let group = "rbac.authorization.k8s.io"
+    var binding = KubernetesObject(.clusterRoleBindings, name: role.name)
+    binding["roleRef"] = ["apiGroup": .string(group), "kind": "ClusterRole", "name": .string(role.name)]
+    binding["subjects"] = [subject]
+    for (wanted, resource, member) in [
+      (role, Resource.clusterRoles, "rules"), (binding, .clusterRoleBindings, "subjects"),
+    ] {
+      var wanted = wanted
+      wanted.labels = ["kubernetes.io/bootstrapping": "rbac-defaults"]
+      if var present = try await client.getIfPresent(resource, name: wanted.name) {
+        if present[member] == wanted[member] { continue }
+        present[member] = wanted[member]
+        try await client.update(present, as: resource)
+      } else {
+        try await client.create(wanted, as: resource)
+      }
+    }
   }
 
   /// Volumes of the local pool, made where the pod goes.

@@ -5,12 +5,12 @@ import Synchronization
 final class Gate: Sendable {
   private struct State {
     var objects: (any ObjectReading)?
-    var authorizer: RBACAuthorizer?
+    var authorizer: NodeAuthorizer?
   }
   private let state = Mutex(State())
 
   func authorizer(over objects: any ObjectReading) -> any Authorizing {
-    let authorizer = RBACAuthorizer(objects: objects)
+    let authorizer = NodeAuthorizer(roles: RBACAuthorizer(objects: objects), objects: objects)
     state.withLock { $0 = State(objects: objects, authorizer: authorizer) }
     return authorizer
   }

@@ -103,7 +103,9 @@ struct House {
         atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     }
     try SavedArguments(layout).write(options)
-    let authority = try CertificateAuthority.loadOrCreate(directory: layout.pki)
+    let authorities = try PlatformAuthorities.loadOrCreate(
+      directory: layout.pki, serverNames: [node], domain: options.domain)
+    let credentials = PartCredentials(authorities: authorities, layout: layout, parts: [.node(node), .edge])
 
     // The control plane.
     let logs = NodeLogs(directory: layout.node)
@@ -111,18 +113,17 @@ struct House {
     let server = try await APIServer(
       store: try SQLiteObjectStore(path: layout.objects), registry: .standard,
       authorizer: { gate.authorizer(over: $0) },
-      virtualResources: { _, _ in gate.virtualResources() }, admission: { [TenantGuard(objects: $0)] },
+      virtualResources: { _, _ in gate.virtualResources() },
+      admission: { [NodeRestriction(), TenantGuard(objects: $0)] },
       logs: logs, logger: log("api"))
     @Sendable func client(_ name: String) -> KubernetesClient { server.client(as: .component(name)) }
     let bootstrap = Bootstrap(client: client("bootstrap"))
     let isFirstStart = try await bootstrap.run()
     let front = try HTTPSFront(
       port: options.apiPort,
-      certificate: try authority.loadOrIssue(
-        "apiserver", in: layout.pki,
-        .server(commonName: "nagaya-apiserver", dnsNames: ["localhost", node], ipAddresses: ["127.0.0.1"])),
+      certificate: try authorities.serverCertificate(names: [node]),
       authenticator: try Authenticator(
-        authority: authority, tokenFile: "\(layout.pki)/tokens", objects: gate.objects),
+        authority: authorities.clients, tokenFile: "\(layout.pki)/tokens", objects: gate.objects),
       handler: server, logger: log("front"))
 
     // Storage.
@@ -145,11 +146,11 @@ struct House {
         name: node, address: "127.0.0.1", directory: layout.node, runtimeSocket: engine.layout.socket,
         imageSocket: snapshots.imageSocket, csiSockets: ["local.nagaya.dev": layout.csiSocket],
         podSubnet: options.podCIDR),
-      client: client("node"), logger: log("node"))
+      client: server.client(as: PartIdentity.node(node).user), logger: log("node"))
 
     // Controllers and scheduler.
-    let authorityPEM = authority.certificatePEM
-    let tokens = Authenticator.tokenSigner(authority)
+    let authorityPEM = authorities.api.trustPEM
+    let tokens = Authenticator.tokenSigner(authorities.clients)
     let controllers = BuiltInControllers(
       client: client("controllers"), logger: log("controllers"), caCertificate: authorityPEM,
       serviceAccountToken: { tokens.token(of: $0, account: $1, accountUID: $2) })
@@ -164,7 +165,8 @@ struct House {
     let tenants = TenantController(client: client("tenancy"), logger: log("tenants"))
     let edge = Edge(
       EdgeConfiguration(address: options.edgeAddress, port: options.edgePort, domain: options.domain),
-      client: client("edge"), certificates: LeafCache(authority: authority, domain: options.domain),
+      client: server.client(as: PartIdentity.edge.user),
+      certificates: LeafCache(authority: authorities.edge, domain: options.domain),
       logger: log("edge"))
 
     let demoTenant = Startup.Part("tenant demo") {
@@ -176,7 +178,7 @@ struct House {
       parts: [
         .init("API server") {
           let port = try await front.port
-          try writeKubeconfig(authority: authority, port: port)
+          try credentials.write(server: "https://127.0.0.1:\(port)")
           return "https://127.0.0.1:\(port)"
         },
         .init("containerd") {
@@ -219,19 +221,6 @@ struct House {
     return mounts.map(\.mountPoint).first {
       $0.hasPrefix("\(layout.node)/pods/") && $0.hasSuffix("/volumes/csi/\(volume)/mount")
     }
-  }
-
-  private func writeKubeconfig(authority: CertificateAuthority, port: Int) throws {
-    let admin = try authority.loadOrIssue(
-      "admin", in: layout.pki, .client(commonName: "admin", organizations: [UserInfo.mastersGroup]))
-    let kubeconfig = Kubeconfig(
-      name: "nagaya",
-      cluster: .init(
-        server: "https://127.0.0.1:\(port)", authority: .inline(Array(authority.certificatePEM.utf8))),
-      user: .init(
-        clientCertificate: .inline(Array(admin.certificatePEM.utf8)),
-        clientKey: .inline(Array(admin.privateKeyPEM.utf8))))
-    try kubeconfig.write(to: layout.kubeconfig)
   }
 
   /// Waits for something that another part does; every part has to be up within a minute.

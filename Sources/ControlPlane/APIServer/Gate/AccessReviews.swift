@@ -127,7 +127,8 @@ public struct AccessReviews: VirtualResourceHandling {
 
   /// `SubjectRulesReviewStatus`.
   private func rules(of user: UserInfo, namespace: String) -> JSONValue {
-    let rules = (authorizer as? RBACAuthorizer)?.rules(of: user, namespace: namespace)
+    let rules = ((authorizer as? NodeAuthorizer)?.roles ?? authorizer as? RBACAuthorizer)?
+      .rules(of: user, namespace: namespace)
     let known = rules ?? []
     return [
       "incomplete": .bool(rules == nil),

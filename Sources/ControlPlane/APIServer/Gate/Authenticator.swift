@@ -10,7 +10,6 @@ import X509
 /// bearer token (a token file, service accounts' secrets).
 public struct Authenticator: Sendable {
   private let authority: CertificateAuthority
-  private let root: Certificate
   private let tokenFile: TokenFile?
   private let serviceAccounts: ServiceAccountTokens?
 
@@ -19,7 +18,6 @@ public struct Authenticator: Sendable {
   ///   - objects: where service accounts and their secrets are.
   public init(authority: CertificateAuthority, tokenFile: String? = nil, objects: (any ObjectReading)? = nil) throws {
     self.authority = authority
-    root = try Certificate(pemEncoded: authority.certificatePEM)
     self.tokenFile = tokenFile.map { TokenFile(path: $0) }
     let signer = Self.tokenSigner(authority)
     serviceAccounts = objects.map { ServiceAccountTokens(objects: $0, signer: signer) }
@@ -39,7 +37,7 @@ public struct Authenticator: Sendable {
   /// - Throws: `unauthorized` if the chain does not lead to the authority, is out of its time, or is no client's.
   public func authenticate(certificates: [Certificate]) async throws(APIStatus) -> UserInfo {
     guard let leaf = certificates.first else { throw APIStatus(.unauthorized, "Unauthorized") }
-    var verifier = Verifier(rootCertificates: CertificateStore([root])) { RFC5280Policy() }
+    var verifier = Verifier(rootCertificates: CertificateStore(authority.roots)) { RFC5280Policy() }
     let result: CertificateValidationResult = await verifier.validate(
       leaf: leaf, intermediates: CertificateStore(certificates.dropFirst()))
     guard case .validCertificate = result else {

@@ -20,10 +20,13 @@ public struct AccessAttributes: Sendable, Hashable {
   public var name: String
   /// `/version`; `nil` for resources.
   public var nonResourcePath: String?
+  /// What a list or watch is narrowed to; known of requests of node agents alone, who may not list more than is theirs.
+  public var fieldSelector: String
 
   public init(
     user: UserInfo, verb: String, group: String = "", version: String = "", resource: String = "",
-    subresource: String = "", namespace: String = "", name: String = "", nonResourcePath: String? = nil
+    subresource: String = "", namespace: String = "", name: String = "", nonResourcePath: String? = nil,
+    fieldSelector: String = ""
   ) {
     self.user = user
     self.verb = verb
@@ -34,6 +37,7 @@ public struct AccessAttributes: Sendable, Hashable {
     self.namespace = namespace
     self.name = name
     self.nonResourcePath = nonResourcePath
+    self.fieldSelector = fieldSelector
   }
 }
 

@@ -21,6 +21,21 @@ struct ObjectReader: ObjectReading {
     return objects
   }
 
+  /// Decodes only what matches, where the kind keeps the field beside its bytes.
+  func objects(of resource: Resource, namespace: String, whereField path: String, is value: String)
+    -> [KubernetesObject]
+  {
+    guard let kind = kinds.find(resource),
+      let field = kinds.definitions[kind].selectableFields.firstIndex(where: { $0.path == path })
+    else { return [] }
+    var objects: [KubernetesObject] = []
+    for (key, record) in cache.snapshot(of: kind).map.elements(from: ObjectKey(namespace: namespace, name: "")) {
+      if key.namespace != namespace { break }
+      if record.fields[field] == value, let object = try? record.object() { objects.append(object) }
+    }
+    return objects
+  }
+
   func object(of resource: Resource, namespace: String, name: String) -> KubernetesObject? {
     guard let kind = kinds.find(resource) else { return nil }
     return try? cache.record(kind, ObjectKey(namespace: namespace, name: name))?.object()
@@ -34,6 +49,12 @@ extension APIServer: ObjectReading {
 
   public func objects(of resource: Resource, namespace: String?) -> [KubernetesObject] {
     reader.objects(of: resource, namespace: namespace)
+  }
+
+  public func objects(of resource: Resource, namespace: String, whereField path: String, is value: String)
+    -> [KubernetesObject]
+  {
+    reader.objects(of: resource, namespace: namespace, whereField: path, is: value)
   }
 
   public func object(of resource: Resource, namespace: String, name: String) -> KubernetesObject? {

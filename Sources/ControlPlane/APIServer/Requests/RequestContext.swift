@@ -40,7 +40,8 @@ struct RequestContext: Sendable {
   var access: AccessAttributes {
     AccessAttributes(
       user: user, verb: verb.rawValue, group: resource.group, version: resource.version, resource: resource.plural,
-      subresource: subresourceName, namespace: namespace, name: name)
+      subresource: subresourceName, namespace: namespace, name: name,
+      fieldSelector: user.nodeName == nil ? "" : request.parameter("fieldSelector") ?? "")
   }
 
   /// `fieldValidation`: what happens to fields that the schema does not know.

@@ -1,0 +1,80 @@
+import JSONDocument
+import KubernetesAPI
+import KubernetesClient
+
+/// Decides what node agents may: their role, cut down to their own node and to what the pods bound to it name (Kubernetes,
+/// "Using Node Authorization", with field selectors honoured). Everybody else is decided by roles alone.
+///
+/// Secrets, config maps, claims, volumes and accounts are read one by one; an agent never lists them.
+public final class NodeAuthorizer: Authorizing {
+  public let roles: RBACAuthorizer
+  private let graph: NodeGraph
+
+  public init(roles: RBACAuthorizer, objects: any ObjectReading) {
+    self.roles = roles
+    graph = NodeGraph(objects: objects)
+  }
+
+  public func refusalToGrant(_ write: WriteReview) -> APIStatus? { roles.refusalToGrant(write) }
+
+  public func decide(_ access: AccessAttributes) async -> AccessDecision {
+    guard access.user.groups.contains(UserInfo.nodesGroup), !access.user.groups.contains(UserInfo.mastersGroup) else {
+      return await roles.decide(access)
+    }
+    guard let node = access.user.nodeName else {
+      return .denied("a member of \(UserInfo.nodesGroup) must be a node: system:node:NAME")
+    }
+    guard access.nonResourcePath == nil else { return await roles.decide(access) }
+    switch (access.group, access.resource) {
+    case ("", "secrets"), ("", "configmaps"), ("", "persistentvolumeclaims"), ("", "persistentvolumes"),
+      ("", "serviceaccounts"):
+      return reference(access, node)
+    case ("", "pods"):
+      if let refusal = pods(access, node) { return .denied(refusal) }
+    case ("", "nodes"):
+      guard
+        access.name == node || (access.name.isEmpty && access.verb == "create") || isOwn(access, "metadata.name", node)
+      else { return .denied("a node agent may reach its own node only") }
+    case ("coordination.k8s.io", "leases"):
+      guard access.namespace == "kube-node-lease",
+        access.name == node || (access.name.isEmpty && access.verb == "create")
+      else { return .denied("a node agent may reach its own lease in kube-node-lease only") }
+    case ("storage.k8s.io", "csinodes"):
+      guard access.name == node || (access.name.isEmpty && access.verb == "create") else {
+        return .denied("a node agent may reach its own CSINode only")
+      }
+    default: break
+    }
+    // The field selector has done its part; roles know no such thing.
+    var plain = access
+    plain.fieldSelector = ""
+    return await roles.decide(plain)
+  }
+
+  /// Why an agent may not do this to pods.
+  private func pods(_ access: AccessAttributes, _ node: String) -> String? {
+    switch access.verb {
+    case "list", "watch":
+      return isOwn(access, "spec.nodeName", node)
+        ? nil : "a node agent may list and watch pods of its own node only, by a field selector on spec.nodeName"
+    default:
+      return graph.isBound(pod: access.name, namespace: access.namespace, to: node)
+        ? nil : "no relationship found between node \"\(node)\" and this object"
+    }
+  }
+
+  private func isOwn(_ access: AccessAttributes, _ field: String, _ node: String) -> Bool {
+    ["list", "watch"].contains(access.verb)
+      && access.fieldSelector.split(separator: ",").contains { $0 == "\(field)=\(node)" || $0 == "\(field)==\(node)" }
+  }
+
+  private func reference(_ access: AccessAttributes, _ node: String) -> AccessDecision {
+    let isToken = access.resource == "serviceaccounts" && access.subresource == "token" && access.verb == "create"
+    guard isToken || (access.verb == "get" && access.subresource.isEmpty), !access.name.isEmpty else {
+      return .denied("a node agent may only get \(access.resource) that pods of its node name")
+    }
+    return graph.names(access.resource, access.name, namespace: access.namespace, node: node)
+      ? .allowed("named by a pod of node \"\(node)\"")
+      : .denied("no relationship found between node \"\(node)\" and this object")
+  }
+}

@@ -1,0 +1,48 @@
+import Foundation
+import KubernetesAPI
+import Synchronization
+
+/// The way to an API server that a kubeconfig file describes, now: when the file is written anew (its certificate was renewed),
+/// the next request goes by it. Watches that are open stay on the connection they began on.
+public final class KubeconfigTransport: APITransport {
+  private struct State {
+    var stamp: Stamp?
+    var transport: HTTPSTransport?
+    /// Kept until the next change, for the answers that are still being read from it.
+    var previous: HTTPSTransport?
+  }
+  private struct Stamp: Equatable {
+    let modified: Date?
+    let file: Int?
+  }
+
+  private let path: String
+  private let state = Mutex(State())
+
+  /// - Parameter path: of the kubeconfig; its current context is what counts.
+  public init(path: String) { self.path = path }
+
+  public func send(_ request: APIRequest) async throws -> APIResponse {
+    try await current().send(request)
+  }
+
+  /// - Throws: `KubeconfigError` if the file cannot be used and never could; a broken new file leaves the old way open.
+  private func current() throws -> HTTPSTransport {
+    let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+    let stamp = Stamp(
+      modified: attributes?[.modificationDate] as? Date, file: (attributes?[.systemFileNumber] as? NSNumber)?.intValue)
+    return try state.withLock { state in
+      if let transport = state.transport, state.stamp == stamp { return transport }
+      do {
+        let transport = try HTTPSTransport(try Kubeconfig.load(explicit: path).connection())
+        state.previous = state.transport
+        state.transport = transport
+      } catch {
+        guard state.transport != nil else { throw error }
+      }
+      state.stamp = stamp
+      guard let transport = state.transport else { throw KubeconfigError.noContext(paths: [path]) }
+      return transport
+    }
+  }
+}

@@ -1,0 +1,71 @@
+import CertificateAuthority
+import Foundation
+import KubernetesAPI
+import KubernetesClient
+import Logging
+import ServiceLifecycle
+
+/// Who a part of the platform is to the API, with no more rights than its role gives.
+enum PartIdentity: Sendable, Hashable {
+  /// The agent of a node: `system:node:NAME`, a member of `system:nodes`.
+  case node(String)
+  /// The edge: `system:nagaya:edge`.
+  case edge
+
+  var user: UserInfo {
+    switch self {
+    case .node(let name): .node(name)
+    case .edge: .part("edge")
+    }
+  }
+
+  /// The name of its kubeconfig below `pki/parts`.
+  var fileName: String {
+    switch self {
+    case .node: "node"
+    case .edge: "edge"
+    }
+  }
+
+  /// Where a part finds how to reach the API and who it is there: readable by its owner alone, and written anew before the
+  /// certificate in it runs out (`KubeconfigTransport` reads it again).
+  func kubeconfig(_ layout: Layout) -> String { "\(layout.pki)/parts/\(fileName).kubeconfig" }
+}
+
+/// Makes what the platform's parts show the API, and keeps it from running out.
+struct PartCredentials: Sendable {
+  let authorities: PlatformAuthorities
+  let layout: Layout
+  let parts: [PartIdentity]
+
+  /// Writes each part's kubeconfig, and the administrator's, where it is not current.
+  /// - Parameter server: `https://127.0.0.1:6443`.
+  func write(server: String, now: Date = Date()) throws {
+    let directory = "\(layout.pki)/parts"
+    try FileManager.default.createDirectory(
+      atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    for part in parts {
+      let certificate = try authorities.clientCertificate(
+        part.fileName, user: part.user.name, groups: part.user.groups.filter { $0 != "system:authenticated" }, now: now)
+      try write(certificate, server: server, to: part.kubeconfig(layout))
+    }
+    let admin = try authorities.clientCertificate(
+      "admin", user: "admin", groups: [UserInfo.mastersGroup], now: now, lifetime: Self.administratorLifetime)
+    try write(admin, server: server, to: layout.kubeconfig)
+  }
+
+  /// People copy this one to where they work.
+  static let administratorLifetime: TimeInterval = 90 * 86_400
+
+  private func write(_ certificate: IssuedCertificate, server: String, to path: String) throws {
+    let kubeconfig = Kubeconfig(
+      name: "nagaya",
+      cluster: .init(server: server, authority: .inline(Array(authorities.api.trustPEM.utf8))),
+      user: .init(
+        clientCertificate: .inline(Array(certificate.certificatePEM.utf8)),
+        clientKey: .inline(Array(certificate.privateKeyPEM.utf8))))
+    // A file that says the same is left: who watches it would reconnect for nothing.
+    if (try? String(contentsOfFile: path, encoding: .utf8)) == (try? kubeconfig.yaml()) { return }
+    try kubeconfig.write(to: path)
+  }
+}
