@@ -1,5 +1,5 @@
 public import GRPCCore
-public import GRPCNIOTransportHTTP2Posix
+import GRPCNIOTransportHTTP2Posix
 
 /// Transports to gRPC servers on unix sockets of this machine.
 public enum LocalTransport {
@@ -7,8 +7,8 @@ public enum LocalTransport {
   /// - Parameters:
   ///   - socket: the path.
   ///   - idempotent: methods that are called again when the connection broke before an answer (`UNAVAILABLE`).
-  public static func client(socket: String, idempotent: [MethodDescriptor] = []) throws -> HTTP2ClientTransport.Posix {
-    try .http2NIOPosix(
+  public static func client(socket: String, idempotent: [MethodDescriptor] = []) throws -> WaitingTransport {
+    let transport: HTTP2ClientTransport.Posix = try .http2NIOPosix(
       target: .unixDomainSocket(path: socket, authority: "localhost"), transportSecurity: .plaintext,
       config: .defaults {
         $0.backoff.initial = .milliseconds(50)
@@ -17,6 +17,7 @@ public enum LocalTransport {
         $0.connection.flushCoalescing = nil
         $0.channelDebuggingCallbacks.onCreateTCPConnection = PingAnswerer.install
       }, serviceConfig: retrying(idempotent))
+    return WaitingTransport(transport)
   }
 
   static func retrying(_ methods: [MethodDescriptor]) -> ServiceConfig {

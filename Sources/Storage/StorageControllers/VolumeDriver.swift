@@ -1,13 +1,12 @@
 import CSI
 import GRPCCore
-import GRPCNIOTransportHTTP2Posix
 import GRPCSockets
 import KubernetesAPI
 import ServiceLifecycle
 
 /// A connection to a CSI driver's socket, and the calls that the controllers make of it.
 public struct VolumeDriver: Service {
-  typealias Transport = HTTP2ClientTransport.Posix
+  typealias Transport = WaitingTransport
 
   /// The driver's refusal.
   public struct Refusal: Error, Sendable, Hashable, CustomStringConvertible {

@@ -1,11 +1,10 @@
 public import CRI
 public import GRPCCore
-public import GRPCNIOTransportHTTP2Posix
-import GRPCSockets
+public import GRPCSockets
 
 /// Connections to a container runtime's CRI sockets. They reconnect by themselves; calls wait for them.
 public struct RuntimeClient: Sendable {
-  public typealias Transport = HTTP2ClientTransport.Posix
+  public typealias Transport = WaitingTransport
 
   private let connections: [GRPCClient<Transport>]
   /// Pods' sandboxes and containers.

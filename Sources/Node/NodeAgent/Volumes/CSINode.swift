@@ -1,6 +1,5 @@
 import CSI
 import GRPCCore
-import GRPCNIOTransportHTTP2Posix
 import GRPCSockets
 import JSONDocument
 
@@ -67,7 +66,7 @@ struct CSINode: Sendable {
   static let limit = Duration.seconds(120)
 
   private func call<Answer: Sendable>(
-    _ body: @Sendable @escaping (Csi_V1_Node.Client<HTTP2ClientTransport.Posix>, CallOptions) async throws -> Answer
+    _ body: @Sendable @escaping (Csi_V1_Node.Client<WaitingTransport>, CallOptions) async throws -> Answer
   ) async throws -> Answer {
     try await withGRPCClient(transport: try LocalTransport.client(socket: socket)) { client in
       try await body(Csi_V1_Node.Client(wrapping: client), RuntimeClient.within(Self.limit))

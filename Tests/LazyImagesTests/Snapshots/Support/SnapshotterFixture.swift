@@ -1,6 +1,5 @@
 import ContainerdAPI
 import GRPCCore
-import GRPCNIOTransportHTTP2Posix
 import GRPCSockets
 import LayerStore
 import LinuxSystem
@@ -16,7 +15,7 @@ typealias Mount = Containerd_Types_Mount
 
 /// A snapshotter on a socket, and a client of it.
 struct SnapshotterFixture: Sendable {
-  typealias Transport = HTTP2ClientTransport.Posix
+  typealias Transport = WaitingTransport
 
   /// Short: 128 layers of it have to fit into a page.
   let path: String
