@@ -73,8 +73,10 @@ format: ## Rewrite all sources in the repository's style
 
 .PHONY: bench
 bench: build ## Measure the API server and create-to-first-200 (as root; BASELINE=DIR: beside the nagaya there)
+	@scripts/install-engines $(NAGAYA_ENGINES) peers
 	swift build -c release --product benchmarks
 	@.build/release/benchmarks api
+	@.build/release/benchmarks network
 	@.build/release/benchmarks app
 	@.build/release/benchmarks app --volume
 	@$(if $(BASELINE),.build/release/benchmarks compare --baseline $(BASELINE))

@@ -219,8 +219,9 @@ let package = Package(
       dependencies: [
         "APIServer", "Charts", "CertificateAuthority", "EROFS", "EStargz", "JSONDocument", "KubernetesAPI",
         "KubernetesClient",
-        "LinuxSystem", "OCI", "ObjectStore", "Placement", "PlacementSimulator", "PlacementTraces", "PlatformHarness",
-        "RegistryClient", "TestSupport", .argumentParser, .asyncHTTPClient, .grpc, .grpcTransport, .logging, .nioSSL,
+        "LinuxSystem", "NodeAgent", "OCI", "ObjectStore", "Placement", "PlacementSimulator", "PlacementTraces",
+        "PlatformHarness", "RegistryClient", "TestSupport", .argumentParser, .asyncHTTPClient, .grpc, .grpcTransport,
+        .logging, .nioSSL,
       ], path: "Benchmarks", exclude: ["README.md", "Placement"], swiftSettings: strict),
     .executableTarget(
       name: "placement-benchmark",
@@ -249,7 +250,7 @@ let package = Package(
       "PodScheduler",
       ["PodScheduler", "APIServer", "KubernetesClient", "KubernetesAPI", "JSONDocument"]),
     tests("LinuxSystem", ["LinuxSystem"]),
-    tests("GRPCSockets", ["GRPCSockets", .nioCore]),
+    tests("GRPCSockets", ["GRPCSockets", .grpc, .nioCore]),
     tests(
       "NodeAgent",
       [

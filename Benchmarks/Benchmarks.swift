@@ -9,7 +9,7 @@ struct Benchmarks: AsyncParsableCommand {
     subcommands: [
       APIBenchmark.self, AppBenchmark.self, ComparisonBenchmark.self, CrashTest.self, FuzzCommand.self,
       ImagesBenchmark.self,
-      ImagesCrashTest.self,
+      ImagesCrashTest.self, NetworkBenchmark.self,
     ])
 }
 

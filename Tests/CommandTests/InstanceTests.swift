@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import LinuxSystem
 import Synchronization
 import Testing
 
@@ -12,7 +13,7 @@ import Testing
   static let everyOption = [
     "--state-dir", "state", "--run-dir", "/run/x", "--engines", "engines", "--images", "images", "--api-port", "7443",
     "--edge-address", "0.0.0.0", "--edge-port", "9443", "--domain", "apps.test", "--node-name", "n1", "--pod-cidr",
-    "10.9.0.0/16", "--bridge", "br9", "--pool-size", "3Gi", "--placement", "most-free", "--log-level", "debug",
+    "10.9.0.0/16", "--network", "net9", "--pool-size", "3Gi", "--placement", "most-free", "--log-level", "debug",
   ]
 
   @Test func `an instance is started again with what it was started with, from any directory`() async throws {
@@ -36,7 +37,7 @@ import Testing
     let saved = try Up.parse(Self.everyOption).options.arguments.filter { $0.hasPrefix("--") }
     let help = PlatformOptions.helpMessage(columns: 200)
     let known = help.split(separator: "\n").compactMap { line in
-      line.split(separator: " ").first.map(String.init).flatMap { $0.hasPrefix("--") ? $0 : nil }
+      line.split { $0 == " " || $0 == "," }.first.map(String.init).flatMap { $0.hasPrefix("--") ? $0 : nil }
     }
     #expect(known.count == 15)
     #expect(Set(saved) == Set(known))
@@ -59,7 +60,8 @@ import Testing
 
   @Test(arguments: [
     ["--api-port", "7000", "--edge-port", "7000"], ["--pod-cidr", "10.0.0.0"], ["--pod-cidr", "10.0.0/8"],
-    ["--bridge", "a-name-that-is-too-long"], ["--api-port", "70000"], ["--placement", "openebs-volume"],
+    ["--network", "a-name-that-is-too-long"], ["--network", "a;b"], ["--bridge", "a/b"], ["--api-port", "70000"],
+    ["--placement", "openebs-volume"],
   ]) func `what no instance can have is refused`(_ arguments: [String]) async {
     let result = await CommandRunner().run(["up"] + arguments)
     #expect(result.code == 2, "\(result.error)")
@@ -81,35 +83,35 @@ import Testing
   ])
   func `what is no block of addresses is refused`(_ text: String) { #expect(IPv4Block(text) == nil) }
 
-  private func reservation(_ name: String, bridge: String, _ block: String) throws -> NetworkReservations.Reservation {
+  private func reservation(_ name: String, network: String, _ block: String) throws -> NetworkReservations.Reservation {
     .init(
-      bridge: bridge, addresses: try #require(IPv4Block(block)), state: "/nowhere/\(name)/state",
+      network: network, addresses: try #require(IPv4Block(block)), state: "/nowhere/\(name)/state",
       run: "/nowhere/\(name)/run")
   }
 
-  @Test func `two instances share neither bridge nor addresses`() async throws {
+  @Test func `two instances share neither network nor addresses`() async throws {
     try await withTemporaryDirectory { directory in
       let live = Mutex(true)
       let reservations = NetworkReservations(directory: directory) { _ in live.withLock { $0 } }
-      try await reservations.reserve(reservation("a", bridge: "br0", "10.1.0.0/16"))
-      let sameBridge = try reservation("b", bridge: "br0", "10.2.0.0/16")
+      try await reservations.reserve(reservation("a", network: "br0", "10.1.0.0/16"))
+      let sameNetwork = try reservation("b", network: "br0", "10.2.0.0/16")
       await #expect(
-        performing: { try await reservations.reserve(sameBridge) },
+        performing: { try await reservations.reserve(sameNetwork) },
         throws: {
-          "\($0)".contains("/nowhere/a/state") && "\($0)".contains("--bridge")
+          "\($0)".contains("/nowhere/a/state") && "\($0)".contains("--network")
         })
-      let overlapping = try reservation("b", bridge: "br1", "10.1.9.0/24")
+      let overlapping = try reservation("b", network: "br1", "10.1.9.0/24")
       await #expect(
         performing: { try await reservations.reserve(overlapping) }, throws: { "\($0)".contains("10.1.0.0/16") })
-      try await reservations.reserve(reservation("b", bridge: "br1", "10.2.0.0/16"))
+      try await reservations.reserve(reservation("b", network: "br1", "10.2.0.0/16"))
       // The same one may come back, even with other addresses; its old ones are free then.
-      try await reservations.reserve(reservation("a", bridge: "br2", "10.3.0.0/16"))
-      try await reservations.reserve(reservation("c", bridge: "br0", "10.1.0.0/16"))
+      try await reservations.reserve(reservation("a", network: "br2", "10.3.0.0/16"))
+      try await reservations.reserve(reservation("c", network: "br0", "10.1.0.0/16"))
       try await reservations.release(state: "/nowhere/b/state")
-      try await reservations.reserve(reservation("d", bridge: "br1", "10.2.0.0/16"))
+      try await reservations.reserve(reservation("d", network: "br1", "10.2.0.0/16"))
       // An instance that is gone without a word does not hold what it had.
       live.withLock { $0 = false }
-      try await reservations.reserve(reservation("e", bridge: "br1", "10.1.0.0/16"))
+      try await reservations.reserve(reservation("e", network: "br1", "10.1.0.0/16"))
     }
   }
 

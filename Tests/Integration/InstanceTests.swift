@@ -16,14 +16,14 @@ extension WholePlatform {
       try await nagaya.shell("pgrep -af -- '\(nagaya.directory)/\(name)/[s]tate' | grep -v timeout").out
     }
 
-    @Test("another instance gets neither the bridge, nor the addresses, nor the ports, and leaves nothing running")
+    @Test("another instance gets neither the network, nor the addresses, nor the ports, and leaves nothing running")
     func conflicts() async throws {
       let nagaya = try running()
       let shell = nagaya.shell
       let refusals = [
-        ("", "bridge nt\(nagaya.apiPort) belongs to another instance"), ("--bridge ntx", "overlap"),
-        ("--bridge ntx --pod-cidr 10.251.0.0/16 --api-port \(nagaya.apiPort)", "port \(nagaya.apiPort) of 127.0.0.1"),
-        ("--bridge ntx --pod-cidr 10.251.0.0/16 --edge-port \(nagaya.edgePort)", "(the edge) is in use"),
+        ("", "network nt\(nagaya.apiPort) belongs to another instance"), ("--network ntx", "overlap"),
+        ("--network ntx --pod-cidr 10.251.0.0/16 --api-port \(nagaya.apiPort)", "port \(nagaya.apiPort) of 127.0.0.1"),
+        ("--network ntx --pod-cidr 10.251.0.0/16 --edge-port \(nagaya.edgePort)", "(the edge) is in use"),
         ("--state-dir \(nagaya.state) --run-dir \(nagaya.run)", "already running (process \(try await nagaya.pid()))"),
       ]
       for (options, words) in refusals {
@@ -38,7 +38,7 @@ extension WholePlatform {
     @Test("a start that fails half-way stops what it had started")
     func failedStart() async throws {
       let nagaya = try running()
-      let options = "--bridge ntx --pod-cidr 10.251.0.0/16 --images \(nagaya.directory)"
+      let options = "--network ntx --pod-cidr 10.251.0.0/16 --images \(nagaya.directory)"
       let said = try await nagaya.shell.fail(another(nagaya, "third", options), seconds: 90)
       #expect(said.contains("pause.tar is missing"), "\(said)")
       try await eventually("everything has ended") { try await processes(of: "third", nagaya).isEmpty }

@@ -49,7 +49,9 @@ import Testing
     let layout = ContainerdLayout(
       root: "/tmp/nagaya-none/root", state: "/tmp/nagaya-none/state", programs: "/tmp/nagaya-none/bin",
       networkPlugins: "/tmp/nagaya-none/cni")
-    let engine = ContainerdEngine(layout: layout, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+    let network = try PodNetwork.test("none", "10.1.0.0/16")
+    let engine = ContainerdEngine(
+      layout: layout, network: network, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     let error = await #expect(throws: EngineError.self) { try await engine.start() }
     #expect("\(try #require(error))".contains("containerd is missing in /tmp/nagaya-none/bin"))
   }

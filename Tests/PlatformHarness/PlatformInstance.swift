@@ -1,7 +1,7 @@
 import Foundation
 import JSONDocument
 
-/// A whole instance of Nagaya, built from this tree: own directories, ports, bridge and containerd.
+/// A whole instance of Nagaya, built from this tree: own directories, ports, network and containerd.
 public struct PlatformInstance: Sendable {
   /// Holds everything that the instance keeps on disk; removed by `destroy()`.
   public let directory: String
@@ -10,6 +10,8 @@ public struct PlatformInstance: Sendable {
   public let flags: String
   public let apiPort: Int
   public let edgePort: Int
+  /// Pods have addresses of 10.`subnet`.0.0/16.
+  public let subnet: Int
 
   /// The root of the source tree.
   public static var root: String {
@@ -35,8 +37,9 @@ public struct PlatformInstance: Sendable {
     directory = "/tmp/nagaya-\(name)-\(UInt32.random(in: 0..<1 << 24))"
     apiPort = Int.random(in: 20_000..<26_000)
     edgePort = apiPort + 6_000
-    let subnet = Int.random(in: 10..<250)
+    subnet = Int.random(in: 10..<250)
     let engines = ProcessInfo.processInfo.environment["NAGAYA_ENGINES"] ?? "\(Self.root)/.engines"
+    // `--bridge` is what earlier builds call `--network`: the same instance may run one of those.
     flags = """
       --state-dir \(directory)/state --run-dir \(directory)/run --api-port \(apiPort) --edge-port \(edgePort) \
       --engines \(engines) --images \(Self.root)/.build/images --node-name testnode --pod-cidr 10.\(subnet).0.0/16 \
@@ -80,6 +83,9 @@ public struct PlatformInstance: Sendable {
     return try await lines("mount", "grep -F '\(directory)/' /proc/self/mountinfo")
       + lines("loop", "losetup -l -n -O NAME,BACK-FILE | grep -F '\(directory)/'")
       + lines("process", "pgrep -af -- '\(directory)/' | grep -vE 'pgrep|bash|timeout'")
+      + lines("table", "nft list tables | grep -F ' pods_nt\(apiPort)'")
+      + lines("route", "ip route show | grep -F '10.\(subnet).'")
+      + lines("lease", "find \(run)/containerd/cni-leases -name '10.*' 2>/dev/null")
       + lines("container", "ls -l /proc/[0-9]*/fd 2>/dev/null | grep -F '\(directory)/run/' | grep -F exec.fifo")
   }
 
@@ -88,7 +94,8 @@ public struct PlatformInstance: Sendable {
     _ = try? await shell("nagaya down --state-dir \(state) --run-dir \(run)", seconds: 120)
     _ = try? await shell(
       """
-      pkill -9 -f -- '\(directory)/[s]tate|\(directory)/[r]un'; ip link delete nt\(apiPort)
+      pkill -9 -f -- '\(directory)/[s]tate|\(directory)/[r]un'
+      for family in inet arp; do nft delete table $family pods_nt\(apiPort); done
       grep -F '\(directory)/' /proc/self/mountinfo | awk '{print $5}' | sort -r | xargs -r -n1 umount -l
       losetup -l -n -O NAME,BACK-FILE | grep -F '\(directory)/' | awk '{print $1}' | xargs -r -n1 losetup -d
       rm -rf '\(directory)'

@@ -16,6 +16,9 @@ public struct DesiredEnvironment: Sendable, Hashable {
   public init(of tenant: Tenant, namespace name: String, environment: String?) {
     namespace = KubernetesObject(.namespaces, name: name, labels: [Tenant.label: tenant.name])
     if let environment { namespace.labels[Tenant.environmentLabel] = environment }
+    // A member that is null must be absent: what is no longer connected is cut off.
+    let isConnected = environment.map(tenant.connectedEnvironments.contains) ?? false
+    namespace.metadata["labels"][NamespaceLabels.network] = isConnected ? .string(NamespaceLabels.connected) : .null
     bindings = Tenant.Role.allCases.compactMap { Self.binding(of: tenant, $0, in: name) }
     quota = tenant.quota.isEmpty ? nil : Self.quota(of: tenant, in: name)
   }

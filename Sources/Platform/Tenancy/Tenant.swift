@@ -17,9 +17,9 @@ public struct Tenant: Sendable {
   }
 
   /// On a namespace: whose it is. Guarded by `TenantAdmission`.
-  public static let label = "nagaya.dev/tenant"
+  public static let label = NamespaceLabels.tenant
   /// On a namespace: which environment of its tenant it is.
-  public static let environmentLabel = "nagaya.dev/environment"
+  public static let environmentLabel = NamespaceLabels.environment
   /// Keeps a Tenant until its namespaces are gone.
   public static let finalizer = "nagaya.dev/tenant"
   /// On a Tenant that is being deleted: its name, to delete its namespaces with all that is in them.
@@ -41,6 +41,9 @@ public struct Tenant: Sendable {
   }
   /// Hard limits of each environment, as in a ResourceQuota; empty: none.
   public var quota: [String: JSONValue] { object.spec["quota"]["hard"].members }
+
+  /// Environments whose pods may reach each other; every other one is alone.
+  public var connectedEnvironments: [String] { object.spec["connectedEnvironments"].elements.compactMap(\.string) }
 
   public func namespace(of environment: String) -> String { "\(name)-\(environment)" }
 

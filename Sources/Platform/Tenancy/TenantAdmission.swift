@@ -27,11 +27,13 @@ public struct TenantAdmission: Sendable, Hashable {
   ) -> APIStatus? {
     guard !isTrusted(user) else { return nil }
     let name = new?.name ?? old?.name ?? ""
-    let (oldTenant, newTenant) = (old?.labels[Tenant.label], new?.labels[Tenant.label])
+    let oldTenant = old?.labels[Tenant.label]
     if let old, let new {
-      for label in [Tenant.label, Tenant.environmentLabel] where old.labels[label] != new.labels[label] {
+      for label in [Tenant.label, Tenant.environmentLabel, NamespaceLabels.network]
+      where old.labels[label] != new.labels[label] {
         return .forbidden(
-          .namespaces, name, "the label \(label) says whose the namespace is; only administrators may change it")
+          .namespaces, name,
+          "the label \(label) says whose the namespace is and what it reaches; only administrators may change it")
       }
       return nil
     }
@@ -42,7 +44,7 @@ public struct TenantAdmission: Sendable, Hashable {
         "it is an environment of tenant \(oldTenant); take it out of the tenant first: kubectl edit tenant \(oldTenant)"
       )
     }
-    if newTenant != nil || new?.labels[Tenant.environmentLabel] != nil {
+    if [Tenant.label, Tenant.environmentLabel, NamespaceLabels.network].contains(where: { new?.labels[$0] != nil }) {
       return .forbidden(
         .namespaces, name, "namespaces of tenants are made by adding an environment to the tenant")
     }

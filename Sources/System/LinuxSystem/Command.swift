@@ -38,13 +38,14 @@ public enum Command {
   /// Runs a program and throws unless it answers 0.
   /// - Parameters:
   ///   - program: a path, or a name that is looked up in PATH and the sbin directories.
+  ///   - input: what it reads from its standard input; `nil`: nothing.
   ///   - timeout: then it gets SIGTERM, and SIGKILL two seconds later.
   /// - Throws: `CommandError`, or `CancellationError` when the task is cancelled (the program is ended too).
   @discardableResult
-  public static func run(_ program: String, _ arguments: [String] = [], timeout: Duration = .seconds(120)) async throws
-    -> CommandOutput
-  {
-    let output = try await result(program, arguments, timeout: timeout)
+  public static func run(
+    _ program: String, _ arguments: [String] = [], input: String? = nil, timeout: Duration = .seconds(120)
+  ) async throws -> CommandOutput {
+    let output = try await result(program, arguments, input: input, timeout: timeout)
     guard output.exitCode == 0 else {
       let text = output.standardError.isEmpty ? output.standardOutput : output.standardError
       throw CommandError.failed(
@@ -54,11 +55,14 @@ public enum Command {
   }
 
   /// Runs a program and returns whatever it answers.
-  public static func result(_ program: String, _ arguments: [String] = [], timeout: Duration = .seconds(120))
-    async throws -> CommandOutput
-  {
+  public static func result(
+    _ program: String, _ arguments: [String] = [], input: String? = nil, timeout: Duration = .seconds(120)
+  ) async throws -> CommandOutput {
     try await withThrowingTaskGroup(of: CommandOutput?.self) { group in
-      group.addTask { try await start(program, arguments) }
+      group.addTask {
+        if let input { return try await start(program, arguments, .string(input)) }
+        return try await start(program, arguments, .none)
+      }
       group.addTask {
         try await Task.sleep(for: timeout)
         return nil
@@ -71,7 +75,9 @@ public enum Command {
     }
   }
 
-  private static func start(_ program: String, _ arguments: [String]) async throws -> CommandOutput {
+  private static func start(
+    _ program: String, _ arguments: [String], _ input: some InputProtocol
+  ) async throws -> CommandOutput {
     var options = PlatformOptions()
     options.teardownSequence = [.gracefulShutDown(allowedDurationToNextStep: .seconds(2))]
     let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
@@ -79,7 +85,7 @@ public enum Command {
       let result = try await Subprocess.run(
         program.contains("/") ? .path(.init(program)) : .name(program), arguments: Arguments(arguments),
         environment: .inherit.updating(["PATH": "\(path):/usr/sbin:/sbin", "LC_ALL": "C"]),
-        platformOptions: options, output: .string(limit: outputLimit), error: .string(limit: outputLimit))
+        platformOptions: options, input: input, output: .string(limit: outputLimit), error: .string(limit: outputLimit))
       let code =
         switch result.terminationStatus {
         case .exited(let code): Int(code)

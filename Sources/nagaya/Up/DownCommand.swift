@@ -53,7 +53,7 @@ struct Down: AsyncParsableCommand {
     let engine = ContainerdEngine(
       layout: ContainerdLayout(
         stateDirectory: layout.state, runDirectory: layout.run,
-        enginesDirectory: try Installation.engines(options.engines)),
+        enginesDirectory: try Installation.engines(options.engines)), network: try options.podNetwork(),
       logger: Logger(label: "nagaya.down", factory: { _ in SwiftLogNoOpLogHandler() }))
     return engine.isRunning
   }

@@ -50,23 +50,20 @@ struct House {
   }
 
   private func run(_ instance: Instance) async throws {
-    guard let addresses = IPv4Block(options.podCIDR) else {
-      throw CommandFailure(
-        "--pod-cidr \(options.podCIDR) is no block of addresses", remedy: "give one as 10.244.0.0/16")
-    }
+    let network = try options.podNetwork()
     try await NetworkReservations().reserve(
       NetworkReservations.Reservation(
-        bridge: options.bridge, addresses: addresses, state: layout.state, run: layout.run))
+        network: network.name, addresses: network.subnet, state: layout.state, run: layout.run))
     let engineLayout = ContainerdLayout(
       stateDirectory: layout.state, runDirectory: layout.run, enginesDirectory: instance.engines)
     let images = try await LazyImagesChoice(
       options.snapshotter, layout: layout, containerd: engineLayout.socket, logger: log("images"))
     let engine = ContainerdEngine(
       layout: engineLayout,
-      network: PodNetwork(bridge: options.bridge, subnet: options.podCIDR), snapshotter: images.plugin,
+      network: network, snapshotter: images.plugin,
       logger: log("containerd"))
     let takedown = EngineTakedown(
-      engine: engine, images: images, bridge: Bridge(name: options.bridge), layout: layout, logger: log("containerd"))
+      engine: engine, images: images, network: network, layout: layout, logger: log("containerd"))
     let wasThere = takedown.isNeeded
     var startup: Startup?
     do {
@@ -145,7 +142,7 @@ struct House {
       NodeConfiguration(
         name: node, address: "127.0.0.1", directory: layout.node, runtimeSocket: engine.layout.socket,
         imageSocket: snapshots.imageSocket, csiSockets: ["local.nagaya.dev": layout.csiSocket],
-        podSubnet: options.podCIDR),
+        network: try options.podNetwork()),
       client: server.client(as: PartIdentity.node(node).user), logger: log("node"))
 
     // Controllers and scheduler.

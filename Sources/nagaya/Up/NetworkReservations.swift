@@ -2,13 +2,14 @@ import Foundation
 import JSONDocument
 import LinuxSystem
 
-/// Which instance of this machine has which bridge and which addresses for its pods.
+/// Which instance of this machine has which network and which addresses for its pods.
 ///
-/// Two instances on one bridge would hand out the same addresses, and the first `down` would cut the other's pods off.
+/// Two instances with one network would hand out the same addresses and write the same rules.
 /// A reservation lasts until `nagaya down`, as the pods do; one whose instance is gone without it is passed over.
 struct NetworkReservations: Sendable {
   struct Reservation: Sendable, Equatable {
-    let bridge: String
+    /// The network's name.
+    let network: String
     let addresses: IPv4Block
     /// Directories of the instance.
     let state: String
@@ -30,13 +31,13 @@ struct NetworkReservations: Sendable {
     self.isLive = isLive
   }
 
-  /// Takes bridge and addresses for an instance, or renews what it has.
+  /// Takes network and addresses for an instance, or renews what it has.
   /// - Throws: `CommandFailure` if another instance has them.
   func reserve(_ wanted: Reservation) async throws {
     try await change { kept in
       for other in kept where other.state != wanted.state {
-        if other.bridge == wanted.bridge {
-          throw Self.taken("the bridge \(wanted.bridge) belongs to another instance of Nagaya", other)
+        if other.network == wanted.network {
+          throw Self.taken("the network \(wanted.network) belongs to another instance of Nagaya", other)
         }
         if other.addresses.overlaps(wanted.addresses) {
           throw Self.taken(
@@ -48,7 +49,7 @@ struct NetworkReservations: Sendable {
       kept.append(wanted)
     } isKept: {
       // Its own lock must not be asked about, see InstanceLock.
-      $0.state != wanted.state && ($0.run == wanted.run ? !Bridge(name: $0.bridge).ports.isEmpty : isLive($0))
+      $0.state != wanted.state && ($0.run == wanted.run ? !PodLinks.present(in: $0.addresses).isEmpty : isLive($0))
     }
   }
 
@@ -64,13 +65,13 @@ struct NetworkReservations: Sendable {
   private static func taken(_ what: String, _ other: Reservation) -> CommandFailure {
     CommandFailure(
       "\(what), with its state in \(other.state)",
-      remedy: "choose others, such as --bridge nagaya1 --pod-cidr 10.245.0.0/16, or stop that one: "
+      remedy: "choose others, such as --network nagaya1 --pod-cidr 10.245.0.0/16, or stop that one: "
         + "nagaya down --state-dir \(other.state) --run-dir \(other.run)")
   }
 
   private static func isInUse(_ reservation: Reservation) -> Bool {
     let layout = Layout(state: reservation.state, run: reservation.run)
-    return (try? InstanceLock.holder(layout)) != nil || !Bridge(name: reservation.bridge).ports.isEmpty
+    return (try? InstanceLock.holder(layout)) != nil || !PodLinks.present(in: reservation.addresses).isEmpty
   }
 
   private func change(
@@ -98,10 +99,11 @@ struct NetworkReservations: Sendable {
     // What cannot be read reserves nothing.
     let entries = (try? JSONValue(parsing: bytes))?.elements ?? []
     return entries.compactMap { entry in
-      guard let bridge = entry["bridge"].string, let addresses = entry["addresses"].string.flatMap(IPv4Block.init),
+      guard let network = (entry["network"].string ?? entry["bridge"].string),
+        let addresses = entry["addresses"].string.flatMap(IPv4Block.init),
         let state = entry["state"].string, let run = entry["run"].string
       else { return nil }
-      return Reservation(bridge: bridge, addresses: addresses, state: state, run: run)
+      return Reservation(network: network, addresses: addresses, state: state, run: run)
     }
   }
 
@@ -109,7 +111,7 @@ struct NetworkReservations: Sendable {
     .array(
       reservations.map {
         [
-          "bridge": .string($0.bridge), "addresses": .string($0.addresses.description), "state": .string($0.state),
+          "network": .string($0.network), "addresses": .string($0.addresses.description), "state": .string($0.state),
           "run": .string($0.run),
         ]
       })

@@ -1,5 +1,7 @@
 import ArgumentParser
 import Foundation
+import LinuxSystem
+import NodeAgent
 import Placement
 
 /// Where an instance of Nagaya keeps its state and its sockets.
@@ -47,8 +49,10 @@ struct PlatformOptions: ParsableArguments {
   @Option(help: "Addresses of pods, as a CIDR block.")
   var podCIDR = "10.244.0.0/16"
 
-  @Option(help: "Bridge that connects the pods.")
-  var bridge = "nagaya0"
+  @Option(
+    name: [.long, .customLong("bridge", withSingleDash: false)],
+    help: "Name of the pods' network: of its tables in nftables. One per instance on a machine.")
+  var network = "nagaya0"
 
   @Option(help: "Bytes that the file pool may hand out (a quantity such as 100Gi). Default: what the file system has.")
   var poolSize: String?
@@ -77,13 +81,25 @@ struct PlatformOptions: ParsableArguments {
       "--state-dir", layout.state, "--run-dir", layout.run, "--api-port", String(apiPort), "--edge-address",
       edgeAddress,
       "--edge-port", String(edgePort), "--domain", domain, "--node-name", resolvedNodeName, "--pod-cidr", podCIDR,
-      "--bridge", bridge, "--placement", placement.rawValue, "--snapshotter", snapshotter.rawValue, "--log-level",
+      "--network", network, "--placement", placement.rawValue, "--snapshotter", snapshotter.rawValue, "--log-level",
       logLevel,
     ]
     if let engines = try? Installation.engines(engines) { arguments += ["--engines", engines] }
     if let images = try? Installation.images(images) { arguments += ["--images", images] }
     if let poolSize { arguments += ["--pool-size", poolSize] }
     return arguments
+  }
+
+  /// The pods' network; the edge's port is open to pods where other machines reach it too.
+  func podNetwork() throws -> PodNetwork {
+    guard let subnet = IPv4Block(podCIDR) else {
+      throw CommandFailure("--pod-cidr \(podCIDR) is no block of addresses", remedy: "give one as 10.244.0.0/16")
+    }
+    let edge = PodNetwork.HostService(address: edgeAddress, port: edgePort)
+    guard let network = PodNetwork(name: network, subnet: subnet, hostServices: edge.map { [$0] } ?? []) else {
+      throw CommandFailure("--network \(network) is no name", remedy: "use letters, digits, - and _; at most 15")
+    }
+    return network
   }
 
   var resolvedNodeName: String {

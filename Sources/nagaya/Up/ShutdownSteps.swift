@@ -30,19 +30,26 @@ func engineShutdown(_ engine: EngineTakedown, _ request: DrainRequest) -> AtShut
   }
 }
 
-/// Ends containerd, unmounts images, removes the pods' bridge and gives the reservation back.
+/// Ends containerd, unmounts images, removes the rules of the pods' network and gives the reservation back.
 struct EngineTakedown: Sendable {
   let engine: ContainerdEngine
   let images: LazyImagesChoice
-  let bridge: Bridge
+  let network: PodNetwork
   let layout: Layout
   let logger: Logger
 
   func run() async {
     await engine.stop()
     await images.takeDown()
-    await bridge.removeIfUnused(logger: logger)
-    guard bridge.ports.isEmpty else { return }
+    let links = PodLinks.present(in: network.subnet)
+    guard links.isEmpty else {
+      // A pod that lives on would lose its walls.
+      logger.notice("the network stays: it is in use", metadata: ["links": "\(links.joined(separator: " "))"])
+      return
+    }
+    do { try await PodFirewall.remove(network) } catch {
+      logger.warning("the rules of the pods' network stay", metadata: ["error": "\(error)"])
+    }
     do { try await NetworkReservations().release(state: layout.state) } catch {
       logger.warning("the pods' network stays reserved", metadata: ["error": "\(error)"])
     }

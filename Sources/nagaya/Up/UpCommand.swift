@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import KubernetesAPI
 import KubernetesClient
+import LinuxSystem
 import Logging
 import NodeAgent
 
@@ -42,11 +43,11 @@ struct Up: AsyncParsableCommand {
     guard options.apiPort != options.edgePort || options.apiPort == 0 else {
       throw ValidationError("--api-port and --edge-port must differ")
     }
-    guard IPv4Block(options.podCIDR) != nil else {
+    guard let subnet = IPv4Block(options.podCIDR) else {
       throw ValidationError("--pod-cidr must be a block of IPv4 addresses such as 10.244.0.0/16")
     }
-    guard (1...15).contains(options.bridge.utf8.count), !options.bridge.contains("/") else {
-      throw ValidationError("--bridge must be the name of an interface, at most 15 characters")
+    guard PodNetwork(name: options.network, subnet: subnet) != nil else {
+      throw ValidationError("--network must be a name of letters, digits, - and _, at most 15 characters")
     }
   }
 

@@ -6,12 +6,12 @@ import Testing
 
 @testable import NodeAgent
 
-/// A containerd of one test run: own directories, own bridge and subnet, nothing left afterwards.
+/// A containerd of one test run: own directories, own network, nothing left afterwards.
 struct TestEngine: Sendable {
   let directory: String
   let layout: ContainerdLayout
   let engine: ContainerdEngine
-  let bridge: String
+  let network: PodNetwork
 
   static let image = "nagaya.test/box:1"
   static let pause = "nagaya.test/pause:1"
@@ -30,18 +30,19 @@ struct TestEngine: Sendable {
     return logger
   }
 
-  init() {
+  init() throws {
     let number = UInt16.random(in: 0...UInt16.max)
     let name = String(number, radix: 16)
     directory = "/tmp/nagaya-node-test-\(ProcessInfo.processInfo.processIdentifier)-\(name)"
-    bridge = "ngt\(name)"
+    // A /24 of 10.200.0.0/10: 16,384 of them.
+    network = try .test("ngt\(name)", "10.\(192 + number % 64).\(number / 256).0/24")
     layout = ContainerdLayout(
       stateDirectory: "\(directory)/S", runDirectory: "\(directory)/R", enginesDirectory: Self.enginesDirectory)
     var quiet = Logger(label: "test")
     quiet.logLevel = ProcessInfo.processInfo.environment["NAGAYA_TEST_LOG"] == nil ? .critical : .debug
     engine = ContainerdEngine(
       layout: layout,
-      network: PodNetwork(bridge: bridge, subnet: "10.\(200 + number % 50).\(number / 256).0/24"),
+      network: network,
       sandboxImage: Self.pause, logger: quiet)
   }
 
@@ -49,7 +50,7 @@ struct TestEngine: Sendable {
   static func with<Result: Sendable>(
     _ body: @Sendable (TestEngine) async throws -> Result
   ) async throws -> Result {
-    let test = TestEngine()
+    let test = try TestEngine()
     do {
       try Directory.make(test.directory)
       try await test.engine.start()
@@ -69,7 +70,7 @@ struct TestEngine: Sendable {
   /// A second supervisor of the same containerd, as after a restart of the process.
   func anotherEngine() -> ContainerdEngine {
     ContainerdEngine(
-      layout: layout, network: PodNetwork(bridge: bridge, subnet: "10.200.0.0/24"), sandboxImage: Self.pause,
+      layout: layout, network: network, sandboxImage: Self.pause,
       logger: logger)
   }
 
@@ -91,7 +92,7 @@ struct TestEngine: Sendable {
     for mount in Self.mounts().filter({ $0.hasPrefix(directory + "/") }).reversed() {
       umount2(mount, Int32(MNT_DETACH))
     }
-    _ = try? await Command.run("/bin/sh", ["-c", "ip link delete \(bridge) 2>/dev/null || true"])
+    try? await PodFirewall.remove(network)
     try? Directory.removeTree(directory)
   }
 

@@ -44,7 +44,7 @@ struct TestNode: Sendable {
     let agent = try NodeAgent(
       NodeConfiguration(
         name: name, address: "127.0.0.1", directory: directory, runtimeSocket: engine.layout.socket,
-        crashBackOff: (.seconds(1), .seconds(4)), resync: .seconds(5), heartbeat: .seconds(1)),
+        network: engine.network, crashBackOff: (.seconds(1), .seconds(4)), resync: .seconds(5), heartbeat: .seconds(1)),
       client: client, logger: engine.logger)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await agent.run() }

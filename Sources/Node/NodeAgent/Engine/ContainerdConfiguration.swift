@@ -63,19 +63,22 @@ struct ContainerdConfiguration: Hashable {
       """ + snapshotter.tables
   }
 
-  /// The network as a CNI configuration list (CNI specification 1.0.0): a bridge whose addresses `host-local` gives out.
-  func networkList(masquerade: PodNetwork.Masquerade) -> JSONValue {
-    var bridge: JSONValue = [
-      "type": "bridge", "bridge": .string(network.bridge), "isGateway": true, "hairpinMode": true,
-      "ipMasq": .bool(masquerade != .none),
-      "ipam": [
-        "type": "host-local", "dataDir": .string(layout.networkLeases),
-        "ranges": [[["subnet": .string(network.subnet)]]],
-        "routes": [["dst": "0.0.0.0/0"]],
+  /// The network as a CNI configuration list (CNI specification 1.0.0): a routed link for each pod, whose address
+  /// `host-local` gives out. Addresses are hidden behind the node's, and pods kept apart, by `PodFirewall`.
+  var networkList: JSONValue {
+    [
+      "cniVersion": "1.0.0", "name": .string(network.name),
+      "plugins": [
+        [
+          "type": "ptp", "ipMasq": false,
+          "ipam": [
+            "type": "host-local", "dataDir": .string(layout.networkLeases),
+            "ranges": [[["subnet": .string(network.subnet.description), "gateway": .string(network.gateway)]]],
+            "routes": [["dst": "0.0.0.0/0"]],
+          ],
+        ]
       ],
     ]
-    if masquerade == .nftables { bridge["ipMasqBackend"] = "nftables" }
-    return ["cniVersion": "1.0.0", "name": .string(network.bridge), "plugins": [bridge]]
   }
 
   /// A TOML basic string (TOML 1.0, "String").

@@ -27,7 +27,7 @@ public actor ContainerdEngine: Service {
   static let longestWait = Duration.seconds(1)
 
   public init(
-    layout: ContainerdLayout, network: PodNetwork = PodNetwork(), sandboxImage: String = "nagaya.local/pause:1",
+    layout: ContainerdLayout, network: PodNetwork, sandboxImage: String = "nagaya.local/pause:1",
     snapshotter: SnapshotterPlugin = .overlayfs, logger: Logger
   ) {
     self.layout = layout
@@ -185,37 +185,29 @@ public actor ContainerdEngine: Service {
     where !SmallFile.isExecutable(layout.program(name)) {
       throw .programMissing(name: name, directory: layout.programs)
     }
-    for name in ["bridge", "host-local"] where !SmallFile.isExecutable("\(layout.networkPlugins)/\(name)") {
+    for name in ["ptp", "host-local"] where !SmallFile.isExecutable("\(layout.networkPlugins)/\(name)") {
       throw .programMissing(name: name, directory: layout.networkPlugins)
     }
+    guard Self.systemDirectories.contains(where: { SmallFile.isExecutable("\($0)/nft") }) else { throw .nftMissing }
     do throws(SystemError) {
       try Directory.make(layout.root, permissions: 0o700)
       try Directory.make(layout.state, permissions: 0o700)
       try Directory.make(layout.networkConfigurations)
       try Directory.make(layout.networkLeases)
-      let masquerade = configuration.network.masquerade ?? Self.availableMasquerade()
-      if masquerade == .none, configuration.network.masquerade == nil {
-        logger.warning("neither iptables nor nft is installed: pods will not reach other networks")
-      }
       try writeIfChanged(
-        Array(configuration.networkList(masquerade: masquerade).encodedForReading()),
+        Array(configuration.networkList.encodedForReading()),
         to: "\(layout.networkConfigurations)/10-nagaya.conflist")
       return try writeIfChanged(Array(configuration.toml.utf8), to: layout.configurationFile)
     } catch { throw .cannotPrepare(error) }
   }
+
+  private static let systemDirectories = ["/usr/local/sbin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
 
   @discardableResult
   private func writeIfChanged(_ bytes: [UInt8], to path: String) throws(SystemError) -> Bool {
     if let present = try? SmallFile.read(path), present == bytes { return false }
     try DurableFile.write(bytes, to: path, permissions: 0o600)
     return true
-  }
-
-  private static func availableMasquerade() -> PodNetwork.Masquerade {
-    let directories = ["/usr/local/sbin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]
-    func has(_ program: String) -> Bool { directories.contains { SmallFile.isExecutable("\($0)/\(program)") } }
-    if has("iptables") { return .iptables }
-    return has("nft") ? .nftables : .none
   }
 
   private func record(_ process: DetachedProcess) throws(EngineError) {

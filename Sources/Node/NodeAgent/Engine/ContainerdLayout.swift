@@ -6,7 +6,7 @@ public struct ContainerdLayout: Sendable, Hashable {
   public var state: String
   /// Holds `containerd`, `containerd-shim-runc-v2`, `runc` and `ctr`.
   public var programs: String
-  /// Holds the CNI plugins `bridge`, `host-local` and `loopback`.
+  /// Holds the CNI plugins `ptp` and `host-local`.
   public var networkPlugins: String
 
   public init(root: String, state: String, programs: String, networkPlugins: String) {
@@ -37,29 +37,6 @@ public struct ContainerdLayout: Sendable, Hashable {
 
   func program(_ name: String) -> String { "\(programs)/\(name)" }
 
-  /// `PATH` of containerd: its own programs first, then the system's (iptables, nft, mount helpers).
+  /// `PATH` of containerd: its own programs first, then the system's (mount helpers).
   var searchPath: String { "\(programs):/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" }
-}
-
-/// The network that pods of this node share.
-public struct PodNetwork: Sendable, Hashable {
-  /// How pods' packets to other networks get the node's address.
-  public enum Masquerade: String, Sendable {
-    case iptables
-    case nftables
-    case none
-  }
-
-  /// The bridge's interface name, at most 15 characters.
-  public var bridge: String
-  /// IPv4 subnet in CIDR form.
-  public var subnet: String
-  /// `nil`: what the node has, iptables first.
-  public var masquerade: Masquerade?
-
-  public init(bridge: String = "nagaya0", subnet: String = "10.244.0.0/16", masquerade: Masquerade? = nil) {
-    self.bridge = bridge
-    self.subnet = subnet
-    self.masquerade = masquerade
-  }
 }

@@ -4,6 +4,8 @@ import LinuxSystem
 public enum EngineError: Error, Sendable, CustomStringConvertible {
   /// A program or network plugin is not where it should be.
   case programMissing(name: String, directory: String)
+  /// Pods can't be kept apart.
+  case nftMissing
   /// A directory or file of the engine can't be written.
   case cannotPrepare(SystemError)
   /// The process ended before it answered.
@@ -17,6 +19,7 @@ public enum EngineError: Error, Sendable, CustomStringConvertible {
     switch self {
     case .programMissing(let name, let directory):
       "\(name) is missing in \(directory): install containerd, runc and the CNI plugins there (`make engines` does it)"
+    case .nftMissing: "nft is not installed, and pods are kept apart by it: install the package nftables"
     case .cannotPrepare(let error): "containerd's files can't be written: \(error)"
     case .didNotStart(let exit, let tail, let file):
       "containerd did not start (\(exit)); its log \(file) ends with:\n\(tail)"

@@ -19,7 +19,8 @@ public enum NodeAccess {
       rule("", ["pods"], ["get", "list", "watch", "delete"]),
       rule("", ["pods/status"], ["update", "patch"]),
       rule("", ["services"], ["get", "list", "watch"]),
-      rule("", ["namespaces"], ["get"]),
+      // Which environments are connected: the pods' firewall follows it.
+      rule("", ["namespaces"], ["get", "list", "watch"]),
       rule("", ["events"], ["create", "update", "patch"]),
       rule("coordination.k8s.io", ["leases"], ["get", "create", "update", "patch", "delete"]),
       rule("storage.k8s.io", ["csidrivers"], ["get", "list", "watch"]),

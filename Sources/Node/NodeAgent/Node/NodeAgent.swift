@@ -18,6 +18,9 @@ public actor NodeAgent: Service {
   private let runtime: RuntimeClient
   private let volumes: VolumeMounts
   private let pods: Informer
+  private let namespaces: Informer
+  private let firewall: PodFirewall
+  private let namespacesChanged = WakeSignal()
   private var workers: [String: (worker: PodWorker, task: Task<Void, Never>)] = [:]
   private var context: PodContext?
   private var isDraining = false
@@ -34,6 +37,8 @@ public actor NodeAgent: Service {
     volumes = VolumeMounts(
       directory: configuration.directory, client: client, drivers: configuration.csiSockets, logger: logger)
     pods = Informer(client, .pods, fields: "spec.nodeName=\(configuration.name)", logger: logger)
+    namespaces = Informer(client, .namespaces, logger: logger)
+    firewall = PodFirewall(network: configuration.network)
     logs = NodeLogs(directory: configuration.directory)
   }
 
@@ -51,7 +56,8 @@ public actor NodeAgent: Service {
       cpuMilli: Int64(facts.cores) * 1000, directory: configuration.directory)
     context = PodContext(
       node: node, client: client, events: events, runtime: runtime, prober: Prober(runtime: runtime), volumes: volumes,
-      puller: ImagePuller(runtime: runtime), crashBackOff: configuration.crashBackOff, resync: configuration.resync,
+      puller: ImagePuller(runtime: runtime), firewall: firewall, zone: zone, crashBackOff: configuration.crashBackOff,
+      resync: configuration.resync,
       logger: logger)
     let registration = NodeRegistration(
       configuration: configuration, facts: facts, client: client, runtime: runtime, logger: logger)
@@ -62,12 +68,17 @@ public actor NodeAgent: Service {
       case .deleted(let pod): continuation.yield(.removed(pod))
       }
     }
+    namespaces.onEvent { [namespacesChanged] _ in namespacesChanged.raise() }
     await cancelWhenGracefulShutdown {
       await withTaskGroup(of: Void.self) { group in
         group.addTask { try? await self.runtime.run() }
         group.addTask { try? await self.events.run() }
-        group.addTask { try? await self.pods.run() }
+        group.addTask { try? await self.namespaces.run() }
         group.addTask { await registration.run() }
+        // No pod before its walls: what runs keeps those that the kernel has.
+        await self.establishNetwork()
+        group.addTask { try? await self.pods.run() }
+        group.addTask { await self.keepNetwork() }
         group.addTask { await self.followRuntime() }
         group.addTask { await self.rotateLogs() }
         group.addTask { await self.checkScratchLimits() }
@@ -143,6 +154,58 @@ public actor NodeAgent: Service {
     return pod
   }
 
+  // MARK: Network
+
+  private nonisolated var zone: @Sendable (String) -> NetworkZone? {
+    { [cache = namespaces.cache] in NetworkZone(namespace: $0, labels: cache.get(name: $0)?.labels ?? [:]) }
+  }
+
+  /// Makes the network's rules what the sandboxes that there are need, whatever an agent before this one left.
+  private func establishNetwork() async {
+    var backOff = BackOff(initial: .milliseconds(100), maximum: .seconds(5))
+    while !Task.isCancelled {
+      do {
+        try await namespaces.waitUntilSynced()
+        var members: [String: FirewallRules.Member] = [:]
+        let sandboxes = try await runtime.runtime.listPodSandbox(
+          Runtime_V1_ListPodSandboxRequest(), options: RuntimeClient.within(.seconds(60))
+        ).items
+        for sandbox in sandboxes {
+          guard let endpoint = try await SandboxNetwork.endpoint(of: sandbox.id, runtime: runtime),
+            FileStatus.exists("/sys/class/net/\(endpoint.link)"), let zone = zone(sandbox.metadata.namespace)
+          else { continue }
+          members[sandbox.id] = .init(endpoint: endpoint, namespace: sandbox.metadata.namespace, zone: zone)
+        }
+        try await firewall.replace(members)
+        return
+      } catch {
+        if Task.isCancelled { return }
+        logger.error(
+          "the pods' network can't be set up; no pod starts before", metadata: ["error": "\(error)"])
+        do { try await Task.sleep(for: backOff.next()) } catch { return }
+      }
+    }
+  }
+
+  /// Follows what tenants connect, and looks whether the rules are still there.
+  private func keepNetwork() async {
+    while !Task.isCancelled {
+      await namespacesChanged.wait(atMost: configuration.resync)
+      if Task.isCancelled { return }
+      do {
+        try await firewall.rezone(zone)
+        if try await !firewall.restoreIfMissing() {
+          logger.warning(
+            "somebody removed the pods' firewall; it is back", metadata: ["table": .string(firewall.network.table)])
+        }
+      } catch {
+        if Task.isCancelled { return }
+        logger.error("the pods' firewall can't be kept up", metadata: ["error": "\(error)"])
+      }
+      await EarlierBridge.removeIfUnused(configuration.network)
+    }
+  }
+
   /// Wakes workers as soon as the runtime tells of a change in their containers.
   private func followRuntime() async {
     while !Task.isCancelled {
@@ -197,6 +260,7 @@ public actor NodeAgent: Service {
         let id = sandbox.id
         _ = try await runtime.runtime.stopPodSandbox(.with { $0.podSandboxID = id }, options: options)
         _ = try await runtime.runtime.removePodSandbox(.with { $0.podSandboxID = id }, options: options)
+        try? await firewall.withdraw(id)
       }
     } catch {
       logger.warning(

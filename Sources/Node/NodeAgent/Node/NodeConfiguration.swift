@@ -12,8 +12,8 @@ public struct NodeConfiguration: Sendable {
   public var imageSocket: String?
   /// CSI driver names and the paths of their node services' sockets.
   public var csiSockets: [String: String]
-  /// Addresses of pods of this node, as the Node object tells them.
-  public var podSubnet: String
+  /// The network of this node's pods.
+  public var network: PodNetwork
   public var maximumPods: Int
   public var labels: [String: String]
   /// First and longest delay between runs of a container that fails.
@@ -26,7 +26,7 @@ public struct NodeConfiguration: Sendable {
   public init(
     name: String, address: String, directory: String, runtimeSocket: String, imageSocket: String? = nil,
     csiSockets: [String: String] = [:],
-    podSubnet: String = "10.244.0.0/16", maximumPods: Int = 250, labels: [String: String] = [:],
+    network: PodNetwork, maximumPods: Int = 250, labels: [String: String] = [:],
     crashBackOff: (initial: Duration, maximum: Duration) = (.seconds(10), .seconds(300)),
     resync: Duration = .seconds(10), heartbeat: Duration = .seconds(10)
   ) {
@@ -36,7 +36,7 @@ public struct NodeConfiguration: Sendable {
     self.runtimeSocket = runtimeSocket
     self.imageSocket = imageSocket
     self.csiSockets = csiSockets
-    self.podSubnet = podSubnet
+    self.network = network
     self.maximumPods = maximumPods
     self.labels = labels
     self.crashBackOff = crashBackOff

@@ -68,8 +68,8 @@ struct NodeRegistration: Sendable {
       }
     } else {
       var node = KubernetesObject(.nodes, name: configuration.name, labels: labels)
-      node.spec["podCIDR"] = .string(configuration.podSubnet)
-      node.spec["podCIDRs"] = [.string(configuration.podSubnet)]
+      node.spec["podCIDR"] = .string(configuration.network.subnet.description)
+      node.spec["podCIDRs"] = [.string(configuration.network.subnet.description)]
       do { try await client.create(node, as: .nodes) } catch let status as APIStatus where status.isAlreadyExists {}
     }
     if try await client.getIfPresent(.namespaces, name: Self.leaseNamespace) == nil {

@@ -253,6 +253,19 @@ struct PodConfigurations: Sendable {
     return text
   }
 
+  /// Whoever wants raw sockets asks for them: the runtime's own set has NET_RAW, with which a pod writes packets in
+  /// anybody's name. (In environments of tenants `PodSecurity` refuses to add it.) Ping works without.
+  static func capabilities(_ wanted: JSONValue) -> Runtime_V1_Capability {
+    let added = wanted["add"].elements.compactMap(\.string)
+    let dropped = wanted["drop"].elements.compactMap(\.string)
+    // The runtime takes any letters, with `CAP_` or without (containerd, `spec_opts.go`).
+    let asksForRaw = added.contains { ["ALL", "NET_RAW", "CAP_NET_RAW"].contains($0.uppercased()) }
+    return .with {
+      $0.addCapabilities = added
+      $0.dropCapabilities = dropped + (asksForRaw || dropped.contains("NET_RAW") ? [] : ["NET_RAW"])
+    }
+  }
+
   private func securityContext(_ container: JSONValue) -> Runtime_V1_LinuxContainerSecurityContext {
     let (own, pods) = (container["securityContext"], pod.spec["securityContext"])
     func setting(_ key: String) -> JSONValue { own[key].isNull ? pods[key] : own[key] }
@@ -281,10 +294,7 @@ struct PodConfigurations: Sendable {
       if let group = setting("runAsGroup").int, setting("runAsUser").int != nil {
         $0.runAsGroup = .with { $0.value = Int64(group) }
       }
-      $0.capabilities = .with {
-        $0.addCapabilities = own["capabilities"]["add"].elements.compactMap(\.string)
-        $0.dropCapabilities = own["capabilities"]["drop"].elements.compactMap(\.string)
-      }
+      $0.capabilities = Self.capabilities(own["capabilities"])
       $0.seccomp = profile(setting("seccompProfile"), default: isPrivileged ? .unconfined : .runtimeDefault)
       // Left out, the runtime's own profile applies where the kernel has AppArmor; naming it fails where it has not.
       if !setting("appArmorProfile").isNull {

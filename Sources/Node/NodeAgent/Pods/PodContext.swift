@@ -10,6 +10,9 @@ struct PodContext: Sendable {
   let prober: Prober
   let volumes: VolumeMounts
   let puller: ImagePuller
+  let firewall: PodFirewall
+  /// The network zone of a namespace's pods.
+  let zone: @Sendable (String) -> NetworkZone?
   /// First and longest delay between runs of a container that fails.
   let crashBackOff: (initial: Duration, maximum: Duration)
   /// How often a pod is looked at when nothing is told of it.

@@ -62,7 +62,7 @@ extension PodWorker {
       .with { $0.filter.labelSelector = selector }, options: options
     ).items
     for sandbox in old {
-      _ = try await runtime.stopPodSandbox(.with { $0.podSandboxID = sandbox.id }, options: options)
+      try await disconnect(sandbox.id, within: .seconds(240))
       _ = try await runtime.removePodSandbox(.with { $0.podSandboxID = sandbox.id }, options: options)
     }
     if !old.isEmpty {
@@ -78,9 +78,10 @@ extension PodWorker {
     let id = try await toTheEnd {
       try await runtime.runPodSandbox(.with { $0.config = configuration }, options: options).podSandboxID
     }
-    var address = context.node.address
+    guard let address = try await connect(id) else {
+      throw PodProblem("NetworkNotReady", "the runtime gave the pod no link to the node")
+    }
     if !pod.isHostNetwork {
-      address = try await runtime.podSandboxStatus(.with { $0.podSandboxID = id }, options: options).status.network.ip
       try SmallFile.write(
         Array(configurations.hostsFile(podIP: address).utf8), to: "\(configurations.podDirectory)/hosts")
     }

@@ -51,8 +51,7 @@ extension PodWorker {
   func finish() async throws {
     guard stage != .finished else { return }
     for sandbox in try await sandboxes() where sandbox.state == .sandboxReady {
-      _ = try await context.runtime.runtime.stopPodSandbox(
-        .with { $0.podSandboxID = sandbox.id }, options: RuntimeClient.within(.seconds(120)))
+      try await disconnect(sandbox.id, within: .seconds(120))
     }
     try await context.volumes.unmount(podUID: pod.uid)
     // What was evicted for its scratch space must not go on taking it.
@@ -72,7 +71,7 @@ extension PodWorker {
   private func removeSandboxes() async throws {
     let options = RuntimeClient.within(.seconds(120))
     for sandbox in try await sandboxes() {
-      _ = try await context.runtime.runtime.stopPodSandbox(.with { $0.podSandboxID = sandbox.id }, options: options)
+      try await disconnect(sandbox.id, within: .seconds(120))
       _ = try await context.runtime.runtime.removePodSandbox(.with { $0.podSandboxID = sandbox.id }, options: options)
     }
     sandbox = nil

@@ -169,12 +169,9 @@ actor PodWorker {
       $0.metadata.attempt < $1.metadata.attempt
     }) {
       if sandbox?.id != newest.id {
-        let status = try await context.runtime.runtime.podSandboxStatus(
-          .with { $0.podSandboxID = newest.id }, options: options
-        ).status
-        sandbox = Sandbox(
-          id: newest.id, attempt: Int(newest.metadata.attempt),
-          address: pod.isHostNetwork ? context.node.address : status.network.ip)
+        // What is on its way down needs no place in the network any more, and must not wait for one.
+        let address = shouldEnd ? pod.status["podIP"].string ?? "" : try await connect(newest.id)
+        sandbox = address.map { Sandbox(id: newest.id, attempt: Int(newest.metadata.attempt), address: $0) }
       }
     } else {
       sandbox = nil

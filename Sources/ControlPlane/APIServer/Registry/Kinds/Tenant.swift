@@ -25,6 +25,11 @@ extension ResourceDefinition {
           faults.invalid(field, environment, "the namespace <tenant>-<environment> may have at most 63 characters")
         }
       }
+      for (index, environment) in tenant.spec["connectedEnvironments"].elements.enumerated()
+      where !names.contains(environment.string ?? "") {
+        faults.invalid(
+          "spec.connectedEnvironments[\(index)]", environment, "must be one of the tenant's environments")
+      }
       for (index, member) in tenant.spec["members"].elements.enumerated() {
         let field = "spec.members[\(index)]"
         if (member["name"].string ?? "").isEmpty { faults.required("\(field).name") }

@@ -32,6 +32,7 @@ extension SchemaTable {
     # Tenant : TenantSpec TenantStatus | A household: its environments, its people, and how much it may use.
     # TenantSpec | What a tenant has.
     environments []string | Names of its environments; each is a namespace <tenant>-<environment>.
+    connectedEnvironments []string | Environments whose pods may reach each other; every other one is alone.
     members []TenantMember | Who may do what.
     quota TenantQuota | How much each environment may use.
     # TenantMember | A user or a group, and what they may do.
