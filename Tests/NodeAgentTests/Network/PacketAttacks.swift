@@ -4,7 +4,7 @@ import Testing
 @testable import NodeAgent
 
 /// What a pod that has every right over its own link sends, against the rules in the kernel.
-@Suite("Attacks from a pod's link")
+@Suite("Attacks from a pod's link", .serialized)
 struct PacketAttacks {
   /// One try: which program runs, and where its token must not arrive.
   struct Row: Sendable {

@@ -183,5 +183,8 @@ struct PacketStage: Sendable {
   func forgetNeighbours() async throws { try await shell("ip -n \(space("node")) neigh flush all") }
 
   @discardableResult
-  private func shell(_ script: String) async throws -> String { try await Command.run("/bin/bash", ["-c", script]) }
+  private func shell(_ script: String) async throws -> String {
+    // This one's children inherit nothing: a watcher must not hold the pipe of a script that runs beside it.
+    try await LinuxSystem.Command.run("/bin/bash", ["-c", script]).standardOutput
+  }
 }
