@@ -70,7 +70,8 @@ extension WholePlatform {
       let gateway = "10.\(nagaya.subnet).0.1"
       // The node on a network of others, with something that listens on all its addresses.
       try await shell.succeed(
-        "ip link add ntlan\(nagaya.subnet) type dummy && ip addr add 198.51.100.1/24 dev ntlan\(nagaya.subnet) "
+        "ip link add ntlan\(nagaya.subnet) type veth peer name ntlan\(nagaya.subnet)p "
+          + "&& ip link set ntlan\(nagaya.subnet)p up && ip addr add 198.51.100.1/24 dev ntlan\(nagaya.subnet) "
           + "&& ip link set ntlan\(nagaya.subnet) up && ip addr add 169.254.169.254/32 dev ntlan\(nagaya.subnet)")
       let node = "198.51.100.1"
       let listener = try TestListener()
