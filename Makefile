@@ -38,20 +38,23 @@ down: ## Stop Nagaya and its containers; data stays
 
 .PHONY: test
 test: engines ## Run every test, on the real engines (as root)
+	@scripts/install-packages tests
 	@scripts/install-engines $(NAGAYA_ENGINES) peers
 	@$(MAKE) --no-print-directory lint
 	$(call say,building the tests)
 	swift build --build-tests
 	@scripts/build-images $(DEBUG) $(IMAGES)
-	@rm -f .build/attacks.tsv
+	@rm -f .build/attacks.tsv .build/figures
 	$(call say,running the tests)
-	@NAGAYA_ATTACKS=$(CURDIR)/.build/attacks.tsv scripts/run-tests --skip IntegrationTests
+	@NAGAYA_ATTACKS=$(CURDIR)/.build/attacks.tsv NAGAYA_FIGURES=$(CURDIR)/.build/figures scripts/run-tests --skip IntegrationTests
 	$(call say,running the tests of the whole platform)
-	@NAGAYA_ATTACKS=$(CURDIR)/.build/attacks.tsv scripts/run-tests --filter IntegrationTests
+	@NAGAYA_ATTACKS=$(CURDIR)/.build/attacks.tsv NAGAYA_FIGURES=$(CURDIR)/.build/figures scripts/run-tests --filter IntegrationTests
 	@scripts/attack-figures .build/attacks.tsv
+	@touch .build/figures && cat .build/figures
 
 .PHONY: attack
 attack: engines ## Run every attack of the table: who tries what, and whether the wall held (as root)
+	@scripts/install-packages tests
 	@scripts/install-engines $(NAGAYA_ENGINES) peers
 	swift build --build-tests
 	@scripts/build-images $(DEBUG) $(IMAGES)
@@ -66,6 +69,7 @@ test-under-load: ## Run the tests that wait 20 times beside six busy processes (
 .PHONY: lint
 lint: ## Check the style of all sources
 	@$(SOURCES) | xargs swift format lint --strict --parallel
+	@scripts/lint-numbers
 
 .PHONY: format
 format: ## Rewrite all sources in the repository's style
@@ -79,6 +83,7 @@ bench: build ## Measure the API server and create-to-first-200 (as root; BASELIN
 	@.build/release/benchmarks network
 	@.build/release/benchmarks app
 	@.build/release/benchmarks app --volume
+	@.build/release/benchmarks fairness
 	@$(if $(BASELINE),.build/release/benchmarks compare --baseline $(BASELINE))
 
 .PHONY: bench-placement

@@ -105,11 +105,15 @@ let package = Package(
     wire("CSI"),
     wire("ContainerdAPI"),
     wire("CRI"),
-    room("GRPCSockets", on: "Protocols", ["LinuxSystem", .grpc, .grpcTransport, .nioCore, .serviceLifecycle]),
+    room("HTTP2Connections", on: "Protocols", [.nioCore]),
+    room(
+      "GRPCSockets", on: "Protocols",
+      ["HTTP2Connections", "LinuxSystem", .grpc, .grpcTransport, .nioCore, .serviceLifecycle]),
 
     // System: the kernel and the machine.
     .target(name: "CLinux", path: "Sources/System/CLinux", exclude: ["README.md"]),
     room("LinuxSystem", on: "System", ["CLinux", .subprocess, .logging]),
+    room("ProcessSupervision", on: "System", ["CLinux", "JSONDocument", "LinuxSystem", .logging]),
     room("CertificateAuthority", on: "System", [.x509, .crypto, .nioSSL]),
 
     // Kubernetes: object model and client.
@@ -123,12 +127,13 @@ let package = Package(
       ]),
 
     // ControlPlane: the machine room.
-    room("ObjectStore", on: "ControlPlane", [.grdb, .collections, .logging]),
+    room("ObjectStore", on: "ControlPlane", [.grdb, .collections, .crypto, .logging]),
     room(
       "APIServer", on: "ControlPlane",
       [
         "BoundedNumbers", "ObjectStore", "KubernetesAPI", "KubernetesClient", "JSONDocument", "CertificateAuthority",
-        .hummingbird, .hummingbirdTLS, .hummingbirdHTTP2, .nioCore, .nioPosix, .nioHTTP2, .nioSSL, .nioTLS,
+        "HTTP2Connections", .hummingbird, .hummingbirdTLS, .hummingbirdHTTP2, .nioCore, .nioPosix, .nioHTTP2, .nioSSL,
+        .nioTLS,
         .x509, .crypto, .logging, .serviceLifecycle, .collections,
       ]),
     room(
@@ -174,7 +179,10 @@ let package = Package(
     room("VolumePools", on: "Storage", ["BoundedNumbers", "LinuxSystem", "JSONDocument", .subprocess, .logging]),
     room(
       "CSIDriver", on: "Storage",
-      ["BoundedNumbers", "CSI", "VolumePools", "LinuxSystem", .grpc, .grpcTransport, .logging, .serviceLifecycle]),
+      [
+        "BoundedNumbers", "CSI", "GRPCSockets", "VolumePools", "LinuxSystem", .grpc, .grpcTransport, .logging,
+        .serviceLifecycle,
+      ]),
     room(
       "StorageControllers", on: "Storage",
       [
@@ -209,7 +217,7 @@ let package = Package(
         "CSIDriver", "Edge",
         "EStargz", "JSONDocument", "KubernetesAPI", "KubernetesClient", "LayerStore", "LazyImages", "LinuxSystem",
         "NodeAgent", "ObjectStore", "OCI", "RegistryClient", "Placement", "PlacementReports", "PlacementSimulator",
-        "PlacementTraces", "PodScheduler",
+        "PlacementTraces", "PodScheduler", "ProcessSupervision",
         "StorageControllers", "Tenancy",
         "VolumePools", .argumentParser, .asyncHTTPClient, .logging, .nioCore, .serviceLifecycle, .subprocess,
       ], path: "Sources/nagaya", exclude: ["README.md"], swiftSettings: strict),
@@ -241,7 +249,7 @@ let package = Package(
       "APIServer",
       [
         "APIServer", "ObjectStore", "KubernetesAPI", "KubernetesClient", "JSONDocument",
-        "CertificateAuthority", .crypto, .logging, .serviceLifecycle,
+        "CertificateAuthority", .crypto, .logging, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle,
       ]),
     tests(
       "Controllers",
@@ -249,13 +257,16 @@ let package = Package(
     tests(
       "PodScheduler",
       ["PodScheduler", "APIServer", "KubernetesClient", "KubernetesAPI", "JSONDocument"]),
-    tests("LinuxSystem", ["LinuxSystem"]),
-    tests("GRPCSockets", ["GRPCSockets", .grpc, .nioCore]),
+    tests("LinuxSystem", ["LinuxSystem", "CLinux"]),
+    tests("ProcessSupervision", ["ProcessSupervision", "LinuxSystem", .logging]),
+    tests("HTTP2Connections", ["HTTP2Connections", .nioCore]),
+    tests("GRPCSockets", ["GRPCSockets", "CSI", "LinuxSystem", .grpc, .grpcTransport, .nioCore, .nioPosix]),
     tests(
       "NodeAgent",
       [
-        "NodeAgent", "APIServer", "KubernetesAPI", "KubernetesClient", "JSONDocument", "OCI", "CRI", "CSI",
-        .hummingbird, .grpc, .grpcTransport,
+        "NodeAgent", "APIServer", "BoundedNumbers", "CLinux", "KubernetesAPI", "KubernetesClient", "JSONDocument",
+        "OCI",
+        "CRI", "CSI", "PlatformHarness", .hummingbird, .grpc, .grpcTransport,
       ]),
     tests(
       "RegistryClient",
@@ -322,7 +333,7 @@ let package = Package(
       [
         "APIServer", "Applications", "BoundedNumbers", "CertificateAuthority", "Controllers", "Edge", "JSONDocument",
         "KubernetesAPI", "KubernetesClient", "LinuxSystem", "nagaya", "NodeAgent", "ObjectStore", "PlatformHarness",
-        "Tenancy", .logging, .serviceLifecycle,
+        "PodScheduler", "Tenancy", .logging, .serviceLifecycle,
       ]),
     .testTarget(
       name: "IntegrationTests", dependencies: ["PlatformHarness", "JSONDocument", "TestSupport"],

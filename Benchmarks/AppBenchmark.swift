@@ -45,7 +45,7 @@ struct AppBenchmark: AsyncParsableCommand {
     tls.trustRoots = .file(instance.authority)
     configuration.tlsConfiguration = tls
     configuration.dnsOverride = Dictionary(
-      uniqueKeysWithValues: names.map { ("\($0).demo-dev.nagaya.localhost", "127.0.0.1") })
+      uniqueKeysWithValues: names.map { ("\($0).dev.demo.localhost", "127.0.0.1") })
     let http = HTTPClient(configuration: configuration)
 
     var seconds: [Double] = []
@@ -57,7 +57,7 @@ struct AppBenchmark: AsyncParsableCommand {
       try await client.create(app, as: .applications)
       while true {
         let answer = try? await http.execute(
-          HTTPClientRequest(url: instance.url(name, "demo-dev")), timeout: .seconds(5))
+          HTTPClientRequest(url: instance.url(name)), timeout: .seconds(5))
         if answer?.status == .ok { break }
         guard ContinuousClock.now - start < .seconds(60) else { throw NeverReady(name: name) }
         try await Task.sleep(for: .milliseconds(5))

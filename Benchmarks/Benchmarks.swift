@@ -7,9 +7,8 @@ struct Benchmarks: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "benchmarks", abstract: "Measure Nagaya, beside a peer in the same run where there is one.",
     subcommands: [
-      APIBenchmark.self, AppBenchmark.self, ComparisonBenchmark.self, CrashTest.self, FuzzCommand.self,
-      ImagesBenchmark.self,
-      ImagesCrashTest.self, NetworkBenchmark.self,
+      APIBenchmark.self, AppBenchmark.self, ComparisonBenchmark.self, CrashTest.self, FairnessBenchmark.self,
+      FairnessPart.self, FuzzCommand.self, ImagesBenchmark.self, ImagesCrashTest.self, NetworkBenchmark.self,
     ])
 }
 

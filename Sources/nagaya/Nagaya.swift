@@ -22,9 +22,9 @@ import Foundation
   static let apps: [any ParsableCommand.Type] = [
     Create.self, Get.self, Describe.self, Logs.self, Scale.self, Rollout.self, Delete.self,
   ]
-  static let platform: [any ParsableCommand.Type] = []
+  static let platform: [any ParsableCommand.Type] = [Revoke.self]
   static let machine: [any ParsableCommand.Type] = [
-    Up.self, Down.self, Status.self, Serve.self, Image.self, Images.self,
+    Up.self, Down.self, Status.self, Store.self, Serve.self, Image.self, Images.self,
   ]
   static let tools: [any ParsableCommand.Type] = [
     Simulate.self, Advise.self, Config.self, Completion.self, Version.self,

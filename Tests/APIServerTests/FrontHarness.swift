@@ -23,8 +23,8 @@ struct FrontHarness: Sendable {
 
   /// Serves `handler` while `body` runs; tokens `reader-token` (user reader) and `dev-token` (user dev, group devs) are known.
   static func with(
-    _ handler: any APIRequestHandling, objects: (any ObjectReading)? = nil, limits: HTTPSFront.Limits = .init(),
-    _ body: @escaping @Sendable (FrontHarness) async throws -> Void
+    _ handler: any APIRequestHandling, objects: (any ObjectReading)? = nil, audit: AuditLog? = nil,
+    limits: HTTPSFront.Limits = .init(), _ body: @escaping @Sendable (FrontHarness) async throws -> Void
   ) async throws {
     let directory = "/tmp/nagaya-front-\(UUID().uuidString)"
     defer { try? FileManager.default.removeItem(atPath: directory) }
@@ -36,8 +36,10 @@ struct FrontHarness: Sendable {
     let front = try HTTPSFront(
       port: 0,
       certificate: try authority.issueServer(commonName: "api", dnsNames: ["localhost"], ipAddresses: ["127.0.0.1"]),
-      authenticator: try Authenticator(authority: authority, tokenFile: "\(directory)/tokens", objects: objects),
-      handler: handler, limits: limits, logger: quietLogger)
+      authenticator: try Authenticator(
+        authority: authority, tokenFile: "\(directory)/tokens", objects: objects,
+        accounts: SigningKeys(), revocations: Revocations(path: "\(directory)/revocations.json")),
+      handler: handler, audit: audit, limits: limits, logger: quietLogger)
     let group = ServiceGroup(services: [front], logger: quietLogger)
     try await withThrowingTaskGroup(of: Void.self) { tasks in
       tasks.addTask { try await group.run() }

@@ -204,6 +204,7 @@ import Testing
   ) -> (secret: KubernetesObject, token: String) {
     var secret = KubernetesObject(.secrets, namespace: account.namespace, name: "robot-token")
     secret.metadata["uid"] = .string(uid)
+    secret.metadata["creationTimestamp"] = .string(Timestamp.now.description)
     secret["type"] = "kubernetes.io/service-account-token"
     secret.annotations = [
       "kubernetes.io/service-account.name": account.name, "kubernetes.io/service-account.uid": account.uid,
@@ -228,6 +229,7 @@ import Testing
     #expect(tokens.user(of: token) == nil)
     objects.add(.serviceAccounts, Self.account(uid: "u1"))
     #expect(tokens.user(of: token) == UserInfo.serviceAccount(namespace: "blue", name: "robot"))
+    #expect(tokens.user(of: token, now: Timestamp.now.adding(seconds: ServiceAccountTokens.lifetime)) == nil)
     for other in ["", "nagaya..", "nagaya.%.x", String(token.dropLast()) + "!", token + "=", "\(token).x"] {
       #expect(tokens.user(of: other) == nil)
     }

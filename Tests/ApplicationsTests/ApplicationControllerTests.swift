@@ -14,7 +14,7 @@ struct ApplicationControllerTests {
     try await Household.run { house in
       try await house.client.create(makeApplication { $0["volumes"] = Self.volume }, as: .applications)
       let app = try await house.ready(.applications, "web", reason: "Progressing")
-      #expect(app?.status["endpoint"].string == "https://web.demo-dev.nagaya.test:8443")
+      #expect(app?.status["endpoint"].string == "https://web.dev.demo.nagaya.test:8443")
       let claim = try await house.get(.persistentVolumeClaims, "web-data")
       #expect(claim?.controller?.uid == app?.uid)
       let before = try await house.settled()

@@ -25,7 +25,7 @@ struct DesiredObjectsTests {
       #expect(object.controller?.uid == "u1")
     }
     #expect(objects.service.spec["ports"][0]["port"].int == 80)
-    #expect(objects.service.spec["ports"][0]["targetPort"].int == 8080)
+    #expect(objects.service.spec["ports"][0]["targetPort"].string == "http")
     #expect(objects.deployment.spec["replicas"].int == 1)
     #expect(objects.deployment.spec["strategy"]["type"].string == "RollingUpdate")
     #expect(objects.service.spec["type"].string == "ClusterIP")

@@ -10,16 +10,22 @@ import Tenancy
 struct Household: Sendable {
   let client: KubernetesClient
 
-  static func run(grace: Duration = .seconds(300), _ body: @Sendable (Household) async throws -> Void) async throws {
+  static func run(
+    grace: Duration = .seconds(300), defaults: TenantDefaults = .none,
+    _ body: @Sendable (Household) async throws -> Void
+  ) async throws {
     var logger = Logger(label: "test")
     logger.logLevel = .warning
     let quiet = logger
     try await APIServer.withInMemory(logger: quiet, namespaces: ["demo-dev"]) { server in
       let client = server.client()
+      try await client.patch(
+        .namespaces, name: "demo-dev",
+        ["metadata": ["labels": ["nagaya.dev/tenant": "demo", "nagaya.dev/environment": "dev"]]])
       let applications = ApplicationController(
         client: client, address: PublicAddress(domain: "nagaya.test", port: 8443), removedVolumeGrace: grace,
         logger: quiet)
-      let tenants = TenantController(client: client, logger: quiet)
+      let tenants = TenantController(client: client, defaults: defaults, logger: quiet)
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await applications.run() }
         group.addTask { try await tenants.run() }

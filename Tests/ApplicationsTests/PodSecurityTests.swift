@@ -1,3 +1,4 @@
+import Applications
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
@@ -156,5 +157,29 @@ struct PodSecurityTests {
     #expect((refusal == nil) == write.isAllowed, "\(refusal?.message ?? "")")
     #expect(refusal?.causes.isEmpty != true)
     #expect(refusal.map { $0.code == 403 } != false)
+  }
+
+  @Test("of an app in a restricted environment keep to the level")
+  func restrictedApp() throws {
+    var app = KubernetesObject(.applications, namespace: "shop-prod", name: "till")
+    app.spec = ["image": "i"]
+    let plain = DesiredObjects(for: Application(app)).deployment.spec["template"]
+    let hardened = DesiredObjects(for: Application(app), isRestricted: true).deployment.spec["template"]
+    #expect(!PodSecurity.faults(of: plain, level: .restricted).isEmpty)
+    #expect(PodSecurity.faults(of: hardened, level: .restricted).isEmpty)
+  }
+
+  static let levels: [(String?, PodSecurityLevel)] = [
+    (nil, .baseline), ("", .baseline), ("baseline", .baseline), ("privileged", .baseline), ("restricted", .restricted),
+    ("Restricted", .restricted), ("none", .restricted),
+  ]
+
+  @Test("are held to the level of their namespace; an unknown word is the stricter one", arguments: levels)
+  func level(word: String?, level: PodSecurityLevel) {
+    var namespace = KubernetesObject(.namespaces, name: "shop-dev", labels: [Tenant.label: "shop"])
+    namespace.labels[PodSecurityLevel.label] = word
+    #expect(PodSecurityLevel(of: namespace) == level)
+    namespace.labels[Tenant.label] = nil
+    #expect(PodSecurityLevel(of: namespace) == nil)
   }
 }

@@ -53,6 +53,39 @@ struct TenancyTests {
     }
   }
 
+  @Test("get the platform's bounds where they say none, once, and their own where they do; and their level")
+  func defaults() async throws {
+    let defaults = TenantDefaults(quota: ["pods": "7"], limits: ["default": ["memory": "64Mi"]])
+    try await Household.run(defaults: defaults) { house in
+      var said = KubernetesObject(.tenants, name: "bank")
+      said.spec = [
+        "environments": ["dev", "prod"], "quota": ["hard": [:]], "limits": ["max": ["memory": "1Gi"]],
+        "podSecurity": ["environments": ["prod": "restricted"]],
+      ]
+      try await house.client.create(said, as: .tenants)
+      var silent = KubernetesObject(.tenants, name: "shop")
+      silent.spec = ["environments": ["dev"]]
+      try await house.client.create(silent, as: .tenants)
+      #expect(try await house.ready(.tenants, "bank", reason: "") != nil)
+      #expect(try await house.ready(.tenants, "shop", reason: "") != nil)
+      let name = DesiredEnvironment.quotaName
+      #expect(try await house.get(.resourceQuotas, name, namespace: "shop-dev")?.spec["hard"] == ["pods": "7"])
+      let limits = try await house.get(.limitRanges, name, namespace: "shop-dev")
+      #expect(limits?.spec["limits"][0]["default"] == ["memory": "64Mi"])
+      #expect(try await house.get(.resourceQuotas, name, namespace: "bank-dev") == nil)
+      let own = try await house.get(.limitRanges, name, namespace: "bank-prod")
+      #expect(own?.spec["limits"][0]["max"] == ["memory": "1Gi"])
+      #expect(try await house.get(.namespaces, "bank-dev")?.labels[PodSecurityLevel.label] == nil)
+      #expect(try await house.get(.namespaces, "bank-prod")?.labels[PodSecurityLevel.label] == "restricted")
+      // Taken away later, it stays away.
+      try await house.client.patch(.tenants, name: "shop", ["spec": ["quota": nil]])
+      let isGone: Bool? = try await house.eventually {
+        try await house.get(.resourceQuotas, name, namespace: "shop-dev") == nil ? true : nil
+      }
+      #expect(isGone == true)
+    }
+  }
+
   @Test("keep a namespace that is no longer listed, and leave a foreign one alone")
   func keep() async throws {
     try await Household.run { house in

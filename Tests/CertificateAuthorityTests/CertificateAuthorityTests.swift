@@ -66,7 +66,7 @@ import Testing
     let ca = "\(directory.path)/ca.crt"
     let server = try directory.write(
       try authority.issueServer(
-        commonName: "api", dnsNames: ["localhost", "*.demo-dev.nagaya.localhost"], ipAddresses: ["127.0.0.1", "::1"]
+        commonName: "api", dnsNames: ["localhost", "*.dev.demo.localhost"], ipAddresses: ["127.0.0.1", "::1"]
       ).certificatePEM, "server.pem")
     let client = try directory.write(
       try authority.issueClient(commonName: "alice", organizations: ["system:masters", "dev"]).certificatePEM,
@@ -75,11 +75,11 @@ import Testing
       try run("openssl", ["verify", "-x509_strict", "-CAfile", ca] + arguments).status == 0
     }
     #expect(try verify("-purpose", "sslserver", "-verify_hostname", "localhost", server))
-    #expect(try verify("-purpose", "sslserver", "-verify_hostname", "hello.demo-dev.nagaya.localhost", server))
+    #expect(try verify("-purpose", "sslserver", "-verify_hostname", "hello.dev.demo.localhost", server))
     #expect(try verify("-purpose", "sslserver", "-verify_ip", "127.0.0.1", server))
     #expect(try verify("-purpose", "sslserver", "-verify_ip", "::1", server))
     #expect(try !verify("-purpose", "sslserver", "-verify_hostname", "api", server))
-    #expect(try !verify("-purpose", "sslserver", "-verify_hostname", "a.b.demo-dev.nagaya.localhost", server))
+    #expect(try !verify("-purpose", "sslserver", "-verify_hostname", "a.b.dev.demo.localhost", server))
     #expect(try !verify("-purpose", "sslclient", server))
     #expect(try verify("-purpose", "sslclient", client))
     #expect(try !verify("-purpose", "sslserver", client))

@@ -9,29 +9,29 @@ import Testing
 @Suite struct LeafCacheTests {
   @Test(
     arguments: [
-      ("hello.demo-dev.nagaya.localhost", "*.demo-dev.nagaya.localhost"),
-      ("HELLO.Demo-Dev.nagaya.LOCALHOST.", "*.demo-dev.nagaya.localhost"),
-      ("portal.nagaya.localhost", "*.nagaya.localhost"), ("nagaya.localhost", "nagaya.localhost"),
-      ("a.b.c.nagaya.localhost", nil), ("example.com", nil), ("evilnagaya.localhost", nil), ("", nil), (".", nil),
-      ("*.nagaya.localhost", nil), ("..nagaya.localhost", nil), ("a b.nagaya.localhost", nil),
+      ("hello.dev.demo.apps.test", "*.dev.demo.apps.test"), ("HELLO.Dev.demo.Apps.TEST.", "*.dev.demo.apps.test"),
+      ("dev.demo.apps.test", "*.demo.apps.test"), ("portal.apps.test", "portal.apps.test"), ("apps.test", "apps.test"),
+      ("a.b.c.d.apps.test", nil), ("example.com", nil), ("evilapps.test", nil), ("", nil), (".", nil),
+      ("*.apps.test", nil), ("..apps.test", nil), ("a b.apps.test", nil), ("a..b.apps.test", nil),
+      ("*.dev.demo.apps.test", nil), (".dev.demo.apps.test", nil),
     ] as [(String, String?)])
   func aHostHasItsCertificateName(host: String, name: String?) throws {
     let directory = try TemporaryDirectory()
     defer { directory.remove() }
     let cache = LeafCache(
-      authority: try CertificateAuthority.loadOrCreate(directory: directory.path), domain: "nagaya.localhost")
+      authority: try CertificateAuthority.loadOrCreate(directory: directory.path), domain: "apps.test")
     #expect(cache.certificateName(forHost: host) == name)
     #expect(try (cache.certificate(forHost: host) != nil) == (name != nil))
   }
 
-  @Test func leavesAreIssuedOncePerNamespaceAndTheLeastRecentlyUsedGoes() throws {
+  @Test func leavesAreIssuedOncePerEnvironmentAndTheLeastRecentlyUsedGoes() throws {
     let directory = try TemporaryDirectory()
     defer { directory.remove() }
     let authority = try CertificateAuthority.loadOrCreate(directory: directory.path)
-    let cache = LeafCache(authority: authority, domain: "nagaya.localhost", capacity: 2)
+    let cache = LeafCache(authority: authority, domain: "localhost", capacity: 2)
     func ask(_ host: String, after days: Double = 0) throws {
       _ = try #require(
-        try cache.certificate(forHost: "\(host).nagaya.localhost", now: Date().addingTimeInterval(days * 86_400)))
+        try cache.certificate(forHost: "\(host).shop.localhost", now: Date().addingTimeInterval(days * 86_400)))
     }
     try ask("a.one")
     try ask("b.one")
@@ -52,7 +52,7 @@ import Testing
     let directory = try TemporaryDirectory()
     defer { directory.remove() }
     let authority = try CertificateAuthority.loadOrCreate(directory: directory.path)
-    let cache = LeafCache(authority: authority, domain: "nagaya.localhost")
+    let cache = LeafCache(authority: authority, domain: "localhost")
     let standard = try authority.issueServer(commonName: "edge", dnsNames: ["localhost"])
     var tls = TLSConfiguration.makeServerConfiguration(
       certificateChain: try standard.certificateChain(), privateKey: try standard.privateKey())
@@ -75,13 +75,13 @@ import Testing
         ])
     }
     for host in [
-      "hello.demo-dev.nagaya.localhost", "other.demo-dev.nagaya.localhost", "portal.nagaya.localhost", "localhost",
+      "hello.dev.demo.localhost", "other.dev.demo.localhost", "portal.localhost", "localhost",
     ] {
       #expect(try fetch(host).output == "ok", "\(host)")
     }
-    let (status, output) = try fetch("a.b.c.nagaya.localhost")
+    let (status, output) = try fetch("a.b.c.d.localhost")
     #expect(status == 60, "\(output)")
-    #expect(cache.counts == (2, 2))
+    #expect(cache.counts == (3, 3))
     try await channel.close()
   }
 }

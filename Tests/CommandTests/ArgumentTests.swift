@@ -102,6 +102,27 @@ import Testing
       ])
   }
 
+  @Test func `a tenant's bounds and level become its spec`() throws {
+    let spec = try CreateTenant.parse([
+      "bank", "--quota", "none", "--limit", "memory=1Gi", "--pod-security", "baseline", "--pod-security",
+      "prod=restricted",
+    ]).object.spec
+    #expect(spec["quota"] == ["hard": [:]])
+    #expect(spec["limits"] == ["default": ["memory": "1Gi"]])
+    #expect(spec["podSecurity"] == ["level": "baseline", "environments": ["prod": "restricted"]])
+    #expect(throws: (any Error).self) { try CreateTenant.parse(["bank", "--pod-security", "privileged"]) }
+  }
+
+  @Test func `what new tenants get follows the options of up`() throws {
+    let options = try PlatformOptions.parse(["--tenant-quota", "pods=5", "--container-limit", "memory=16Mi"])
+    #expect(options.tenantDefaults.quota == ["pods": "5"])
+    #expect(options.tenantDefaults.limits["default"] == ["memory": "16Mi"])
+    #expect(options.tenantDefaults.limits["defaultRequest"]?["memory"] == "16Mi")
+    let open = try PlatformOptions.parse(["--tenant-quota", "none", "--container-limit", "none"])
+    #expect(open.tenantDefaults.quota.isEmpty && open.tenantDefaults.limits.isEmpty)
+    #expect(try PlatformOptions.parse(open.arguments).tenantDefaults == open.tenantDefaults)
+  }
+
   @Test(arguments: [
     ["create", "app", "Upper", "--image", "a"], ["create", "app", "x"],
     ["create", "app", "x", "--image", "a", "--port", "0"],
@@ -114,6 +135,8 @@ import Testing
     ["get", "unknown"],
     ["logs", "app", "x", "-f", "--previous"], ["delete", "app"], ["completion", "csh"], ["unknown"],
     ["image", "pack", ".", "--name", "UPPER/"], ["create", "tenant", "a", "--environment", "B"],
+    ["create", "tenant", "www"], ["create", "tenant", "nagaya"], ["create", "tenant", "xn--dem-vna"],
+    ["up", "--domain", "Apps.test"], ["up", "--domain", "apps..test"],
   ]) func `wrong usage ends with 2 and changes nothing`(_ arguments: [String]) async {
     let result = await CommandRunner().run(arguments)
     #expect(result.code == 2, "\(result.error)")

@@ -45,6 +45,34 @@ import Testing
     }
   }
 
+  @Test func `what users were given is listed, and taken back with what they gave`() async throws {
+    try await withTemporaryDirectory { directory in
+      let layout = Layout(state: directory, run: directory)
+      _ = try PlatformAuthorities.loadOrCreate(directory: layout.pki, domain: "nagaya.test")
+      try Kubeconfig(
+        name: "nagaya", cluster: .init(server: "https://127.0.0.1:7443"), user: .init(token: .inline([65]))
+      ).write(to: layout.kubeconfig)
+      for (user, issuer) in [("alice", "root"), ("bob", "alice"), ("carol", "root")] {
+        let made = await CommandRunner()(
+          "create", "user", user, "--issued-by", issuer, "--state-dir", directory, "--output", "\(directory)/\(user)")
+        #expect(made.code == 0, "\(made.error)")
+      }
+      let revoked = await CommandRunner()("revoke", "user", "alice", "--state-dir", directory)
+      #expect(revoked.code == 0 && revoked.error.contains("bob"), "\(revoked.error)")
+      let token = await CommandRunner()("revoke", "token", "robot", "-n", "demo", "--state-dir", directory)
+      #expect(token.code == 0, "\(token.error)")
+      let list = await CommandRunner()("get", "users", "--state-dir", directory)
+      let lines = list.out.split(separator: "\n")
+      #expect(lines.count == 4)
+      for (user, status) in [("alice", "Revoked"), ("bob", "Revoked"), ("carol", "Valid")] {
+        #expect(lines.contains { $0.hasPrefix(user) && $0.hasSuffix(status) }, "\(list.out)")
+      }
+      #expect(try FileManager.default.attributesOfItem(atPath: layout.revocations)[.posixPermissions] as? Int == 0o600)
+      let kept = try UserRecords(layout: layout).revocations
+      #expect(kept.users.keys.sorted() == ["alice"] && kept.accounts.keys.sorted() == ["demo/robot"])
+    }
+  }
+
   @Test func `without a platform there is no user, and no authority is made`() async throws {
     try await withTemporaryDirectory { directory in
       let result = await CommandRunner()("create", "user", "alice", "--state-dir", directory)

@@ -14,7 +14,7 @@ import Testing
     ],
     "rows": [
       [
-        "cells": ["hello", "https://hello.demo-dev.nagaya.localhost:8443", "True", "", "2s", "nagaya.local/hello:1"],
+        "cells": ["hello", "https://hello.dev.demo.localhost:8443", "True", "", "2s", "nagaya.local/hello:1"],
         "object": ["metadata": ["name": "hello", "namespace": "demo-dev"]],
       ],
       [
@@ -28,9 +28,9 @@ import Testing
     let table = try #require(ResourceTable(json: Self.table))
     #expect(
       TableText.text(table.lines(wide: false, withNamespace: false)) == """
-        NAME    ENDPOINT                                       READY   REASON      AGE
-        hello   https://hello.demo-dev.nagaya.localhost:8443   True                2s
-        web                                                    False   CrashLoop   5
+        NAME    ENDPOINT                                READY   REASON      AGE
+        hello   https://hello.dev.demo.localhost:8443   True                2s
+        web                                             False   CrashLoop   5
 
         """)
   }
@@ -39,9 +39,9 @@ import Testing
     let table = try #require(ResourceTable(json: Self.table))
     #expect(
       TableText.text(table.lines(wide: true, withNamespace: true)) == """
-        NAMESPACE   NAME    ENDPOINT                                       READY   REASON      AGE   IMAGE
-        demo-dev    hello   https://hello.demo-dev.nagaya.localhost:8443   True                2s    nagaya.local/hello:1
-        demo-prod   web                                                    False   CrashLoop   5     r/web
+        NAMESPACE   NAME    ENDPOINT                                READY   REASON      AGE   IMAGE
+        demo-dev    hello   https://hello.dev.demo.localhost:8443   True                2s    nagaya.local/hello:1
+        demo-prod   web                                             False   CrashLoop   5     r/web
 
         """)
   }

@@ -38,14 +38,14 @@ struct ClusterControllersTests {
         return slices.count == 1
           && slices[0]["endpoints"].elements.count { $0["conditions"]["ready"].bool == true } == 2
       }
-      let slice = try await cluster.client.get(
-        .endpointSlices, namespace: "demo", name: EndpointSlicePlan.name(of: "web"))
+      let slice = try #require(try await cluster.client.list(.endpointSlices, namespace: "demo").items.first)
       #expect(slice["ports"][0]["port"].int == 8080)
       #expect(slice["endpoints"][0]["nodeName"].string == "a")
       #expect(slice.controller?.kind == "Service")
       try await cluster.client.patch(.deployments, namespace: "demo", name: "web", ["spec": ["replicas": 0]])
       try await eventually("no endpoints") {
-        try await cluster.client.get(.endpointSlices, namespace: "demo", name: slice.name)["endpoints"].elements.isEmpty
+        let left = try await cluster.client.list(.endpointSlices, namespace: "demo").items
+        return left.count == 1 && left[0]["endpoints"].elements.isEmpty
       }
       try await cluster.client.delete(.services, namespace: "demo", name: "web")
       try await eventually("no slice") {

@@ -4,10 +4,10 @@ import Testing
 @Suite("Certificates of the edge")
 struct CertificateTests {
   @Test(
-    "each namespace has a wildcard certificate that openssl verifies",
+    "each environment has a wildcard certificate that openssl verifies",
     arguments: [
-      ("hello.demo-dev.nagaya.test", "DNS:*.demo-dev.nagaya.test"),
-      ("web.shop-prod.nagaya.test", "DNS:*.shop-prod.nagaya.test"), ("nagaya.test", "DNS:nagaya.test"),
+      ("hello.dev.demo.nagaya.test", "DNS:*.dev.demo.nagaya.test"),
+      ("web.prod.shop.nagaya.test", "DNS:*.prod.shop.nagaya.test"), ("nagaya.test", "DNS:nagaya.test"),
       ("example.org", "DNS:nagaya.test"),
     ])
   func names(host: String, expected: String) async throws {

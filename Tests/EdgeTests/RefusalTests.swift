@@ -9,11 +9,11 @@ struct RefusalTests {
   @Test("an unknown host: 404 that names it, as text or as a page", arguments: ["--http1.1", "--http2"])
   func unknownHost(version: String) async throws {
     try await Stage.run([]) { stage, _ in
-      let text = try await stage.curl([version, "-w", "%{http_code}"], host: "nobody.demo-dev.nagaya.test")
+      let text = try await stage.curl([version, "-w", "%{http_code}"], host: "nobody.dev.demo.nagaya.test")
       #expect(text.output.hasSuffix("404"))
-      #expect(text.output.contains("nobody.demo-dev.nagaya.test") && text.output.contains("nagaya get apps"))
+      #expect(text.output.contains("nobody.dev.demo.nagaya.test") && text.output.contains("nagaya get apps"))
       let page = try await stage.curl(
-        [version, "-i", "-H", "Accept: text/html,*/*;q=0.8"], host: "nobody.other.nagaya.test")
+        [version, "-i", "-H", "Accept: text/html,*/*;q=0.8"], host: "nobody.dev.other.nagaya.test")
       #expect(page.output.contains("text/html") && page.output.contains("<!doctype html>"))
       let outside = try await stage.curl([version, "-H", "Host: example.org", "-w", "%{http_code}"])
       #expect(outside.output.hasSuffix("404"))

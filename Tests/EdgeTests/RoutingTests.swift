@@ -8,18 +8,65 @@ import Testing
 @Suite("Routes")
 struct RoutingTests {
   static let hosts: [(String, String?)] = [
-    ("hello.demo-dev.nagaya.test", "demo-dev/hello"), ("HELLO.Demo-Dev.NAGAYA.test:8443", "demo-dev/hello"),
-    ("hello.demo-dev.nagaya.test.", "demo-dev/hello"), ("demo-dev.nagaya.test", nil), ("nagaya.test", nil),
-    ("a.b.c.nagaya.test", nil), ("hello.demo-dev.other.test", nil), ("hello.demo-devnagaya.test", nil),
-    ("hello..nagaya.test", nil), ("-x.demo.nagaya.test", nil), ("hello.demo-dev.nagaya.test:99999999", nil),
-    ("hello.demo-dev.nagaya.test:port", nil), ("hello/.demo-dev.nagaya.test", nil), ("", nil), ("[::1]:8443", nil),
-    ("user@hello.demo-dev.nagaya.test", nil),
+    ("hello.dev.demo.nagaya.test", "demo-dev/hello"), ("HELLO.Dev.Demo.NAGAYA.test:8443", "demo-dev/hello"),
+    ("hello.dev.demo.nagaya.test.", "demo-dev/hello"), ("dev.demo.nagaya.test", nil), ("demo.nagaya.test", nil),
+    ("nagaya.test", nil), ("x.hello.dev.demo.nagaya.test", nil), ("hello.dev.demo.other.test", nil),
+    ("hello.dev.demonagaya.test", nil), ("hello..demo.nagaya.test", nil), ("-x.dev.demo.nagaya.test", nil),
+    ("hello.dev.demo.nagaya.test:99999999", nil), ("hello.dev.demo.nagaya.test:port", nil),
+    ("hello/.dev.demo.nagaya.test", nil), ("", nil), ("[::1]:8443", nil), ("user@hello.dev.demo.nagaya.test", nil),
+    ("hello.dev.api.nagaya.test", nil), ("hello.dev.xn--dem-vna.nagaya.test", nil),
+    ("hello.dev.demo.nagaya.test..", nil),
   ]
 
   @Test("hosts lead to apps", arguments: hosts)
   func host(authority: String, app: String?) {
-    let found = HostName.normalized(authority).flatMap { HostName.app(of: $0, domain: "nagaya.test") }
-    #expect(found?.description == app)
+    let table = RoutingTable()
+    for (tenant, environment) in [("demo", "dev"), ("nagaya", "dev"), ("api", "dev"), ("xn--dem-vna", "dev")] {
+      table.setEnvironment(
+        TenantEnvironment(tenant: tenant, name: environment), ofNamespace: "\(tenant)-\(environment)")
+    }
+    let found = HostName.normalized(authority).flatMap { AppHost($0, below: "nagaya.test") }
+    #expect(found.flatMap { table.app(at: $0) }?.description == app)
+  }
+
+  @Test("a host leads to the namespace whose labels say so, however names are cut by dashes")
+  func dashes() {
+    let table = RoutingTable()
+    func namespace(_ name: String, _ tenant: String, _ environment: String) -> KubernetesObject {
+      KubernetesObject(
+        .namespaces, name: name,
+        labels: [TenantEnvironment.tenantLabel: tenant, TenantEnvironment.environmentLabel: environment])
+    }
+    func found(_ host: String) -> String? {
+      AppHost(host, below: "localhost").flatMap { table.app(at: $0) }?.description
+    }
+    table.apply(namespace: .added(namespace("a-b-c", "a-b", "c")))
+    #expect(found("web.c.a-b.localhost") == "a-b-c/web")
+    #expect(found("web.b-c.a.localhost") == nil)
+    // A namespace whose name is another's is no environment, whatever its labels say.
+    table.apply(namespace: .added(namespace("mine", "a-b", "c")))
+    #expect(found("web.c.a-b.localhost") == "a-b-c/web")
+    table.apply(namespace: .deleted(namespace("a-b-c", "a-b", "c")))
+    #expect(found("web.c.a-b.localhost") == nil)
+    table.apply(namespace: .added(namespace("a-b-c", "a", "b-c")))
+    #expect(found("web.b-c.a.localhost") == "a-b-c/web" && found("web.c.a-b.localhost") == nil)
+  }
+
+  @Test(
+    "a former host names the app's new one",
+    arguments: [
+      ("web.a-b-c.apps.test", "apps.test"), ("web.a-b-c.localhost", "localhost"),
+      ("web.a-b-c.nagaya.localhost", "localhost"),
+    ])
+  func former(host: String, domain: String) throws {
+    let table = RoutingTable()
+    let key = ObjectKey(namespace: "a-b-c", name: "web")
+    table.setEnvironment(TenantEnvironment(tenant: "a-b", name: "c"), ofNamespace: "a-b-c")
+    #expect(AppHost(host, below: domain).flatMap { table.app(at: $0) } == nil)
+    #expect(HostName.formerApp(of: host, domain: domain) == key)
+    #expect(table.host(of: key) == nil)
+    table.setApp(key, reason: "", message: "")
+    #expect(table.host(of: key)?.name(below: domain) == "web.c.a-b.\(domain)")
   }
 
   private let app = ObjectKey(namespace: "n", name: "a")
@@ -97,13 +144,20 @@ struct RoutingTests {
     var slice = KubernetesObject(
       .endpointSlices, namespace: "n", name: "a-x", labels: ["kubernetes.io/service-name": "a"])
     slice["ports"] = [["port": 53, "protocol": "UDP"], ["port": 8080, "protocol": "TCP"]]
+    func target(_ number: Int) -> JSONValue { ["kind": "Pod", "name": "p\(number)", "uid": "u\(number)"] }
     slice["endpoints"] = [
-      ["addresses": ["10.0.0.1"], "conditions": ["ready": true]],
-      ["addresses": ["10.0.0.2"], "conditions": ["ready": false]],
-      ["addresses": ["10.0.0.3"], "conditions": ["ready": true, "terminating": true]],
-      ["addresses": ["10.0.0.4"]],
+      ["addresses": ["10.0.0.1"], "conditions": ["ready": true], "targetRef": target(1)],
+      ["addresses": ["10.0.0.2"], "conditions": ["ready": false], "targetRef": target(2)],
+      ["addresses": ["10.0.0.3"], "conditions": ["ready": true, "terminating": true], "targetRef": target(3)],
+      ["addresses": ["10.0.0.4"], "targetRef": target(4)],
     ]
     let table = RoutingTable()
+    for number in 1...4 {
+      var pod = KubernetesObject(.pods, namespace: "n", name: "p\(number)")
+      pod.metadata["uid"] = .string("u\(number)")
+      pod.status = ["podIP": .string("10.0.0.\(number)")]
+      table.apply(pod: .added(PodAddresses.trimmed(pod)))
+    }
     table.apply(application: .added(KubernetesObject(.applications, namespace: "n", name: "a")))
     table.apply(endpointSlice: .added(slice))
     #expect(table.readyEndpoints(of: app).map(\.address) == ["10.0.0.1", "10.0.0.4"])

@@ -13,7 +13,7 @@ import Synchronization
 final class Stage: Sendable {
   static let domain = "nagaya.test"
   static let app = ObjectKey(namespace: "demo-dev", name: "hello")
-  static let host = "hello.demo-dev.nagaya.test"
+  static let host = "hello.dev.demo.nagaya.test"
 
   let server: EdgeServer
   let port: Int
@@ -38,6 +38,7 @@ final class Stage: Sendable {
     var limits = limits
     limits.drain = min(limits.drain, .seconds(2))
     let routes = RoutingTable()
+    routes.setEnvironment(TenantEnvironment(tenant: "demo", name: "dev"), ofNamespace: app.namespace)
     routes.setApp(app, reason: "", message: "")
     routes.setSlice(ObjectKey(namespace: "demo-dev", name: "s"), service: app, ready: endpoints)
     let server = try await EdgeServer(

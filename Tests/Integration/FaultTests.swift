@@ -89,7 +89,7 @@ extension WholePlatform {
       #expect(try await shell.succeed("pgrep -x hello | sort | tr '\\n' ' '") == processes)
       try await nagaya.up()
       try await eventually("the app answers again") {
-        try await shell("curl -sSf --cacert $CA \(nagaya.url("stays", "demo-dev"))").succeeded
+        try await shell("curl -sSf --cacert $CA \(nagaya.url("stays"))").succeeded
       }
       #expect(try await shell.succeed(container) == before)
       try await shell.succeed("nagaya delete app stays -n demo-dev")

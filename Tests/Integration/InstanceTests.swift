@@ -32,7 +32,7 @@ extension WholePlatform {
         #expect(!said.contains("errno"), "\(said)")
       }
       #expect(try await processes(of: "second", nagaya).isEmpty)
-      try await shell.succeed("ip link show nt\(nagaya.apiPort)")
+      try await shell.succeed("nft list tables | grep -w 'inet .*nt\(nagaya.apiPort)'")
     }
 
     @Test("a start that fails half-way stops what it had started")

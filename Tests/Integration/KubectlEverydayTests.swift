@@ -25,13 +25,13 @@ extension WholePlatform {
       try await shell.succeed(
         "nagaya create app shown -n demo-dev --image=nagaya.local/hello:1 --volume data:/data:400Mi", seconds: 90)
       let expectations = [
-        "app shown": ["Kind:         Application", "https://shown.demo-dev", "Updated Replicas"],
+        "app shown": ["Kind:         Application", "https://shown.dev.demo", "Updated Replicas"],
         "deployment shown": ["Recreate", "ScalingReplicaSet", "from 0 to 1", "Available"],
         "replicaset -l app.nagaya.dev/name=shown": ["Controlled By:  Deployment/shown", "SuccessfulCreate"],
         "pod -l app.nagaya.dev/name=shown": [
           "Controlled By:  ReplicaSet/shown-", "/data from data (rw)", "Scheduled", "Started", "Ready:          True",
         ],
-        "service shown": ["TargetPort", "8080/TCP", "Endpoints:"],
+        "service shown": ["TargetPort", ":8080", "Endpoints:"],
         "pvc shown-data": ["Status:        Bound", "nagaya-local", "Used By:", "ProvisioningSucceeded"],
         "pv": ["topology.local.nagaya.dev/node in [testnode]", "local.nagaya.dev", "Delete"],
         "node testnode": ["KubeletReady", "containerd://", "Allocated resources", "shown-"],

@@ -224,7 +224,12 @@ extension WholePlatform {
       func status(_ flags: String) async throws -> String {
         try await shell.succeed("curl -sS -o /dev/null -w '%{http_code}' --cacert $API_CA \(flags)")
       }
-      let admin = "--cert \(nagaya.state)/pki/admin.crt --key \(nagaya.state)/pki/admin.key"
+      let admin = "--cert \(nagaya.directory)/admin.crt --key \(nagaya.directory)/admin.key"
+      for (member, file) in [("client-certificate-data", "admin.crt"), ("client-key-data", "admin.key")] {
+        try await shell.succeed(
+          "kubectl config view --raw -o jsonpath='{.users[0].user.\(member)}' | base64 -d > \(nagaya.directory)/\(file)"
+        )
+      }
       #expect(try await status("\(api)/api/v1/pods") == "401")
       #expect(try await status("-H 'Authorization: Bearer wrong' \(api)/api/v1/pods") == "401")
       #expect(try await status("\(admin) \(api)/api/v1/nothings") == "404")

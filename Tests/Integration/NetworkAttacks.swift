@@ -16,12 +16,12 @@ extension WholePlatform {
       var isMeant = false
     }
 
-    private func pod(_ name: String, _ namespace: String, image: String, arguments: [String] = []) -> String {
-      let words = JSONValue.array(arguments.map { .string($0) })
+    private func pod(_ name: String, _ namespace: String, image: String, command: [String] = []) -> String {
+      let words = JSONValue.array(command.map { .string($0) })
       return """
         {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "\(name)", "namespace": "\(namespace)"},
          "spec": {"terminationGracePeriodSeconds": 1, "containers": [{"name": "main", "image": "\(image)",
-          "imagePullPolicy": "Never", "args": \(String(decoding: words.encoded(), as: UTF8.self))}]}}
+          "imagePullPolicy": "Never", "command": \(String(decoding: words.encoded(), as: UTF8.self))}]}}
         """
     }
 
@@ -41,8 +41,9 @@ extension WholePlatform {
     /// - Returns: what it said of each.
     private func run(_ shell: Shell, _ name: String, _ tries: [Try]) async throws -> [String] {
       try await create(
-        shell, pod(name, "netred-dev", image: NetworkProbe.image, arguments: tries.map(\.word)))
-      try await eventually("\(name) has tried everything") {
+        shell, pod(name, "netred-dev", image: NetworkProbe.image, command: ["/probe"] + tries.map(\.word)))
+      // Each try that is dropped and not refused waits for its own time.
+      try await eventually("\(name) has tried everything", within: .seconds(180), every: .milliseconds(200)) {
         try await shell("kubectl logs \(name) -n netred-dev").out.contains("done")
       }
       let log = try await shell.succeed("kubectl logs \(name) -n netred-dev")

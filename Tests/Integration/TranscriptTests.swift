@@ -16,17 +16,17 @@ extension WholePlatform {
         "nagaya create app hello -n demo-dev --image=nagaya.local/hello:1 --port=8080 --volume data:/data:1Gi",
         seconds: 90)
       #expect(created.contains("NAME"))
-      #expect(created.contains("https://hello.demo-dev.nagaya.localhost:\(nagaya.edgePort)"))
+      #expect(created.contains("https://hello.dev.demo.localhost:\(nagaya.edgePort)"))
       #expect(created.contains("True"))
 
-      let answer = try await shell.succeed("curl -sS --cacert $CA \(nagaya.url("hello", "demo-dev"))")
+      let answer = try await shell.succeed("curl -sS --cacert $CA \(nagaya.url("hello"))")
       #expect(answer == "Hello from demo-dev/hello\n")
       let http1 = try await shell.succeed(
-        "curl -sS --http1.1 -o /dev/null -w '%{http_code} %{http_version}' --cacert $CA \(nagaya.url("hello", "demo-dev"))"
+        "curl -sS --http1.1 -o /dev/null -w '%{http_code} %{http_version}' --cacert $CA \(nagaya.url("hello"))"
       )
       #expect(http1 == "200 1.1")
       let http2 = try await shell.succeed(
-        "curl -sS --http2 -o /dev/null -w '%{http_code} %{http_version}' --cacert $CA \(nagaya.url("hello", "demo-dev"))"
+        "curl -sS --http2 -o /dev/null -w '%{http_code} %{http_version}' --cacert $CA \(nagaya.url("hello"))"
       )
       #expect(http2 == "200 2")
 
@@ -63,13 +63,13 @@ extension WholePlatform {
       let shell = nagaya.shell
       try await shell.succeed(
         "nagaya create app keep -n demo-dev --image=nagaya.local/hello:1 --volume data:/data:512Mi", seconds: 90)
-      for _ in 0..<3 { try await shell.succeed("curl -sS --cacert $CA \(nagaya.url("keep", "demo-dev"))") }
-      let before = try await shell.succeed("curl -sS --cacert $CA \(nagaya.url("keep", "demo-dev", path: "/visits"))")
+      for _ in 0..<3 { try await shell.succeed("curl -sS --cacert $CA \(nagaya.url("keep"))") }
+      let before = try await shell.succeed("curl -sS --cacert $CA \(nagaya.url("keep", path: "/visits"))")
       try await shell.succeed("kubectl delete pod -n demo-dev -l app.nagaya.dev/name=keep --wait")
       try await eventually("the new pod answers") {
-        try await shell("curl -sSf --cacert $CA \(nagaya.url("keep", "demo-dev", path: "/visits"))").succeeded
+        try await shell("curl -sSf --cacert $CA \(nagaya.url("keep", path: "/visits"))").succeeded
       }
-      let after = try await shell.succeed("curl -sS --cacert $CA \(nagaya.url("keep", "demo-dev", path: "/visits"))")
+      let after = try await shell.succeed("curl -sS --cacert $CA \(nagaya.url("keep", path: "/visits"))")
       #expect(before.filter(\.isNumber) == "3" && after.filter(\.isNumber) == "3", "before \(before), after \(after)")
       let size = try await shell.succeed(
         "findmnt -rn -o SIZE,TARGET -b | grep -F '\(nagaya.directory)' | grep -F pvc- | head -1 | awk '{print $1}'")
@@ -91,12 +91,12 @@ extension WholePlatform {
     func pages() async throws {
       let nagaya = try running()
       let unknown = try await nagaya.shell.succeed(
-        "curl -sS -w '\\n%{http_code}' --cacert $CA \(nagaya.url("nobody", "demo-dev"))")
+        "curl -sS -w '\\n%{http_code}' --cacert $CA \(nagaya.url("nobody"))")
       #expect(unknown.hasSuffix("404"), "\(unknown)")
       try await nagaya.shell(
         "nagaya create app broken -n demo-dev --image=nagaya.local/hello:1 --port=9999 --no-wait")
       try await eventually("the page tells") {
-        try await nagaya.shell("curl -sS -w '\\n%{http_code}' --cacert $CA \(nagaya.url("broken", "demo-dev"))").out
+        try await nagaya.shell("curl -sS -w '\\n%{http_code}' --cacert $CA \(nagaya.url("broken"))").out
           .hasSuffix("503")
       }
       try await nagaya.shell.succeed("nagaya delete app broken -n demo-dev")

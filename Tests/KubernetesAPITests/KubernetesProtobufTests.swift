@@ -123,9 +123,9 @@ struct KubernetesProtobufTests {
   func depth() throws {
     let container = Self.field(8, Self.field(1, Self.field(1, "cpu")))
     let pod = Self.envelope("v1", "Pod", Self.field(2, Self.field(2, container)))
-    _ = try KubernetesProtobuf.decode(pod, catalog: .standard, maximumDepth: 3)
+    _ = try KubernetesProtobuf.decode(pod, catalog: .standard, limits: JSONLimits(depth: 3))
     #expect(throws: KubernetesProtobuf.Failure.self) {
-      try KubernetesProtobuf.decode(pod, catalog: .standard, maximumDepth: 2)
+      try KubernetesProtobuf.decode(pod, catalog: .standard, limits: JSONLimits(depth: 2))
     }
   }
 

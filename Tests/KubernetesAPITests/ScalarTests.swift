@@ -19,10 +19,42 @@ struct ScalarTests {
   @Test(
     "refuse what is no quantity",
     arguments: [
-      "", "a", "1 Gi", "1gi", "--1", "1e", "1e99", "0x10", "1Gi ", "١", "1.2.3", ".", "m", "99999999999999999999",
-      "9223372036854775807E",
+      "", "a", "1 Gi", "1gi", "--1", "1e", "1e99999999999", "0x10", "1Gi ", "١", "1.2.3", ".", "m", "1e1.5", "e5",
+      "1Ei5",
     ])
   func badQuantities(_ text: String) { #expect(Quantity(text) == nil) }
+
+  @Test(
+    "stop at the largest quantity, as Kubernetes does",
+    arguments: [
+      "9223372036854775807", "9223372036854775808", "1e99", "99999999999999999999", "9223372036854775807E", "8Ei",
+      "1e2147483647", "9999999999.999999999Ei", "170141183460469231731687303715884105727Ki",
+    ])
+  func largestQuantities(_ text: String) {
+    #expect(Quantity(text)?.value == .max)
+    #expect(Quantity("-\(text)")?.value == -.max)
+  }
+
+  @Test(
+    "round what is finer than a thousandth away from zero",
+    arguments: [("1n", 1), ("0.00001", 1), ("1e-2147483648", 1), ("0.0001Ki", 103), ("1.0005", 1001), ("000.5", 500)]
+      as [(String, Int64)])
+  func fineQuantities(_ text: String, _ milli: Int64) {
+    #expect(Quantity(text)?.milliValue == milli)
+    #expect(Quantity("-\(text)")?.milliValue == -milli)
+  }
+
+  @Test("stay within what can be written, however far they are moved")
+  func farTimes() {
+    let now = Timestamp(seconds: 1_800_000_000)
+    #expect(now.adding(seconds: .max).description == "9999-12-31T23:59:59Z")
+    #expect(now.adding(seconds: .min).description == "0000-01-01T00:00:00Z")
+    #expect(Timestamp(now.adding(seconds: .max).description) != nil)
+    #expect(Timestamp(microseconds: .min).seconds(since: Timestamp(microseconds: .max)) < 0)
+    for edge in [Int64.min, .max] {
+      #expect(!Timestamp(microseconds: edge).description.isEmpty && !Timestamp(seconds: edge).microTime.isEmpty)
+    }
+  }
 
   @Test(
     "write bytes in the largest exact unit",

@@ -56,6 +56,18 @@ import Testing
     #expect("\(try #require(error))".contains("containerd is missing in /tmp/nagaya-none/bin"))
   }
 
+  @Test func whoeverStartsItAtTheSameTimeGetsTheSameOne() async throws {
+    try await TestEngine.with { test in
+      await test.engine.stop()
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for _ in 0..<8 { group.addTask { try await test.engine.start() } }
+        try await group.waitForAll()
+      }
+      let arguments = "\(test.layout.program("containerd")) --config \(test.layout.configurationFile)"
+      #expect(TestEngine.processes().filter { $0 == arguments }.count == 1)
+    }
+  }
+
   @Test func importedImagesAreKnownToTheCRI() async throws {
     try await TestEngine.with { test in
       let client = try RuntimeClient(socket: test.layout.socket)

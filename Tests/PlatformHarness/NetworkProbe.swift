@@ -48,7 +48,7 @@ public enum NetworkProbe {
       if (fd < 0) return held("socket");
       int flags = 1;
       setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &flags, sizeof flags);
-      struct timeval limit = {2, 0};
+      struct timeval limit = {1, 0};
       setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
       setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
       int ok;
@@ -67,7 +67,7 @@ public enum NetworkProbe {
       struct sockaddr_in from = {.sin_family = AF_INET}, to = {.sin_family = AF_INET, .sin_port = htons(port)};
       inet_pton(AF_INET, mine, &from.sin_addr);
       inet_pton(AF_INET, address, &to.sin_addr);
-      struct timeval limit = {2, 0};
+      struct timeval limit = {1, 0};
       setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
       if (setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof one)) return held("IP_FREEBIND");
       if (bind(fd, (struct sockaddr *)&from, sizeof from)) return held("bind");
@@ -80,7 +80,7 @@ public enum NetworkProbe {
       struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
       inet_pton(AF_INET, hop, options + 4);
       inet_pton(AF_INET, address, &to.sin_addr);
-      struct timeval limit = {2, 0};
+      struct timeval limit = {1, 0};
       setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
       if (setsockopt(fd, IPPROTO_IP, IP_OPTIONS, options, sizeof options)) return held("IP_OPTIONS");
       return connect(fd, (struct sockaddr *)&to, sizeof to) ? held("connect") : through("connected");

@@ -26,8 +26,8 @@ public struct PlatformInstance: Sendable {
   public var authority: String { "\(state)/pki/ca.crt" }
 
   /// The address of an app at the edge.
-  public func url(_ app: String, _ namespace: String, path: String = "/") -> String {
-    "https://\(app).\(namespace).nagaya.localhost:\(edgePort)\(path)"
+  public func url(_ app: String, environment: String = "dev", tenant: String = "demo", path: String = "/") -> String {
+    "https://\(app).\(environment).\(tenant).localhost:\(edgePort)\(path)"
   }
 
   /// - Parameters:

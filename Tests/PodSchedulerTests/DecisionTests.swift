@@ -154,7 +154,10 @@ struct DecisionTests {
     return claim
   }
 
-  static func volumes(_ claims: [KubernetesObject], mode: String = "WaitForFirstConsumer") throws -> PodVolumes {
+  /// - Parameter owned: whether volumes name their claims too.
+  static func volumes(_ claims: [KubernetesObject], mode: String = "WaitForFirstConsumer", owned: Bool = true) throws
+    -> PodVolumes
+  {
     let pod = Self.pod([
       "volumes": .array(claims.map { ["name": "v", "persistentVolumeClaim": ["claimName": .string($0.name)]] })
     ])
@@ -166,6 +169,9 @@ struct DecisionTests {
       of: pod, claim: { key in claims.first { $0.key == key } },
       volume: { name in
         var volume = KubernetesObject(.persistentVolumes, name: name)
+        if let claim = claims.first(where: { $0.spec["volumeName"].string == name }), owned {
+          volume.spec["claimRef"] = VolumeBinding.reference(to: claim)
+        }
         volume.spec["nodeAffinity"]["required"]["nodeSelectorTerms"] = [
           ["matchExpressions": [["key": "kubernetes.io/hostname", "operator": "In", "values": [.string(name)]]]]
         ]
@@ -326,6 +332,9 @@ struct DecisionTests {
     }
     #expect(obstacle([Self.claim("x", size: "1Gi")], mode: "Immediate")?.contains("unbound immediate") == true)
     #expect(obstacle([Self.claim("x", size: "1Gi", className: "none")])?.contains("no storage class") == true)
+    #expect(throws: PodVolumes.Obstacle(description: "persistentvolume \"theirs\" is not bound to claim \"x\"")) {
+      try Self.volumes([Self.claim("x", size: "1Gi", volume: "theirs")], owned: false)
+    }
     #expect(throws: PodVolumes.Obstacle(description: "persistentvolumeclaim \"x\" not found")) {
       try PodVolumes(
         of: Self.pod(["volumes": [["name": "v", "persistentVolumeClaim": ["claimName": "x"]]]]), claim: { _ in nil },

@@ -93,11 +93,12 @@ struct SchedulingTests {
 
   /// Makes the volume of a claim and binds it, as a provisioner does.
   private static func provision(_ name: String, on node: String, with client: KubernetesClient) async throws {
+    let claim = try await client.get(.persistentVolumeClaims, namespace: "default", name: name)
     var volume = KubernetesObject(.persistentVolumes, name: "pv-\(name)")
     volume.spec = [
       "capacity": ["storage": "1Gi"], "accessModes": ["ReadWriteOnce"], "storageClassName": "fast",
       "persistentVolumeReclaimPolicy": "Delete", "csi": ["driver": "local.nagaya.dev", "volumeHandle": .string(name)],
-      "claimRef": ["kind": "PersistentVolumeClaim", "namespace": "default", "name": .string(name)],
+      "claimRef": VolumeBinding.reference(to: claim),
       "nodeAffinity": [
         "required": [
           "nodeSelectorTerms": [

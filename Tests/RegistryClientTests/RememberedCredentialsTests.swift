@@ -21,6 +21,29 @@ import Testing
     #expect(await known.credential(for: RegistryPlace(host: "other", repository: "team/app"), rejected: nil) == nil)
   }
 
+  @Test("of pulls under way come last, and go if they were no good") func trials() async {
+    let known = RememberedCredentials()
+    await known.begin(user("first"), for: app)
+    #expect(await known.credential(for: app, rejected: nil) == user("first"))
+    await known.settle(user("first"), for: app, isGood: true)
+    for index in 0..<100 { await known.begin(user("wrong\(index)"), for: app) }
+    #expect(await known.credential(for: app, rejected: nil) == user("first"))
+    for index in 0..<100 { await known.settle(user("wrong\(index)"), for: app, isGood: false) }
+    await known.begin(user("first"), for: app)
+    await known.settle(user("first"), for: app, isGood: false)
+    #expect(await known.credential(for: app, rejected: nil) == user("first"), "the registry was away")
+    #expect(await known.credential(for: app, rejected: user("first")) == nil)
+  }
+
+  @Test("of one host do not drive out another's") func hosts() async {
+    let known = RememberedCredentials(capacity: 4)
+    await known.remember(user("victim"), for: app)
+    for index in 0..<100 {
+      await known.remember(user("a"), for: RegistryPlace(host: "evil.example", repository: "r\(index)"))
+    }
+    #expect(await known.credential(for: app, rejected: nil) == user("victim"))
+  }
+
   @Test("are bounded in number") func bounds() async {
     let known = RememberedCredentials(capacity: 3)
     for index in 0..<10 {

@@ -16,7 +16,7 @@ import VolumePools
 struct ProvisioningTests {
   /// Runs `body` with a server, a driver with a pool of 4 GiB, and the controllers.
   /// - Parameter again: runs with another set of controllers, as after a restart.
-  private func withStorage(
+  func withStorage(
     _ body: @Sendable (KubernetesClient) async throws -> Void,
     again: (@Sendable (KubernetesClient) async throws -> Void)? = nil
   ) async throws {

@@ -17,11 +17,13 @@ public final class APIServer: APIRequestHandling, Service {
   let hub: WatchHub
   let commits: CommitQueue
   let interner = Interner()
+  /// What is stored and could not be read at the start.
+  let setApart: ObjectsSetApart
   let counting = ServerCounters()
   let collector: GarbageCollector
   let quotas: QuotaLedger
   let shelf: SnapshotShelf
-  let limiter: RequestLimiter
+  let flows: FlowControl
   let kinds: KindIndex
   let documents: DiscoveryDocuments
   /// By kind, as in `kinds`.
@@ -57,19 +59,27 @@ public final class APIServer: APIRequestHandling, Service {
     tables = kinds.definitions.map(TableRenderer.init)
     let cache = ObjectCache(kinds: kinds.definitions.count)
     self.cache = cache
-    try await Self.load(from: store, into: cache, kinds, interner)
+    let setApart = ObjectsSetApart()
+    self.setApart = setApart
+    try await Self.load(from: store, into: cache, kinds, interner, setApart)
+    for object in setApart.all {
+      logger.error(
+        "a stored object is set apart, the rest runs",
+        metadata: ["object": "\(object.key)", "reason": "\(object.reason)"])
+    }
     let hub = WatchHub(kinds: kinds.definitions.count, cache: cache, configuration: configuration, counters: counting)
     self.hub = hub
     let quotas = QuotaLedger(cache: cache, kinds: kinds)
     self.quotas = quotas
-    let collector = GarbageCollector(cache: cache, kinds: kinds, logger: logger)
+    let collector = GarbageCollector(cache: cache, kinds: kinds, setApart: setApart, logger: logger)
     self.collector = collector
     shelf = SnapshotShelf(configuration)
-    limiter = RequestLimiter(perUser: configuration.requestsPerUser)
+    flows = FlowControl(configuration, counters: counting)
     let namespaceAdmission = NamespaceAdmission(cache: cache, kinds: kinds)
     commits = CommitQueue(
       store: store, cache: cache, resourceKeys: kinds.storeKeys, counters: counting, logger: logger,
       admit: { (proposal, account) throws(APIStatus) in
+        if let refusal = setApart.refusal(ofWriteTo: proposal.key, kind: proposal.kind, kinds) { throw refusal }
         try namespaceAdmission.check(proposal)
         try quotas.reserve(proposal, &account)
       },
@@ -88,24 +98,38 @@ public final class APIServer: APIRequestHandling, Service {
   }
 
   private static func load(
-    from store: any ObjectStoring, into cache: ObjectCache, _ kinds: KindIndex, _ interner: Interner
+    from store: any ObjectStoring, into cache: ObjectCache, _ kinds: KindIndex, _ interner: Interner,
+    _ setApart: ObjectsSetApart
   ) async throws(StoreError) {
     let revision = try await store.revision()
     for (kind, definition) in kinds.definitions.enumerated() {
-      var after: StoreKey?
-      repeat {
-        let page = try await store.read(resource: kinds.storeKeys[kind], after: after, limit: 500, at: revision)
+      func take(_ objects: [StoredObject]) {
         var records: [ObjectRecord] = []
-        for stored in page.objects {
-          guard let object = try? KubernetesObject(parsing: stored.value) else {
-            throw StoreError.corrupt(path: "\(stored.key)", detail: "the stored object is no JSON")
+        for stored in objects {
+          switch ObjectsSetApart.understand(stored) {
+          case .success(let object):
+            let draft = ObjectDraft(object, of: definition, interner: interner)
+            records.append(ObjectRecord(draft, revision: stored.revision, finalBytes: stored.value))
+          case .failure(let damage): setApart.add(damage, kind: kind)
           }
-          let draft = ObjectDraft(object, of: definition, interner: interner)
-          records.append(ObjectRecord(draft, revision: stored.revision, finalBytes: stored.value))
         }
         cache.load(records, of: kind, revision: revision)
-        after = page.hasMore ? page.objects.last?.key : nil
-      } while after != nil
+      }
+      var after: StoreKey?
+      do throws(StoreError) {
+        repeat {
+          let page = try await store.read(resource: kinds.storeKeys[kind], after: after, limit: 500, at: revision)
+          take(page.objects)
+          after = page.hasMore ? page.objects.last?.key : nil
+        } while after != nil
+      } catch {
+        // A damaged page costs what is on it; a store that cannot be opened at all has failed before.
+        guard case .corrupt = error else { throw error }
+        let rest = try await store.salvage(resource: kinds.storeKeys[kind])
+        take(
+          rest.objects.filter { cache.record(kind, ObjectKey(namespace: $0.key.namespace, name: $0.key.name)) == nil })
+        setApart.add(page: rest.damage ?? "\(error)", of: kinds.storeKeys[kind], kind: kind)
+      }
     }
     cache.load([], of: 0, revision: revision)
   }
@@ -128,6 +152,7 @@ public final class APIServer: APIRequestHandling, Service {
       }
     }
     (counters.watchers, counters.historyBytes) = hub.size
+    (counters.seatsHeld, counters.requestsWaiting, counters.lastingRequests) = flows.size
     return counters
   }
 
@@ -136,28 +161,27 @@ public final class APIServer: APIRequestHandling, Service {
   public func respond(to request: APIRequest, from user: UserInfo) async -> APIResponse {
     counting.requested()
     do throws(APIStatus) {
-      let user = try await identity(for: request, from: user)
-      for handler in virtualResources {
-        if let response = await handler.respond(to: request, from: user) { return response }
-      }
-      guard let context = try context(of: request, from: user) else {
-        return try await respondToOtherPath(request, from: user)
-      }
-      let isLong = context.verb == .watch || context.subresource == .log
-      guard isLong || user.groups.contains(UserInfo.mastersGroup) || user.nodeName != nil else {
-        guard limiter.enter(user.name) else {
-          counting.limited()
-          throw APIStatus(
-            .tooManyRequests, "too many requests of user \"\(user.name)\" are under way, please try again later",
-            retryAfterSeconds: 1)
-        }
-        defer { limiter.leave(user.name) }
-        return try await carryOut(context)
-      }
-      return try await carryOut(context)
+      let flow = flow(of: user)
+      guard flow.level != .exempt else { return try await answer(request, from: user) }
+      var work = work(of: request)
+      work.bytes = request.body.count
+      let permit = try await flows.admit(flow, work)
+      // A refusal ends the permit, too: nobody knows it any more.
+      return holding(permit, work, try await answer(request, from: user))
     } catch {
       return Self.refusal(error)
     }
+  }
+
+  private func answer(_ request: APIRequest, from user: UserInfo) async throws(APIStatus) -> APIResponse {
+    let user = try await identity(for: request, from: user)
+    for handler in virtualResources {
+      if let response = await handler.respond(to: request, from: user) { return response }
+    }
+    guard let context = try context(of: request, from: user) else {
+      return try await respondToOtherPath(request, from: user)
+    }
+    return try await carryOut(context)
   }
 
   private func carryOut(_ context: RequestContext) async throws(APIStatus) -> APIResponse {
@@ -238,6 +262,7 @@ public final class APIServer: APIRequestHandling, Service {
       try? await Task.sleep(for: .milliseconds(250))
       hub.tick()
       shelf.expire()
+      flows.expire()
     }
   }
 

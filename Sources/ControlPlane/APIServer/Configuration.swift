@@ -12,10 +12,29 @@ public struct APIServerConfiguration: Sendable {
   public var watchTimeout: Duration = .seconds(1800)
   /// A body's bytes at most.
   public var bodyBytes = 3 << 20
+  /// Values of a body at most, those within others included: as a tree each takes some hundred bytes.
+  public var bodyValues = 100_000
+  /// Bytes of an object at most, as it is stored: what etcd takes.
+  public var objectBytes = 3 << 19
   /// Levels of nesting of a body at most.
   public var bodyDepth = 100
-  /// Requests one user may have under way; watches and members of `system:masters` do not count.
+  /// Seats of each level of priority; a request takes one, a list one for every 500 objects that it looks at.
+  public var seats = 64
+  /// Seats that one user may hold.
+  public var seatsPerFlow = 16
+  /// Seats that a list takes at most.
+  public var listSeats = 8
+  /// Requests one user may have under way or waiting; members of `system:masters` do not count.
   public var requestsPerUser = 200
+  /// Requests that may wait in all, and bytes of bodies that may wait, of one user and in all.
+  public var waitingRequests = 2048
+  public var waitingBytesPerUser = 16 << 20
+  public var waitingBytes = 128 << 20
+  /// How long a request may wait for its turn.
+  public var requestPatience: Duration = .seconds(15)
+  /// Watches, and logs that are followed, that one user may have open.
+  public var watchesPerUser = 200
+  public var logsPerUser = 50
   /// Snapshots kept so that lists in pages can be continued after changes.
   public var listSnapshots = 32
   public var listSnapshotLifetime: Duration = .seconds(120)

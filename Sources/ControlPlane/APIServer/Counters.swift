@@ -27,8 +27,12 @@ public struct APIServerCounters: Sendable, Hashable {
   /// Bytes of recent events kept for watches that resume.
   public var historyBytes = 0
   public var requests = 0
-  /// Requests refused because their user had too many under way.
+  /// Requests refused because their user had too many under way or waiting.
   public var requestsLimited = 0
+  /// Seats held, requests that wait for one, and watches and logs that are open, of users whose share is limited.
+  public var seatsHeld = 0
+  public var requestsWaiting = 0
+  public var lastingRequests = 0
   /// Objects decoded to answer reads (tables need it; get, list and watch do not).
   public var decodesForReading = 0
 

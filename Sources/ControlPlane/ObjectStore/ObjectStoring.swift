@@ -20,6 +20,9 @@ public protocol ObjectStoring: Sendable {
   ///   - revision: the store must be at this one (`StoreError.moved` if it is not), so that pages fit together
   func read(resource: String?, after: StoreKey?, limit: Int, at revision: UInt64?) async throws(StoreError) -> StorePage
 
+  /// What can still be read of a kind after `read` found the file damaged.
+  func salvage(resource: String) async throws(StoreError) -> StoreSalvage
+
   /// Small work that keeps the store quick and small; called now and then, beside the writes.
   func maintain() async throws(StoreError)
 
@@ -45,6 +48,24 @@ public struct StorePage: Sendable {
   }
 }
 
+/// What a damaged store still gives of one kind.
+public struct StoreSalvage: Sendable {
+  public let objects: [StoredObject]
+  /// What the store says of the damage; `nil` if there was none.
+  public let damage: String?
+
+  public init(objects: [StoredObject], damage: String?) {
+    self.objects = objects
+    self.damage = damage
+  }
+}
+
 extension ObjectStoring {
+  /// For stores that have no pages: everything, in one piece.
+  public func salvage(resource: String) async throws(StoreError) -> StoreSalvage {
+    StoreSalvage(
+      objects: try await read(resource: resource, after: nil, limit: .max - 1, at: nil).objects, damage: nil)
+  }
+
   public func maintain() async throws(StoreError) {}
 }

@@ -224,7 +224,7 @@ public final class SQLiteObjectStore: ObjectStoring {
 
   /// Runs on the connection's own queue. Unlike GRDB's asynchronous calls this does not give up when the waiting
   /// task is cancelled: a batch of many clients' writes must not fail because one of them went away.
-  private func perform<T: Sendable>(
+  func perform<T: Sendable>(
     on queue: DatabaseQueue? = nil, _ body: @escaping @Sendable (Database) throws -> T
   ) async throws(StoreError) -> T {
     let path = path

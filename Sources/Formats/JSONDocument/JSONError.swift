@@ -10,6 +10,7 @@ public struct JSONError: Error, Hashable, CustomStringConvertible {
     case trailingBytes
     case tooDeep(limit: Int)
     case tooLarge(limit: Int)
+    case tooManyValues(limit: Int)
   }
 
   public let reason: Reason
@@ -33,6 +34,7 @@ public struct JSONError: Error, Hashable, CustomStringConvertible {
       case .trailingBytes: "bytes follow the end of the document"
       case .tooDeep(let limit): "nested deeper than \(limit) levels"
       case .tooLarge(let limit): "larger than \(limit) bytes"
+      case .tooManyValues(let limit): "more than \(limit) values"
       }
     return "invalid JSON at byte \(offset): \(what)"
   }
@@ -49,9 +51,12 @@ public struct JSONLimits: Sendable, Hashable {
   public var depth: Int
   /// Bytes of a document.
   public var bytes: Int
+  /// Values of a document, those within others included: a tree takes some hundred bytes for each, a text but two.
+  public var values: Int
 
-  public init(depth: Int = 100, bytes: Int = 3 << 20) {
+  public init(depth: Int = 100, bytes: Int = 3 << 20, values: Int = .max) {
     self.depth = depth
     self.bytes = bytes
+    self.values = values
   }
 }

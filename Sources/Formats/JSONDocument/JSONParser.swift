@@ -7,7 +7,8 @@ extension JSONValue {
     try self.init(parsing: bytes, limits: limits, duplicateKeys: &ignored)
   }
 
-  /// Parses a whole document and collects the paths of members that occur twice (the last one is kept).
+  /// Parses a whole document and collects the paths of members that occur twice (the last one is kept); of many, the
+  /// first `JSONParser.maximumDuplicates`.
   public init(
     parsing bytes: some Sequence<UInt8>, limits: JSONLimits = JSONLimits(),
     duplicateKeys: inout [String]
@@ -38,10 +39,17 @@ struct JSONParser {
   var position = 0
   var path: [String] = []
   var duplicateKeys: [String] = []
+  private var valuesLeft: Int
+
+  /// Paths of duplicates that are collected, and bytes of each key within them that are shown: a long key with many
+  /// duplicates below it would else become a path as long for each of them.
+  static let maximumDuplicates = 100
+  private static let shownKeyBytes = 100
 
   init(buffer: UnsafeBufferPointer<UInt8>, limits: JSONLimits) {
     self.buffer = buffer
     self.limits = limits
+    valuesLeft = limits.values
   }
 
   mutating func document() throws(JSONError) -> JSONValue {
@@ -56,7 +64,12 @@ struct JSONParser {
 
   /// `spec.containers[0].name`
   private var pathText: String {
-    path.reduce(into: "") { text, part in text += text.isEmpty || part.hasPrefix("[") ? part : ".\(part)" }
+    path.reduce(into: "") { text, part in
+      let shown =
+        part.utf8.count <= Self.shownKeyBytes
+        ? part : "\(String(decoding: part.utf8.prefix(Self.shownKeyBytes), as: UTF8.self))…"
+      text += text.isEmpty || part.hasPrefix("[") ? shown : ".\(shown)"
+    }
   }
 
   private func fail(_ reason: JSONError.Reason) -> JSONError {
@@ -79,6 +92,8 @@ struct JSONParser {
 
   private mutating func value(depth: Int) throws(JSONError) -> JSONValue {
     skipWhitespace()
+    valuesLeft -= 1
+    guard valuesLeft >= 0 else { throw fail(.tooManyValues(limit: limits.values)) }
     switch try peek() {
     case UInt8(ascii: "{"): return try object(depth: depth + 1)
     case UInt8(ascii: "["): return try array(depth: depth + 1)
@@ -125,7 +140,7 @@ struct JSONParser {
       position += 1
       path.append(key)
       let value = try self.value(depth: depth)
-      if members.updateValue(value, forKey: key) != nil {
+      if members.updateValue(value, forKey: key) != nil, duplicateKeys.count < Self.maximumDuplicates {
         duplicateKeys.append(pathText)
       }
       path.removeLast()

@@ -5,10 +5,13 @@ public enum JSONPatch {
     public let description: String
     /// The `test` operation did not hold, as opposed to a malformed patch.
     public let isTestFailure: Bool
+    /// The patch would make more of the document, or of the work on it, than is allowed.
+    public let isTooLarge: Bool
 
-    public init(_ description: String, isTestFailure: Bool = false) {
+    public init(_ description: String, isTestFailure: Bool = false, isTooLarge: Bool = false) {
       self.description = description
       self.isTestFailure = isTestFailure
+      self.isTooLarge = isTooLarge
     }
   }
 
@@ -29,8 +32,38 @@ public enum JSONPatch {
   /// The operations one patch may hold.
   public static let maximumOperations = 10_000
 
+  /// Bytes that the copies of a patch may add together, unless a caller says otherwise.
+  public static let maximumCopiedBytes = 3 << 20
+  /// Elements of arrays that a patch may move to make room or to close gaps, in all its operations together.
+  private static let maximumMoves = 20_000_000
+
+  /// What the rest of a patch may still make and do.
+  private struct Budget {
+    let copies: Int
+    var copiedBytes: Int
+    var moves = JSONPatch.maximumMoves
+
+    /// Counts a copy before it is made.
+    mutating func copy(_ value: JSONValue) throws(Failure) {
+      copiedBytes -= value.encodedCount(upTo: copiedBytes + 1)
+      guard copiedBytes >= 0 else {
+        throw Failure("the copies of the patch are larger than \(copies) bytes together", isTooLarge: true)
+      }
+    }
+
+    mutating func move(_ count: Int) throws(Failure) {
+      moves -= count
+      guard moves >= 0 else {
+        throw Failure("the patch moves too many elements of arrays: replace the array", isTooLarge: true)
+      }
+    }
+  }
+
   /// RFC 6902: the operations of `patch` in order; all or nothing.
-  public static func apply(_ patch: JSONValue, to target: JSONValue) throws(Failure) -> JSONValue {
+  /// - Parameter maximumCopiedBytes: what all its copies may add, in bytes of JSON: each could double the document.
+  public static func apply(
+    _ patch: JSONValue, to target: JSONValue, maximumCopiedBytes: Int = Self.maximumCopiedBytes
+  ) throws(Failure) -> JSONValue {
     guard case .array(let operations) = patch else {
       throw Failure("a JSON patch must be an array of operations")
     }
@@ -38,17 +71,21 @@ public enum JSONPatch {
       throw Failure("a JSON patch may have at most \(maximumOperations) operations")
     }
     var document = target
+    var budget = Budget(copies: maximumCopiedBytes, copiedBytes: maximumCopiedBytes)
     for (index, operation) in operations.enumerated() {
       do throws(Failure) {
-        try apply(operation: operation, to: &document)
+        try apply(operation: operation, to: &document, &budget)
       } catch {
-        throw Failure("operation \(index): \(error)", isTestFailure: error.isTestFailure)
+        throw Failure(
+          "operation \(index): \(error)", isTestFailure: error.isTestFailure, isTooLarge: error.isTooLarge)
       }
     }
     return document
   }
 
-  private static func apply(operation: JSONValue, to document: inout JSONValue) throws(Failure) {
+  private static func apply(
+    operation: JSONValue, to document: inout JSONValue, _ budget: inout Budget
+  ) throws(Failure) {
     guard let name = operation["op"].string, let pathText = operation["path"].string else {
       throw Failure("needs \"op\" and \"path\"")
     }
@@ -62,8 +99,8 @@ public enum JSONPatch {
       return try pointer(text)
     }
     switch name {
-    case "add": try add(try value(), at: path, in: &document)
-    case "remove": _ = try remove(at: path, in: &document)
+    case "add": try add(try value(), at: path, in: &document, &budget)
+    case "remove": _ = try remove(at: path, in: &document, &budget)
     case "replace":
       _ = try find(path, in: document)
       try replace(with: try value(), at: path, in: &document)
@@ -72,21 +109,24 @@ public enum JSONPatch {
       guard !(path.starts(with: source) && path.count > source.count) else {
         throw Failure("cannot move a value into itself")
       }
-      let moved = try remove(at: source, in: &document)
-      try add(moved, at: path, in: &document)
-    case "copy": try add(try find(try from(), in: document), at: path, in: &document)
+      let moved = try remove(at: source, in: &document, &budget)
+      try add(moved, at: path, in: &document, &budget)
+    case "copy":
+      let copied = try find(try from(), in: document)
+      try budget.copy(copied)
+      try add(copied, at: path, in: &document, &budget)
     case "test":
       guard try find(path, in: document) == value() else {
-        throw Failure("test failed at \(pathText)", isTestFailure: true)
+        throw Failure("test failed at \(shown(pathText))", isTestFailure: true)
       }
-    default: throw Failure("unknown operation \"\(name)\"")
+    default: throw Failure("unknown operation \"\(shown(name))\"")
     }
   }
 
   /// RFC 6901: a JSON Pointer's reference tokens.
   private static func pointer(_ text: String) throws(Failure) -> ArraySlice<String> {
     if text.isEmpty { return [] }
-    guard text.hasPrefix("/") else { throw Failure("path \"\(text)\" must begin with /") }
+    guard text.hasPrefix("/") else { throw Failure("path \"\(shown(text))\" must begin with /") }
     return text.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map {
       String($0).replacing("~1", with: "/").replacing("~0", with: "~")
     }[...]
@@ -110,13 +150,16 @@ public enum JSONPatch {
   }
 
   private static func missing(_ token: String) -> Failure {
-    Failure("path leads to \"\(token)\", which does not exist")
+    Failure("path leads to \"\(shown(token))\", which does not exist")
   }
+
+  /// What a message shows of a text from outside.
+  private static func shown(_ text: String) -> String { text.utf8.count <= 200 ? text : "\(text.prefix(200))…" }
 
   private static func index(_ token: String, within count: Int) throws(Failure) -> Int {
     guard token == "0" || !token.hasPrefix("0"), token.utf8.allSatisfy({ (48...57).contains($0) }),
       let index = Int(token), index < count
-    else { throw Failure("\"\(token)\" is no index of an array of \(count)") }
+    else { throw Failure("\"\(shown(token))\" is no index of an array of \(count)") }
     return index
   }
 
@@ -127,14 +170,18 @@ public enum JSONPatch {
   ) throws(Failure) {
     guard let token = path.first else { return }
     if path.count == 1 { return try change(&value, token) }
+    // The containers are taken out while they are changed, so that none is copied; a failure gives up the document.
     switch value {
     case .object(var members):
       guard var member = members[token] else { throw missing(token) }
+      value = .null
+      members[token] = .null
       try edit(path.dropFirst(), in: &member, change: change)
       members[token] = member
       value = .object(members)
     case .array(var elements):
       let index = try index(token, within: elements.count)
+      value = .null
       try edit(path.dropFirst(), in: &elements[index], change: change)
       value = .array(elements)
     default: throw missing(token)
@@ -142,16 +189,19 @@ public enum JSONPatch {
   }
 
   private static func add(
-    _ new: JSONValue, at path: ArraySlice<String>, in document: inout JSONValue
+    _ new: JSONValue, at path: ArraySlice<String>, in document: inout JSONValue, _ budget: inout Budget
   ) throws(Failure) {
     guard !path.isEmpty else { return document = new }
     try edit(path, in: &document) { (container, token) throws(Failure) in
       switch container {
       case .object(var members):
+        container = .null
         members[token] = new
         container = .object(members)
       case .array(var elements):
         let index = token == "-" ? elements.count : try index(token, within: elements.count + 1)
+        try budget.move(elements.count - index)
+        container = .null
         elements.insert(new, at: index)
         container = .array(elements)
       default: throw missing(token)
@@ -166,19 +216,22 @@ public enum JSONPatch {
     try edit(path, in: &document) { (container, token) throws(Failure) in
       switch container {
       case .object(var members):
+        container = .null
         members[token] = new
         container = .object(members)
       case .array(var elements):
-        elements[try index(token, within: elements.count)] = new
+        let index = try index(token, within: elements.count)
+        container = .null
+        elements[index] = new
         container = .array(elements)
       default: throw missing(token)
       }
     }
   }
 
-  private static func remove(at path: ArraySlice<String>, in document: inout JSONValue)
-    throws(Failure) -> JSONValue
-  {
+  private static func remove(
+    at path: ArraySlice<String>, in document: inout JSONValue, _ budget: inout Budget
+  ) throws(Failure) -> JSONValue {
     let removed = try find(path, in: document)
     guard !path.isEmpty else {
       document = .null
@@ -187,10 +240,14 @@ public enum JSONPatch {
     try edit(path, in: &document) { (container, token) throws(Failure) in
       switch container {
       case .object(var members):
+        container = .null
         members[token] = nil
         container = .object(members)
       case .array(var elements):
-        elements.remove(at: try index(token, within: elements.count))
+        let index = try index(token, within: elements.count)
+        try budget.move(elements.count - index)
+        container = .null
+        elements.remove(at: index)
         container = .array(elements)
       default: throw missing(token)
       }

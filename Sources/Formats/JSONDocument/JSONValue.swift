@@ -83,6 +83,10 @@ extension JSONValue {
     }
   }
 
+  /// A number of things: a whole number, moved into 0 to 2^31 - 1 if it lies outside. Sums of such counts, and products
+  /// of two, fit into 64 bits, whatever an object holds.
+  public var count: Int? { int.map { Swift.min(Swift.max($0, 0), 1 << 31 - 1) } }
+
   public var double: Double? {
     switch self {
     case .integer(let value): return Double(value)

@@ -59,6 +59,8 @@ public struct APIStatus: Error, Sendable, Hashable, CustomStringConvertible {
       case typeInvalid = "FieldValueTypeInvalid"
       case tooLong = "FieldValueTooLong"
       case notFound = "FieldValueNotFound"
+      /// The asked resourceVersion is ahead of the server's: clients list anew from the newest.
+      case resourceVersionTooLarge = "ResourceVersionTooLarge"
     }
     public let kind: Kind
     /// `spec.containers[0].image`
@@ -114,6 +116,14 @@ extension APIStatus {
     APIStatus(
       .forbidden, "\(resource.qualifiedPlural) \"\(name)\" is forbidden: \(why)", resource: resource, name: name)
   }
+  /// The asked version is not reached yet, and may never be: the store may be an older one.
+  ///
+  /// client-go finds the cause and lists anew (apimachinery `NewTooLargeResourceVersionError`).
+  public static func tooLargeResourceVersion(_ asked: UInt64, current: UInt64) -> APIStatus {
+    APIStatus(
+      .timeout, "Timeout: Too large resource version: \(asked), current: \(current)",
+      causes: [.init(.resourceVersionTooLarge, field: "", message: "Too large resource version")], retryAfterSeconds: 1)
+  }
   /// One message over all causes, as kubectl prints it.
   public static func invalid(_ resource: Resource, _ name: String, _ causes: [Cause]) -> APIStatus {
     let list = causes.map { "\($0.field): \($0.message)" }
@@ -140,8 +150,10 @@ extension APIStatus {
     if let retryAfterSeconds { status["details"]["retryAfterSeconds"] = JSONValue(retryAfterSeconds) }
     if !causes.isEmpty {
       status["details"]["causes"] = .array(
-        causes.map {
-          ["reason": .string($0.kind.rawValue), "message": .string($0.message), "field": .string($0.field)]
+        causes.map { cause in
+          var json: JSONValue = ["reason": .string(cause.kind.rawValue), "message": .string(cause.message)]
+          if !cause.field.isEmpty { json["field"] = .string(cause.field) }
+          return json
         })
     }
     return status

@@ -38,6 +38,22 @@ public enum Base64 {
       })
   }
 
+  /// Reads base64url without padding (RFC 4648 section 5); `nil` for anything else.
+  public static func decodeFromURL(_ text: some StringProtocol) -> [UInt8]? {
+    var standard: [UInt8] = []
+    standard.reserveCapacity(text.utf8.count + 3)
+    for byte in text.utf8 {
+      switch byte {
+      case UInt8(ascii: "-"): standard.append(UInt8(ascii: "+"))
+      case UInt8(ascii: "_"): standard.append(UInt8(ascii: "/"))
+      case UInt8(ascii: "+"), UInt8(ascii: "/"), UInt8(ascii: "="): return nil
+      default: standard.append(byte)
+      }
+    }
+    while standard.count % 4 != 0 { standard.append(UInt8(ascii: "=")) }
+    return decode(String(decoding: standard, as: UTF8.self))
+  }
+
   /// How many bytes `text` stands for; `nil` if it is no base64. Line breaks are allowed, as in Kubernetes.
   public static func decodedCount(_ text: String) -> Int? {
     var digits = 0

@@ -1,3 +1,4 @@
+import BoundedNumbers
 import JSONDocument
 
 /// Any Kubernetes object: a JSON tree with access to what every object has (apiVersion, kind, metadata).
@@ -59,6 +60,8 @@ public struct KubernetesObject: Sendable, Hashable {
   public var uid: String { metadata["uid"].string ?? "" }
   public var resourceVersion: String { metadata["resourceVersion"].string ?? "" }
   public var generation: Int { metadata["generation"].int ?? 0 }
+  /// The generation after a change of what is wanted.
+  public var nextGeneration: Int { generation.clampedAdding(1) }
   public var creationTimestamp: Timestamp? { metadata["creationTimestamp"].string.flatMap(Timestamp.init) }
   public var deletionTimestamp: Timestamp? { metadata["deletionTimestamp"].string.flatMap(Timestamp.init) }
   /// Deletion was asked for; finalizers or a grace period hold the object.

@@ -25,6 +25,16 @@ public enum Names {
       && !text.utf8.contains { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "%") || $0 < 0x21 }
   }
 
+  /// A seccomp or AppArmor profile on a node: parts of letters, digits, `-`, `_`, `.` between slashes, none of them `.` or
+  /// `..`, at most 253 characters in all.
+  public static func isProfileName(_ text: String) -> Bool {
+    text.utf8.count <= 253
+      && text.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false).allSatisfy { part in
+        !part.isEmpty && !part.elementsEqual(".".utf8) && !part.elementsEqual("..".utf8)
+          && part.allSatisfy { isAlphanumeric($0) || "-_.".utf8.contains($0) }
+      }
+  }
+
   /// A label's or annotation's key: `[prefix/]name`.
   public static func isQualifiedName(_ text: String) -> Bool {
     let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
@@ -38,13 +48,14 @@ public enum Names {
   private static func isQualifiedPart(_ text: Substring) -> Bool {
     let bytes = Array(text.utf8)
     guard (1...63).contains(bytes.count) else { return false }
-    func isAlphanumeric(_ byte: UInt8) -> Bool {
-      isLowerAlphanumeric(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
-    }
     return isAlphanumeric(bytes[0]) && isAlphanumeric(bytes[bytes.count - 1])
       && bytes.allSatisfy {
         isAlphanumeric($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".")
       }
+  }
+
+  private static func isAlphanumeric(_ byte: UInt8) -> Bool {
+    isLowerAlphanumeric(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
   }
 
   private static func isLowerAlphanumeric(_ byte: UInt8) -> Bool {

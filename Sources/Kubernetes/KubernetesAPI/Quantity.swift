@@ -1,3 +1,5 @@
+import BoundedNumbers
+
 /// A resource quantity (`k8s.io/apimachinery/pkg/api/resource`): `500m`, `1Gi`, `2`, `1e3`, kept in thousandths.
 public struct Quantity: Sendable, Hashable, Comparable, CustomStringConvertible {
   /// Thousandths of one unit (millicores, thousandths of a byte).
@@ -5,7 +7,10 @@ public struct Quantity: Sendable, Hashable, Comparable, CustomStringConvertible 
   /// As it was written, so that objects keep their user's spelling.
   private let text: String
 
-  /// Parses a quantity; `nil` if it is none or is out of range (2^63 units).
+  /// The largest quantity, either way: what is beyond counts as this, as in Kubernetes (2^63 - 1 units).
+  private static let largest = Int128(Int64.max) * 1000
+
+  /// Parses a quantity; `nil` if it is none. What is finer than a thousandth is rounded away from zero.
   public init?(_ text: String) {
     guard !text.isEmpty, text.utf8.count <= 64 else { return nil }
     var rest = Substring(text)
@@ -21,50 +26,78 @@ public struct Quantity: Sendable, Hashable, Comparable, CustomStringConvertible 
       fraction = rest.dropFirst().prefix { $0.isASCII && $0.isNumber }
       rest = rest.dropFirst(1 + fraction.count)
     }
-    guard !whole.isEmpty || !fraction.isEmpty, let (numerator, denominator) = Self.scale(of: rest)
-    else { return nil }
-    // value = digits × numerator ÷ (10^fraction × denominator), rounded up to a thousandth
-    guard whole.count <= 19, fraction.count <= 9, let digits = Int128(whole + fraction) else { return nil }
-    var divisor = denominator
-    for _ in 0..<fraction.count { divisor *= 10 }
-    let (product, overflow) = digits.multipliedReportingOverflow(by: numerator * 1000)
-    guard !overflow else { return nil }
-    let rounded = (product + divisor - 1) / divisor
-    guard rounded <= Int128(Int64.max) * 1000 else { return nil }
-    milli = isNegative ? -rounded : rounded
+    guard !whole.isEmpty || !fraction.isEmpty, let scale = Self.scale(of: rest) else { return nil }
+    let magnitude = Self.magnitude(
+      digits: Array((whole + fraction).utf8.drop { $0 == UInt8(ascii: "0") }), power: scale.power - fraction.count,
+      factor: scale.factor)
+    milli = isNegative ? -magnitude : magnitude
     self.text = text
   }
 
-  private static func scale(of suffix: Substring) -> (Int128, Int128)? {
+  /// digits × 10^power × factor in thousandths, at most `largest`.
+  private static func magnitude(digits: [UInt8], power: Int, factor: Int128) -> Int128 {
+    var (digits, power) = (digits, power)
+    while digits.last == UInt8(ascii: "0") {
+      digits.removeLast()
+      power += 1
+    }
+    guard !digits.isEmpty else { return 0 }
+    // Beside a binary unit no more digits fit; nobody tells the seventeenth of a kibibyte's fraction.
+    let kept = digits.prefix(factor > 1 ? 20 : 34)
+    power += digits.count - kept.count
+    if kept.count + power > 22 { return largest }
+    if kept.count + power < -30 { return 1 }
+    var value =
+      kept.reduce(Int128(0)) { $0 * 10 + Int128($1 - UInt8(ascii: "0")) } + (kept.count < digits.count ? 1 : 0)
+    // Thousandths; divided first where there is something to divide, so that the product stays small.
+    power += 3
+    var factor = factor
+    while power < 0, factor == 1 {
+      value = (value + 9) / 10
+      power += 1
+    }
+    while power > 0 {
+      value = value.clampedMultiplying(by: 10)
+      power -= 1
+    }
+    while factor > 1 {
+      value = value.clampedMultiplying(by: 1024)
+      factor /= 1024
+    }
+    while power < 0 {
+      value = value.clampedAdding(9) / 10
+      power += 1
+    }
+    return Swift.min(value, largest)
+  }
+
+  /// The power of ten and the binary factor of a suffix.
+  private static func scale(of suffix: Substring) -> (power: Int, factor: Int128)? {
     switch suffix {
-    case "": return (1, 1)
-    case "n": return (1, 1_000_000_000)
-    case "u": return (1, 1_000_000)
-    case "m": return (1, 1000)
-    case "k": return (1000, 1)
-    case "M": return (1_000_000, 1)
-    case "G": return (1_000_000_000, 1)
-    case "T": return (1_000_000_000_000, 1)
-    case "P": return (1_000_000_000_000_000, 1)
-    case "E": return (1_000_000_000_000_000_000, 1)
-    case "Ki": return (1 << 10, 1)
-    case "Mi": return (1 << 20, 1)
-    case "Gi": return (1 << 30, 1)
-    case "Ti": return (1 << 40, 1)
-    case "Pi": return (1 << 50, 1)
-    case "Ei": return (1 << 60, 1)
+    case "": return (0, 1)
+    case "n": return (-9, 1)
+    case "u": return (-6, 1)
+    case "m": return (-3, 1)
+    case "k": return (3, 1)
+    case "M": return (6, 1)
+    case "G": return (9, 1)
+    case "T": return (12, 1)
+    case "P": return (15, 1)
+    case "E": return (18, 1)
+    case "Ki": return (0, 1 << 10)
+    case "Mi": return (0, 1 << 20)
+    case "Gi": return (0, 1 << 30)
+    case "Ti": return (0, 1 << 40)
+    case "Pi": return (0, 1 << 50)
+    case "Ei": return (0, 1 << 60)
     default:
-      guard suffix.first == "e" || suffix.first == "E", let power = Int(suffix.dropFirst()),
-        (-9...18).contains(power)
-      else { return nil }
-      var factor: Int128 = 1
-      for _ in 0..<abs(power) { factor *= 10 }
-      return power >= 0 ? (factor, 1) : (1, factor)
+      guard suffix.first == "e" || suffix.first == "E", let power = Int32(suffix.dropFirst()) else { return nil }
+      return (Int(power), 1)
     }
   }
 
   /// Whole units, rounded up: bytes, cores, pods.
-  public var value: Int64 { Int64(milli >= 0 ? (milli + 999) / 1000 : milli / 1000) }
+  public var value: Int64 { Int64(clamping: milli >= 0 ? milli.clampedAdding(999) / 1000 : milli / 1000) }
   public var milliValue: Int64 { Int64(clamping: milli) }
   public var description: String { text }
 

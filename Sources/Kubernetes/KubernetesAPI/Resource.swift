@@ -42,6 +42,7 @@ extension Resource {
   public static let persistentVolumes = core("persistentvolumes", "PersistentVolume", isNamespaced: false)
   public static let persistentVolumeClaims = core("persistentvolumeclaims", "PersistentVolumeClaim")
   public static let resourceQuotas = core("resourcequotas", "ResourceQuota")
+  public static let limitRanges = core("limitranges", "LimitRange")
 
   public static let deployments = Resource(group: "apps", version: "v1", plural: "deployments", kind: "Deployment")
   public static let replicaSets = Resource(group: "apps", version: "v1", plural: "replicasets", kind: "ReplicaSet")

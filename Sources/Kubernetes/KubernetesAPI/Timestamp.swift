@@ -1,12 +1,19 @@
+import BoundedNumbers
+
 /// An instant in RFC 3339 form with seconds (`metav1.Time`) or microseconds (`metav1.MicroTime`), always UTC.
 public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible {
   /// Microseconds since 1970-01-01T00:00:00Z.
   public let microseconds: Int64
 
   public init(microseconds: Int64) { self.microseconds = microseconds }
-  public init(seconds: Int64) { microseconds = seconds * 1_000_000 }
+  public init(seconds: Int64) { microseconds = seconds.clampedMultiplying(by: 1_000_000) }
 
-  public var seconds: Int64 { microseconds >= 0 ? microseconds / 1_000_000 : (microseconds - 999_999) / 1_000_000 }
+  /// The years that RFC 3339 can write: 0000 to 9999. What is computed stays within them, so that it can be read again.
+  static let writable: ClosedRange<Int64> = -62_167_219_200_000_000...253_402_300_799_000_000
+
+  public var seconds: Int64 {
+    microseconds >= 0 ? microseconds / 1_000_000 : microseconds.clampedSubtracting(999_999) / 1_000_000
+  }
 
   /// Parses `2026-11-22T10:00:00Z`, with an optional fraction and an optional `+hh:mm` offset.
   public init?(_ text: String) {
@@ -68,7 +75,8 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
   /// `2026-11-22T10:00:00.000000Z` (`metav1.MicroTime`)
   public var microTime: String {
     let (date, time) = parts
-    let fraction = String(microseconds - seconds * 1_000_000)
+    let fraction = String(
+      microseconds.clampedSubtracting(seconds.clampedMultiplying(by: 1_000_000)).clamped(to: 0...999_999))
     return "\(date)T\(time).\(String(repeating: "0", count: 6 - fraction.count))\(fraction)Z"
   }
 
@@ -86,9 +94,15 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
 
   public static func < (left: Timestamp, right: Timestamp) -> Bool { left.microseconds < right.microseconds }
 
+  /// So much later, or earlier; at most the edge of what can be written.
   public func adding(seconds: Int64) -> Timestamp {
-    Timestamp(microseconds: microseconds + seconds * 1_000_000)
+    let moved = microseconds.clampedAdding(seconds.clampedMultiplying(by: 1_000_000)).clamped(to: Self.writable)
+    // What lies beyond already stays where it is: later is never earlier.
+    return Timestamp(microseconds: seconds < 0 ? Swift.min(moved, microseconds) : Swift.max(moved, microseconds))
   }
+
+  /// Whole seconds from another instant to this one; negative if the other is later.
+  public func seconds(since other: Timestamp) -> Int64 { seconds.clampedSubtracting(other.seconds) }
 
   // Howard Hinnant's "days from civil", proleptic Gregorian calendar.
   private static func daysSinceEpoch(year: Int64, month: Int64, day: Int64) -> Int64 {

@@ -5,23 +5,50 @@ import Yams
 public enum YAML {
   public struct Failure: Error, CustomStringConvertible {
     public let description: String
+    /// The documents, or what they would become, are larger than the limits allow.
+    public let isTooLarge: Bool
+
+    init(description: String, isTooLarge: Bool = false) {
+      self.description = description
+      self.isTooLarge = isTooLarge
+    }
+  }
+
+  /// What the documents of a stream may still become: aliases count each time that they stand for something.
+  private struct Budget {
+    var values: Int
+    var bytes: Int
+
+    mutating func take(bytes count: Int) throws {
+      values -= 1
+      bytes -= count
+      guard values > 0 else { throw Failure(description: "YAML has too many nodes (aliases count each time)") }
+      guard bytes > 0 else {
+        throw Failure(description: "YAML becomes too large with what its aliases stand for", isTooLarge: true)
+      }
+    }
   }
 
   /// Parses every document of a stream (separated by `---`); empty documents are left out.
+  ///
+  /// The limits hold for all of them together, and for what they are once every alias is replaced by what it stands for.
   public static func parseAll(_ text: String, limits: JSONLimits = JSONLimits()) throws(Failure) -> [JSONValue] {
     guard text.utf8.count <= limits.bytes else {
-      throw Failure(description: "YAML larger than \(limits.bytes) bytes")
+      throw Failure(description: "YAML larger than \(limits.bytes) bytes", isTooLarge: true)
     }
     // Yams expands aliases and recurses; nesting and aliases are bounded before it is asked.
     guard Self.nesting(of: text) <= safeNesting else {
       throw Failure(description: "YAML nested deeper than \(limits.depth) levels")
     }
+    guard !Self.mayHashAliases(text) else {
+      throw Failure(description: "YAML keys must be scalars: neither aliases nor collections")
+    }
     do {
       var documents: [JSONValue] = []
       // The sequence ends silently at a fault and keeps it; `for` would lose it in a copy.
       var nodes = try Yams.compose_all(yaml: text)
+      var budget = Budget(values: min(limits.values, maximumNodes), bytes: limits.bytes)
       while let node = nodes.next() {
-        var budget = 200_000
         let value = try convert(node, depth: 0, limits: limits, budget: &budget)
         if !value.isNull { documents.append(value) }
       }
@@ -40,6 +67,8 @@ public enum YAML {
       throw Failure(description: "cannot write YAML: \(error)")
     }
   }
+
+  private static let maximumNodes = 200_000
 
   /// Nesting up to which Yams may recurse; `convert` then holds documents to the caller's limit.
   private static let safeNesting = 1000
@@ -92,15 +121,15 @@ public enum YAML {
     }
   }
 
-  private static func convert(_ node: Node, depth: Int, limits: JSONLimits, budget: inout Int) throws -> JSONValue {
-    budget -= 1
-    guard budget > 0 else { throw Failure(description: "YAML has too many nodes (aliases count each time)") }
+  private static func convert(_ node: Node, depth: Int, limits: JSONLimits, budget: inout Budget) throws -> JSONValue {
+    try budget.take(bytes: node.scalar?.string.utf8.count ?? 2)
     guard depth <= limits.depth else { throw Failure(description: "YAML nested deeper than \(limits.depth) levels") }
     switch node {
     case .mapping(let mapping):
       var members: [String: JSONValue] = [:]
       for (key, value) in mapping {
         guard let name = key.scalar?.string else { throw Failure(description: "YAML keys must be scalars") }
+        try budget.take(bytes: name.utf8.count + 4)
         members[name] = try convert(value, depth: depth + 1, limits: limits, budget: &budget)
       }
       return .object(members)
@@ -120,6 +149,8 @@ public enum YAML {
       }
       if node.tag.description == "tag:yaml.org,2002:int", let value = node.int { return .integer(Int64(value)) }
       if node.tag.description == "tag:yaml.org,2002:float", let value = node.float, value.isFinite {
+        // As in JSON: a whole number is one, however it is written.
+        if abs(value) < 1e15, let whole = Int64(exactly: value) { return .integer(whole) }
         return .number(value)
       }
       return .string(scalar.string)

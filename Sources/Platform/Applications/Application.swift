@@ -1,3 +1,4 @@
+import BoundedNumbers
 import JSONDocument
 import KubernetesAPI
 
@@ -34,8 +35,8 @@ public struct Application: Sendable {
   public var name: String { object.name }
   public var namespace: String { object.namespace }
   public var image: String { object.spec["image"].string ?? "" }
-  public var port: Int { object.spec["port"].int ?? 8080 }
-  public var replicas: Int { object.spec["replicas"].int ?? 1 }
+  public var port: Int { object.spec["port"].int.map { $0.clamped(to: 1...65535) } ?? 8080 }
+  public var replicas: Int { object.spec["replicas"].count ?? 1 }
   public var readinessPath: String? { object.spec["readiness"]["path"].string }
   public var volumeRetention: VolumeRetention {
     object.spec["volumeRetention"].string.flatMap(VolumeRetention.init(rawValue:)) ?? .delete
@@ -49,9 +50,11 @@ public struct Application: Sendable {
     }
   }
 
-  /// `https://<app>.<namespace>.<domain>[:port]`
-  public func endpoint(_ address: PublicAddress) -> String {
-    "https://\(name).\(namespace).\(address.domain)" + (address.port == 443 ? "" : ":\(address.port)")
+  /// `https://<app>.<environment>.<tenant>.<domain>[:port]`; `nil` in a namespace that is no environment of a tenant.
+  /// - Parameter namespace: the Application's namespace.
+  public func endpoint(_ address: PublicAddress, in namespace: KubernetesObject?) -> String? {
+    namespace.flatMap(TenantEnvironment.init(namespace:)).flatMap { AppHost(app: name, in: $0) }?
+      .url(below: address.domain, port: address.port)
   }
 
   func claimName(_ volume: String) -> String { "\(name)-\(volume)" }

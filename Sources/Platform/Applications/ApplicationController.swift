@@ -1,3 +1,4 @@
+import BoundedNumbers
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
@@ -20,6 +21,8 @@ public final class ApplicationController: Service, Sendable {
   private let pods: Informer
   private let claimEvents: Informer
   private let capacities: Informer
+  /// Their labels say at which host an app answers, and which level of pod security holds.
+  private let namespaces: Informer
 
   /// Pods, ReplicaSets and claims by `namespace/application`.
   static let byApplication = CacheIndex("application") { object in
@@ -47,12 +50,13 @@ public final class ApplicationController: Service, Sendable {
     claimEvents = Informer(
       client, .events, fields: "involvedObject.kind=PersistentVolumeClaim", logger: logger)
     capacities = Informer(client, .csiStorageCapacities, logger: logger)
+    namespaces = Informer(client, .namespaces, logger: logger)
   }
 
   public func run() async throws {
     let controller = Controller<ObjectKey>(
       name: "application", workers: 8, of: applications,
-      waitingFor: [deployments, services, claims, replicaSets, pods], logger: logger
+      waitingFor: [deployments, services, claims, replicaSets, pods, namespaces], logger: logger
     ) { try await self.reconcile($0) }
     for informer in [deployments, services] { controller.watch(informer) { [$0.key] } }
     for informer in [replicaSets, pods] {
@@ -69,6 +73,7 @@ public final class ApplicationController: Service, Sendable {
         ofClaim: event["involvedObject"]["name"].string ?? "", in: event.namespace
       ).filter(applications.contains)
     }
+    controller.watch(namespaces) { namespace in applications.list(namespace: namespace.name).map(\.key) }
     let claims = claims.cache
     controller.watch(capacities) { _ in
       // Only Applications that wait for a volume care about free space.
@@ -77,8 +82,18 @@ public final class ApplicationController: Service, Sendable {
       }
     }
     try await ServiceSet([
-      self.applications, deployments, services, self.claims, replicaSets, pods, claimEvents, capacities, controller,
+      self.applications, deployments, services, self.claims, replicaSets, pods, claimEvents, capacities, namespaces,
+      controller,
     ]).run()
+  }
+
+  /// Pod Security Standards: what pods of the namespace must keep to.
+  static let podSecurityLabel = "pod-security.kubernetes.io/enforce"
+
+  /// Whether the namespace takes only pods that give up root and all capabilities.
+  private func isRestricted(_ namespace: String) -> Bool {
+    guard let level = namespaces.cache.get(name: namespace)?.labels[Self.podSecurityLabel] else { return false }
+    return !["", "baseline", "privileged"].contains(level)
   }
 
   /// The Applications whose claim may have this name: `<app>-<volume>`, both may contain dashes.
@@ -113,7 +128,7 @@ public final class ApplicationController: Service, Sendable {
   /// Makes the parts, side by side.
   /// - Returns: what stands in the way and only people can solve.
   private func makeObjects(_ application: Application) async throws -> [ApplicationProblem] {
-    let desired = DesiredObjects(for: application)
+    let desired = DesiredObjects(for: application, isRestricted: isRestricted(application.namespace))
     return try await withThrowingTaskGroup(of: (Int, ApplicationProblem?).self) { group in
       var parts: [@Sendable () async throws -> Void] = desired.claims.map { claim in
         { try await self.make(claim: claim, for: application) }
@@ -236,7 +251,7 @@ public final class ApplicationController: Service, Sendable {
         next = min(next ?? removedVolumeGrace, removedVolumeGrace)
         continue
       }
-      let left = removedVolumeGrace - .microseconds(Timestamp.now.microseconds - since.microseconds)
+      let left = removedVolumeGrace - max(.zero, .seconds(clamping: Timestamp.now.seconds(since: since)))
       if left > .zero {
         next = min(next ?? left, left)
       } else if try await isStillUnused(claim, of: application) {
@@ -300,11 +315,17 @@ public final class ApplicationController: Service, Sendable {
     return result
   }
 
+  private static func noAddress(_ namespace: String) -> String {
+    "it runs without an address: namespace \(namespace) is no environment of a tenant that may have hosts; "
+      + "make one with: nagaya create tenant NAME --environment ENVIRONMENT"
+  }
+
   private func writeStatus(_ application: Application, _ diagnosis: ApplicationDiagnosis) async throws {
     let object = application.object
     let deployment = deployments.cache.get(object.key).flatMap { application.owns($0) ? $0 : nil }
     var changed = object
-    changed.status["endpoint"] = .string(application.endpoint(address))
+    let endpoint = application.endpoint(address, in: namespaces.cache.get(name: object.namespace))
+    changed.status["endpoint"] = endpoint.map { .string($0) } ?? nil
     changed.status["observedGeneration"] = JSONValue(object.generation)
     changed.status["selector"] = .string("\(Application.nameLabel)=\(application.name)")
     for count in ["replicas", "readyReplicas", "updatedReplicas"] {
@@ -313,7 +334,8 @@ public final class ApplicationController: Service, Sendable {
     changed.setCondition(
       Condition(
         "Ready", diagnosis.problem.map { $0.isProgress ? .unknown : .no } ?? .yes,
-        reason: diagnosis.problem?.reason.rawValue ?? "", message: diagnosis.problem?.message ?? "",
+        reason: diagnosis.problem?.reason.rawValue ?? "",
+        message: diagnosis.problem?.message ?? (endpoint == nil ? Self.noAddress(object.namespace) : ""),
         observedGeneration: object.generation))
     try await client.applyStatus(changed, as: .applications, existing: object)
   }

@@ -1,3 +1,4 @@
+import BoundedNumbers
 import JSONDocument
 import KubernetesAPI
 
@@ -191,11 +192,11 @@ public struct ApplicationDiagnosis: Sendable, Hashable {
     let ended =
       running.isNull && !container["state"]["terminated"].isNull
       ? container["state"]["terminated"] : container["lastState"]["terminated"]
-    let restarts = container["restartCount"].int ?? 0
+    let restarts = container["restartCount"].count ?? 0
     if !ended.isNull { return (crash(application, ended, restarts: restarts), nil) }
     guard let started = running["startedAt"].string.flatMap(Timestamp.init) else { return (nil, nil) }
-    let age = now.seconds - started.seconds
-    guard age >= startGraceSeconds else { return (nil, .seconds(startGraceSeconds - age)) }
+    let age = max(0, now.seconds(since: started))
+    guard age >= startGraceSeconds else { return (nil, .seconds(clamping: startGraceSeconds - age)) }
     return (probeFault(application), nil)
   }
 

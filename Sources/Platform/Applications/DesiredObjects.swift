@@ -12,11 +12,27 @@ public struct DesiredObjects: Sendable, Hashable {
   public var claims: [KubernetesObject]
 
   /// Computes the objects; nothing else is looked at.
-  public init(for application: Application) {
+  /// - Parameter isRestricted: the namespace wants pods that give up root and all capabilities.
+  public init(for application: Application, isRestricted: Bool = false) {
     service = Self.service(of: application)
     deployment = Self.deployment(of: application)
+    if isRestricted {
+      deployment.spec["template"]["spec"]["securityContext"] = Self.restrictedPod
+      if case .array(var containers) = deployment.spec["template"]["spec"]["containers"] {
+        for index in containers.indices { containers[index]["securityContext"] = Self.restrictedContainer }
+        deployment.spec["template"]["spec"]["containers"] = .array(containers)
+      }
+    }
     claims = application.volumes.map { Self.claim(of: application, $0) }
   }
+
+  /// Pod Security Standards, level restricted.
+  private static let restrictedPod: JSONValue = [
+    "runAsNonRoot": true, "seccompProfile": ["type": "RuntimeDefault"],
+  ]
+  private static let restrictedContainer: JSONValue = [
+    "allowPrivilegeEscalation": false, "capabilities": ["drop": ["ALL"]],
+  ]
 
   private static func object(_ resource: Resource, _ application: Application, name: String) -> KubernetesObject {
     var object = KubernetesObject(
@@ -32,7 +48,8 @@ public struct DesiredObjects: Sendable, Hashable {
       "type": "ClusterIP",
       "externalName": nil,
       "selector": .strings([Application.nameLabel: application.name]),
-      "ports": [["name": "http", "protocol": "TCP", "port": 80, "targetPort": JSONValue(application.port)]],
+      // By name: each pod has the number of its own revision, so that a change of the port loses no request.
+      "ports": [["name": "http", "protocol": "TCP", "port": 80, "targetPort": "http"]],
     ]
     return service
   }

@@ -7,17 +7,19 @@ import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
-/// The https entrance of the platform: `https://<app>.<namespace>.<domain>` leads to the app's ready pods.
+/// The https entrance of the platform: `https://<app>.<environment>.<tenant>.<domain>` leads to the app's ready pods.
 ///
-/// Routes follow the API (Applications and EndpointSlices) by watches. It listens once it knows them, so that nobody
+/// Routes follow the API (namespaces, Applications, EndpointSlices and pods) by watches. It listens once it knows them, so that nobody
 /// is told that an app does not exist while the edge is starting.
 public final class Edge: Service, Sendable {
   /// Counters per app (`traffic`) and the routes themselves.
   public let routes: RoutingTable
   private let configuration: EdgeConfiguration
   private let certificates: LeafCache
+  private let namespaces: Informer
   private let applications: Informer
   private let endpointSlices: Informer
+  private let pods: Informer
   private let logger: Logger
   private let bound = Mutex<SocketAddress?>(nil)
   private let listening = Latch()
@@ -30,9 +32,16 @@ public final class Edge: Service, Sendable {
     self.logger = logger
     let routes = RoutingTable()
     self.routes = routes
+    namespaces = Informer(
+      client, .namespaces, labels: LabelSelector([.exists(TenantEnvironment.tenantLabel)]), logger: logger)
     applications = Informer(client, .applications, logger: logger)
     endpointSlices = Informer(
       client, .endpointSlices, labels: LabelSelector([.exists("kubernetes.io/service-name")]), logger: logger)
+    pods = Informer(
+      client, .pods, labels: LabelSelector([.exists("app.nagaya.dev/name")]), transform: PodAddresses.trimmed,
+      logger: logger)
+    pods.onEvent { routes.apply(pod: $0) }
+    namespaces.onEvent { routes.apply(namespace: $0) }
     applications.onEvent { routes.apply(application: $0) }
     endpointSlices.onEvent { routes.apply(endpointSlice: $0) }
   }
@@ -47,13 +56,17 @@ public final class Edge: Service, Sendable {
   public func run() async throws {
     let server = try await EdgeServer(configuration, routes: routes, certificates: certificates, logger: logger)
     try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await self.namespaces.run() }
       group.addTask { try await self.applications.run() }
       group.addTask { try await self.endpointSlices.run() }
+      group.addTask { try await self.pods.run() }
       // A shutdown may come before the first list; the informers then end, and waiting for them must, too.
       let isReady = await cancelWhenGracefulShutdown {
         do {
+          try await self.namespaces.waitUntilSynced()
           try await self.applications.waitUntilSynced()
           try await self.endpointSlices.waitUntilSynced()
+          try await self.pods.waitUntilSynced()
           return true
         } catch { return false }
       }

@@ -29,7 +29,8 @@ public final class EdgeServer: Sendable {
     self.group = group
     self.logger = logger
     shared = ProxyContext(configuration: configuration, routes: routes, logger: logger)
-    connections = ConnectionSet(limit: configuration.limits.connections)
+    connections = ConnectionSet(
+      limit: configuration.limits.connections, limitPerClient: configuration.limits.connectionsPerClient)
     var pools: [ObjectIdentifier: NIOLoopBound<UpstreamPool>] = [:]
     for eventLoop in group.makeIterator() {
       pools[ObjectIdentifier(eventLoop)] = try await eventLoop.submit {
@@ -80,6 +81,12 @@ public final class EdgeServer: Sendable {
     var tls = TLSConfiguration.makeServerConfiguration(
       certificateChain: leaf.certificateChain, privateKey: leaf.privateKey)
     tls.minimumTLSVersion = .tlsv12
+    // Of TLS 1.2 those with authenticated encryption and forward secrecy for the key that our certificates have; those
+    // of TLS 1.3 are all so.
+    tls.cipherSuiteValues = [
+      .TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, .TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+      .TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    ]
     tls.applicationProtocols = ["h2", "http/1.1"]
     tls.sslContextCallback = certificates.contextCallback
     return tls
@@ -87,7 +94,7 @@ public final class EdgeServer: Sendable {
 
   /// Sets up a client's connection: TLS, then whichever protocol was agreed on.
   private func serve(_ channel: any Channel, _ context: NIOSSLContext) -> EventLoopFuture<Void> {
-    guard connections.add(channel) else { return channel.close() }
+    guard let connection = connections.add(channel) else { return channel.close() }
     let handshake = channel.eventLoop.scheduleTask(in: configuration.limits.handshake) { channel.close(promise: nil) }
     channel.closeFuture.whenComplete { _ in handshake.cancel() }
     do {
@@ -97,15 +104,15 @@ public final class EdgeServer: Sendable {
     return channel.configureHTTP2SecureUpgrade(
       h2ChannelConfigurator: { [self] channel in
         handshake.cancel()
-        return serveHTTP2(channel)
+        return serveHTTP2(channel, connection)
       },
       http1ChannelConfigurator: { [self] channel in
         handshake.cancel()
-        return channel.eventLoop.makeCompletedFuture { try serveHTTP1(channel) }
+        return channel.eventLoop.makeCompletedFuture { try serveHTTP1(channel, connection) }
       })
   }
 
-  private func serveHTTP1(_ channel: any Channel) throws {
+  private func serveHTTP1(_ channel: any Channel, _ client: ClientConnection) throws {
     var limits = NIOHTTPDecoderLimitConfiguration()
     limits.maxHeaderFieldSize = configuration.limits.headerBytes
     limits.maxHeaderListSize = configuration.limits.headerBytes
@@ -117,10 +124,10 @@ public final class EdgeServer: Sendable {
     try pipeline.addHandler(
       ByteToMessageHandler(
         HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits)))
-    try pipeline.addHandler(try proxy(on: channel, isHTTP2: false))
+    try pipeline.addHandler(try proxy(on: channel, of: client, isHTTP2: false))
   }
 
-  private func serveHTTP2(_ channel: any Channel) -> EventLoopFuture<Void> {
+  private func serveHTTP2(_ channel: any Channel, _ client: ClientConnection) -> EventLoopFuture<Void> {
     var connection = NIOHTTP2Handler.ConnectionConfiguration()
     connection.targetWindowSize = 1 << 20
     connection.initialSettings.append(
@@ -134,23 +141,27 @@ public final class EdgeServer: Sendable {
     stream.outboundBufferSizeHighWatermark = 64 << 10
     stream.outboundBufferSizeLowWatermark = 32 << 10
     do {
+      try channel.pipeline.syncOperations.addHandler(
+        FramePace(framesPerSecond: configuration.limits.framesPerSecond))
       try channel.pipeline.syncOperations.addHandler(IdleStateHandler(allTimeout: configuration.limits.silence))
     } catch { return channel.eventLoop.makeFailedFuture(error) }
     return channel.configureHTTP2Pipeline(
       mode: .server, connectionConfiguration: connection, streamConfiguration: stream
     ) { [self] stream in
       stream.eventLoop.makeCompletedFuture {
+        try stream.pipeline.syncOperations.addHandler(AuthorityHandler())
         try stream.pipeline.syncOperations.addHandler(HTTP2FramePayloadToHTTP1ServerCodec())
-        try stream.pipeline.syncOperations.addHandler(try proxy(on: stream, isHTTP2: true))
+        try stream.pipeline.syncOperations.addHandler(try proxy(on: stream, of: client, isHTTP2: true))
       }
     }.flatMapThrowing { [self] _ in
-      try channel.pipeline.syncOperations.addHandler(HTTP2ConnectionHandler(logger: logger))
+      try channel.pipeline.syncOperations.addHandler(
+        HTTP2ConnectionHandler(connection: client, keepAlive: configuration.limits.keepAlive, logger: logger))
     }
   }
 
-  private func proxy(on channel: any Channel, isHTTP2: Bool) throws -> ProxyHandler {
+  private func proxy(on channel: any Channel, of client: ClientConnection, isHTTP2: Bool) throws -> ProxyHandler {
     guard let pool = pools[ObjectIdentifier(channel.eventLoop)] else { throw EdgeError.foreignEventLoop }
-    return ProxyHandler(shared: shared, pool: pool.value, isHTTP2: isHTTP2)
+    return ProxyHandler(shared: shared, pool: pool.value, connection: client, isHTTP2: isHTTP2)
   }
 }
 

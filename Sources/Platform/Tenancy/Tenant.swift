@@ -42,6 +42,14 @@ public struct Tenant: Sendable {
   /// Hard limits of each environment, as in a ResourceQuota; empty: none.
   public var quota: [String: JSONValue] { object.spec["quota"]["hard"].members }
 
+  /// Bounds of each container, as in an element of a LimitRange; empty: none.
+  public var limits: [String: JSONValue] { object.spec["limits"].members }
+  /// What pods of an environment may ask for; `nil`: the tenant does not say.
+  public func podSecurity(of environment: String) -> PodSecurityLevel? {
+    let said = object.spec["podSecurity"]
+    return (said["environments"][environment].string ?? said["level"].string).flatMap(PodSecurityLevel.init(rawValue:))
+  }
+
   /// Environments whose pods may reach each other; every other one is alone.
   public var connectedEnvironments: [String] { object.spec["connectedEnvironments"].elements.compactMap(\.string) }
 

@@ -35,6 +35,11 @@ public struct TenantAdmission: Sendable, Hashable {
           .namespaces, name,
           "the label \(label) says whose the namespace is and what it reaches; only administrators may change it")
       }
+      let level = PodSecurityLevel.label
+      if oldTenant != nil, old.labels[level] != new.labels[level] {
+        return .forbidden(
+          .namespaces, name, "the label \(level) says what pods may ask for; only administrators may change it")
+      }
       return nil
     }
     if old != nil {

@@ -16,27 +16,34 @@ public final class TenantController: Service, Sendable {
   private let namespaces: Informer
   private let bindings: Informer
   private let quotas: Informer
+  private let limitRanges: Informer
   private let applications: Informer
   private let claims: Informer
 
   /// Namespaces by tenant.
   static let byTenant = CacheIndex("tenant") { object in object.labels[Tenant.label].map { [$0] } ?? [] }
 
-  public init(client: KubernetesClient, logger: Logger) {
+  private let defaults: TenantDefaults
+
+  /// - Parameter defaults: what new tenants get.
+  public init(client: KubernetesClient, defaults: TenantDefaults = .none, logger: Logger) {
     self.client = client
+    self.defaults = defaults
     self.logger = logger
     let managed = LabelSelector(matchLabels: DesiredEnvironment.managedLabels)
     tenants = Informer(client, .tenants, logger: logger)
     namespaces = Informer(client, .namespaces, indexes: [Self.byTenant], logger: logger)
     bindings = Informer(client, .roleBindings, labels: managed, logger: logger)
     quotas = Informer(client, .resourceQuotas, labels: managed, logger: logger)
+    limitRanges = Informer(client, .limitRanges, labels: managed, logger: logger)
     applications = Informer(client, .applications, logger: logger)
     claims = Informer(client, .persistentVolumeClaims, logger: logger)
   }
 
   public func run() async throws {
     let controller = Controller<ObjectKey>(
-      name: "tenant", workers: 4, of: tenants, waitingFor: [namespaces, bindings, quotas, applications, claims],
+      name: "tenant", workers: 4, of: tenants,
+      waitingFor: [namespaces, bindings, quotas, limitRanges, applications, claims],
       logger: logger
     ) { try await self.reconcile($0) }
     let (tenants, namespaces) = (tenants.cache, namespaces.cache)
@@ -46,7 +53,7 @@ public final class TenantController: Service, Sendable {
       return namespace.name.indices.filter { namespace.name[$0] == "-" }
         .map { ObjectKey(name: String(namespace.name[..<$0])) }.filter(tenants.contains)
     }
-    for informer in [bindings, quotas] {
+    for informer in [bindings, quotas, limitRanges] {
       controller.watch(informer) { object in
         object.labels[Tenant.label].map { [ObjectKey(name: $0)] } ?? []
       }
@@ -61,7 +68,7 @@ public final class TenantController: Service, Sendable {
       }
     }
     try await ServiceSet([
-      self.tenants, self.namespaces, bindings, quotas, applications, claims, controller,
+      self.tenants, self.namespaces, bindings, quotas, limitRanges, applications, claims, controller,
     ]).run()
   }
 
@@ -70,6 +77,8 @@ public final class TenantController: Service, Sendable {
     if object.isBeingDeleted { return try await delete(Tenant(object)) }
     if !object.finalizers.contains(Tenant.finalizer) {
       object.finalizers.append(Tenant.finalizer)
+      // Only here: a tenant without the finalizer has no environment yet.
+      defaults.apply(to: &object)
       object = try await client.update(object, as: .tenants)
     }
     let tenant = Tenant(object)
@@ -92,6 +101,12 @@ public final class TenantController: Service, Sendable {
         "Ready", .no, reason: "NameTaken",
         message: "\(list(taken)) exists and is not of this tenant; give the environment another name, or hand it over: "
           + "kubectl label namespace \(taken[0]) \(Tenant.label)=\(tenant.name)")
+    }
+    if let fault = TenantNames.fault(of: tenant.name) {
+      return Condition(
+        "Ready", .no, reason: "NameReserved",
+        message: "the tenant's name \(fault); its apps run, but have no address: make a tenant of another name for them"
+      )
     }
     if !unlisted.isEmpty {
       return Condition(
@@ -133,6 +148,12 @@ public final class TenantController: Service, Sendable {
     } else {
       let key = ObjectKey(namespace: name, name: DesiredEnvironment.quotaName)
       try await remove(.resourceQuotas, quotas.cache, key)
+    }
+    if let limits = desired.limits {
+      try await apply(limits, .limitRanges, limitRanges.cache)
+    } else {
+      let key = ObjectKey(namespace: name, name: DesiredEnvironment.quotaName)
+      try await remove(.limitRanges, limitRanges.cache, key)
     }
     return true
   }

@@ -1,7 +1,4 @@
-import GRPCCore
-import GRPCNIOTransportHTTP2Posix
-import Glibc
-import LinuxSystem
+import GRPCSockets
 import Logging
 import ServiceLifecycle
 
@@ -20,31 +17,14 @@ public final class CSIServer: Service, Sendable {
 
   /// Calls under way are answered before it returns on graceful shutdown.
   public func run() async throws {
-    try Directory.make(String(socket[..<(socket.lastIndex(of: "/") ?? socket.startIndex)]), permissions: 0o700)
-    try Directory.removeFile(socket)
-    let server = GRPCServer(
-      transport: .http2NIOPosix(
-        address: .unixDomainSocket(path: socket), transportSecurity: .plaintext,
-        config: .defaults {
-          // Collecting writes for 100 µs pays for throughput; calls on a local socket want an early answer.
-          $0.connection.flushCoalescing = nil
-        }),
-      services: [
+    try await LocalServer.serve(
+      [
         IdentityService(configuration: configuration),
         ControllerService(configuration: configuration, logger: logger),
         NodeService(configuration: configuration, logger: logger),
-      ])
-    try await withGracefulShutdownHandler {
-      try await withThrowingTaskGroup(of: Void.self) { group in
-        group.addTask { try await server.serve() }
-        _ = try await server.listeningAddress
-        guard chmod(socket, 0o600) == 0 else { throw SystemError("chmod", socket, errno: errno) }
-        logger.info("CSI driver listens", metadata: ["socket": "\(socket)"])
-        try await group.waitForAll()
-      }
-    } onGracefulShutdown: {
-      server.beginGracefulShutdown()
+      ], socket: socket
+    ) { [logger, socket] in
+      logger.info("CSI driver listens", metadata: ["socket": "\(socket)"])
     }
-    try? Directory.removeFile(socket)
   }
 }

@@ -1,3 +1,4 @@
+import BoundedNumbers
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
@@ -96,11 +97,11 @@ struct CapacityPublisher: Service {
     ]
     let stored = try await client.apply(pool, as: .volumePools).object
     let volumes = caches.volumes.list().filter { $0.spec["csi"]["driver"].string == driverName }
-    let allocated = volumes.compactMap { $0.volumeCapacity?.value }.reduce(0, +)
+    let allocated = volumes.compactMap { $0.volumeCapacity?.value }.clampedSum()
     var changed = stored
     changed.status["freeBytes"] = .integer(capacity.available)
     changed.status["allocatedBytes"] = .integer(allocated)
-    changed.status["capacityBytes"] = .integer(capacity.available + allocated)
+    changed.status["capacityBytes"] = .integer(capacity.available.clampedAdding(allocated))
     changed.status["volumes"] = JSONValue(volumes.count)
     changed.setCondition(Condition("Ready", .yes, reason: "Serving"))
     try await client.applyStatus(changed, as: .volumePools, existing: stored)

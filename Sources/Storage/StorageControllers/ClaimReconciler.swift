@@ -20,7 +20,7 @@ struct ClaimReconciler: Sendable {
     if claim.isBeingDeleted { return try await release(claim) }
     let prepared = try await prepare(claim)
     if let volumeName = prepared.spec["volumeName"].string, !volumeName.isEmpty {
-      return try await keepBound(prepared, to: volumeName)
+      return try await follow(prepared, to: volumeName)
     }
     if let volume = try await existingVolume(for: prepared) { return try await bind(prepared, to: volume) }
     return try await provision(prepared)
@@ -136,7 +136,7 @@ struct ClaimReconciler: Sendable {
       "accessModes": claim.spec["accessModes"], "volumeMode": .string(claim.volumeMode),
       "persistentVolumeReclaimPolicy": .string(storageClass["reclaimPolicy"].string ?? "Delete"),
       "storageClassName": .string(storageClass.name),
-      "claimRef": Self.reference(to: claim),
+      "claimRef": VolumeBinding.reference(to: claim),
       "csi": [
         "driver": .string(driverName), "volumeHandle": .string(volume.id),
         "volumeAttributes": .strings(volume.context),
@@ -161,18 +161,14 @@ struct ClaimReconciler: Sendable {
     return object
   }
 
-  private static func reference(to claim: KubernetesObject) -> JSONValue {
-    [
-      "apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": .string(claim.namespace),
-      "name": .string(claim.name), "uid": .string(claim.uid),
-    ]
-  }
-
   /// Writes both sides of the bond; each step is harmless when repeated.
   private func bind(_ claim: KubernetesObject, to volume: KubernetesObject) async throws -> ReconcileResult {
+    do throws(VolumeBinding.Obstacle) { try VolumeBinding.check(volume, for: claim) } catch {
+      return try await refuse(claim, volume.name, error)
+    }
     var volume = volume
     if volume.spec["claimRef"]["uid"].string != claim.uid {
-      volume.spec["claimRef"] = Self.reference(to: claim)
+      volume.spec["claimRef"] = VolumeBinding.reference(to: claim)
       volume.annotations[StorageNames.boundByController] = "yes"
       volume = try await client.update(volume, as: .persistentVolumes)
     }
@@ -182,21 +178,46 @@ struct ClaimReconciler: Sendable {
         "metadata": ["uid": .string(claim.uid), "annotations": [StorageNames.bindCompleted: "yes"]],
         "spec": ["volumeName": .string(volume.name)],
       ])
-    return try await keepBound(bound, to: volume.name, volume: volume)
+    return try await keepBound(bound, to: volume)
   }
 
-  /// Status of a bound claim, its volume's phase, and growth.
-  private func keepBound(_ claim: KubernetesObject, to name: String, volume known: KubernetesObject? = nil) async throws
+  /// A claim that names its volume: bound to it, or a wish of whoever wrote the claim.
+  private func follow(_ claim: KubernetesObject, to name: String) async throws -> ReconcileResult {
+    if let volume = caches.volumes.get(name: name), VolumeBinding.isMutual(claim, volume) {
+      return try await keepBound(claim, to: volume)
+    }
+    // The cache may lag behind a bond that was just made.
+    guard let volume = try await client.getIfPresent(.persistentVolumes, name: name) else {
+      guard claim.phase == "Bound" else { return .requeueAfter(.seconds(2)) }
+      return try await lose(claim, "ClaimLost", "volume \(name) is gone, with its data")
+    }
+    if VolumeBinding.isMutual(claim, volume) { return try await keepBound(claim, to: volume) }
+    return try await bind(claim, to: volume)
+  }
+
+  /// The volume that a claim names is not for it.
+  private func refuse(_ claim: KubernetesObject, _ volume: String, _ obstacle: VolumeBinding.Obstacle) async throws
     -> ReconcileResult
   {
-    guard let volume = known ?? caches.volumes.get(name: name) else {
-      guard claim.phase == "Bound" else { return .requeueAfter(.seconds(2)) }
-      var lost = claim
-      lost.status["phase"] = "Lost"
-      try await client.applyStatus(lost, as: .persistentVolumeClaims, existing: claim)
-      events.record(.warning, about: claim, reason: "ClaimLost", message: "volume \(name) is gone, with its data")
-      return .done
-    }
+    if claim.phase == "Bound" { return try await lose(claim, "ClaimMisbound", "volume \(volume): \(obstacle)") }
+    events.record(
+      .warning, about: claim, reason: obstacle == .ofAnotherClaim ? "FailedBinding" : "VolumeMismatch",
+      message: "Cannot bind to requested volume \"\(volume)\": \(obstacle)")
+    return .requeueAfter(.seconds(15))
+  }
+
+  private func lose(_ claim: KubernetesObject, _ reason: String, _ message: String) async throws -> ReconcileResult {
+    var lost = claim
+    lost.status["phase"] = "Lost"
+    try await client.applyStatus(lost, as: .persistentVolumeClaims, existing: claim)
+    events.record(.warning, about: claim, reason: reason, message: message)
+    return .done
+  }
+
+  /// Status of a bound claim, and growth.
+  /// - Parameter volume: says that it is this claim's (`VolumeBinding.isMutual`).
+  private func keepBound(_ claim: KubernetesObject, to volume: KubernetesObject) async throws -> ReconcileResult {
+    guard VolumeBinding.isMutual(claim, volume) else { return .requeueAfter(.seconds(1)) }
     var changed = claim
     changed.status["phase"] = "Bound"
     changed.status["accessModes"] = volume.spec["accessModes"]

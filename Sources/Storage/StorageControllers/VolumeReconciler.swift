@@ -28,7 +28,8 @@ struct VolumeReconciler: Sendable {
       try await letGo(volume)
       return .done
     }
-    try await setPhase(claim?.spec["volumeName"].string == volume.name ? "Bound" : "Available", of: volume)
+    let isBound = claim.map { VolumeBinding.isMutual($0, volume) } ?? false
+    try await setPhase(isBound ? "Bound" : "Available", of: volume)
     return .done
   }
 

@@ -1,3 +1,4 @@
+import BoundedNumbers
 import LinuxSystem
 import Logging
 
@@ -260,11 +261,11 @@ public actor FilePool: VolumeBackend {
   func space() throws -> (total: Int64, promised: Int64, available: Int64) {
     let usage = try FileSystemUsage(of: directory)
     var taken: Int64 = 0
-    for name in records.keys { taken += try FileStatus(of: imagePath(name))?.allocatedBytes ?? 0 }
-    let real = max(0, usage.availableBytes + taken - configuration.reservedBytes)
-    let total = Int64(Double(min(configuration.limitBytes ?? .max, real)) * configuration.overprovisionRatio)
-    let promised = records.values.reduce(0) { $0 + $1.promisedBytes }
-    return (total, promised, max(0, total - promised) / 4096 * 4096)
+    for name in records.keys { taken = taken.clampedAdding(try FileStatus(of: imagePath(name))?.allocatedBytes ?? 0) }
+    let real = max(0, usage.availableBytes.clampedAdding(taken).clampedSubtracting(configuration.reservedBytes))
+    let total = Int64(clamping: Double(min(configuration.limitBytes ?? .max, real)) * configuration.overprovisionRatio)
+    let promised = records.values.map(\.promisedBytes).clampedSum()
+    return (total, promised, max(0, total.clampedSubtracting(promised)) / 4096 * 4096)
   }
 
   // MARK: Parts

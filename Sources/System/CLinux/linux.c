@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <linux/loop.h>
 #include <linux/mount.h>
+#include <linux/openat2.h>
 #include <malloc.h>
 #include <sched.h>
 #include <signal.h>
@@ -17,6 +18,7 @@
 #include <sys/eventfd.h>
 #include <sys/fanotify.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -95,6 +97,17 @@ int nagaya_fallocate(int fd, int mode, int64_t offset, int64_t length) {
 
 int nagaya_rename(const char *from, const char *to, int flags) {
   return answer(renameat2(AT_FDCWD, from, AT_FDCWD, to, (unsigned)flags));
+}
+
+int nagaya_open_beneath(int directory_fd, const char *path, int flags, int resolve) {
+  struct open_how how = {.flags = (uint64_t)(flags | O_CLOEXEC),
+                         .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+  if (!(resolve & NAGAYA_LINKS)) how.resolve |= RESOLVE_NO_SYMLINKS;
+  if (resolve & NAGAYA_ONE_MOUNT) how.resolve |= RESOLVE_NO_XDEV;
+  long fd;
+  do fd = syscall(SYS_openat2, directory_fd, path, &how, sizeof how);
+  while (fd < 0 && (errno == EINTR || errno == EAGAIN));  // EAGAIN: something was renamed while ".." was looked up
+  return answer((int)fd);
 }
 
 long nagaya_list_attributes(const char *path, char *names, size_t size) {
@@ -206,6 +219,10 @@ int nagaya_move_mount(int mount_fd, const char *target) {
 
 int nagaya_clone_mount(const char *path) {
   return answer((int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+}
+
+int nagaya_clone_mount_of(int fd) {
+  return answer((int)syscall(SYS_open_tree, fd, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH));
 }
 
 int nagaya_map_mount(int mount_fd, int user_namespace_fd) {
@@ -371,6 +388,90 @@ int nagaya_start(char *const arguments[], int *status) {
   while (waitpid(process, status, 0) < 0)
     if (errno != EINTR) return -errno;
   return 0;
+}
+
+int nagaya_start_child(const char *program, char *const arguments[], char *const environment[], int output_fd,
+                       int status_fd, const char *oom_score_adj, int *pid_fd) {
+  // No handler of this process may run in the child, where the other threads that it may rely on do not exist.
+  sigset_t every, before;
+  sigfillset(&every);
+  int failure = pthread_sigmask(SIG_BLOCK, &every, &before);
+  if (failure) return -failure;
+  pid_t parent = getpid();
+  pid_t child = fork();
+  if (child == 0) {
+    // Only what is safe after a fork of a process with threads (signal-safety(7)).
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent) _exit(127);
+    setpgid(0, 0);
+    for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
+    int output = fcntl(output_fd, F_DUPFD, 16), status = fcntl(status_fd, F_DUPFD, 16);
+    int nothing = open("/dev/null", O_RDONLY);
+    if (output < 0 || status < 0 || nothing < 0 || dup2(nothing, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0 ||
+        dup2(status, 3) < 0 || syscall(SYS_close_range, 4, ~0u, 0u) < 0)
+      _exit(127);
+    if (oom_score_adj[0]) {
+      int score = open("/proc/self/oom_score_adj", O_WRONLY);
+      // To lower it needs a right that not every root has.
+      if (score >= 0 && write(score, oom_score_adj, strlen(oom_score_adj)) >= 0) close(score);
+    }
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    execve(program, arguments, environment);
+    static const char words[] = "the program cannot be run\n";
+    if (write(2, words, sizeof words - 1) < 0) _exit(126);
+    _exit(127);
+  }
+  int error = errno;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (child < 0) return -error;
+  int handle = (int)syscall(SYS_pidfd_open, child, 0);
+  if (handle < 0) {
+    error = errno;
+    kill(child, SIGKILL);
+    while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {}
+    return -error;
+  }
+  *pid_fd = handle;
+  return child;
+}
+
+int nagaya_pipe(int *read_fd, int *write_fd) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) < 0) return -errno;
+  if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0) {
+    int error = errno;
+    close(ends[0]);
+    close(ends[1]);
+    return -error;
+  }
+  *read_fd = ends[0];
+  *write_fd = ends[1];
+  return 0;
+}
+
+static volatile sig_atomic_t signal_counter = -1;
+
+static void count_signal(int number) {
+  (void)number;
+  int error = errno;
+  uint64_t one = 1;
+  ssize_t written = write(signal_counter, &one, sizeof one);
+  (void)written;
+  errno = error;
+}
+
+int nagaya_signals_to_counter(int counter_fd) {
+  signal_counter = counter_fd;
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = count_signal;
+  action.sa_flags = SA_RESTART;
+  sigfillset(&action.sa_mask);
+  const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+  for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+    if (sigaction(numbers[i], &action, NULL) < 0) return -errno;
+  return signal(SIGPIPE, SIG_IGN) == SIG_ERR ? -errno : 0;
 }
 
 int nagaya_become_background(void) {

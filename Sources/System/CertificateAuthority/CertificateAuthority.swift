@@ -15,20 +15,18 @@ public struct CertificateAuthority: Sendable {
   /// All that `trustPEM` holds.
   public let roots: [Certificate]
   private let privateKey: Certificate.PrivateKey
-  private let keyBytes: [UInt8]
 
   /// How long things hold.
   static let rootLifetime: TimeInterval = 10 * 365 * 86_400
   static let leafLifetime: TimeInterval = 365 * 86_400
   /// Clocks of machines differ a little; certificates begin this much in the past.
-  static let backdating: TimeInterval = 300
+  public static let backdating: TimeInterval = 300
 
   private init(
     certificate: Certificate, privateKey: Certificate.PrivateKey, others: [Certificate] = []
   ) throws {
     self.certificate = certificate
     self.privateKey = privateKey
-    keyBytes = try privateKey.serializeAsPEM().derBytes
     certificatePEM = try certificate.serializeAsPEM().pemString + "\n"
     roots = [certificate] + others.filter { $0 != certificate }
     trustPEM = try roots.map { try $0.serializeAsPEM().pemString + "\n" }.joined()
@@ -152,13 +150,6 @@ public struct CertificateAuthority: Sendable {
     return authority
   }
 
-  /// 32 secret bytes that only who has the root's key can make, other ones for each purpose (HKDF, RFC 5869).
-  public func derivedKey(for purpose: String) -> [UInt8] {
-    let secret = HKDF<SHA256>.deriveKey(
-      inputKeyMaterial: SymmetricKey(data: keyBytes), info: Data("nagaya \(purpose)".utf8), outputByteCount: 32)
-    return secret.withUnsafeBytes { Array($0) }
-  }
-
   // MARK: Issuing
 
   /// A certificate for a TLS server that is reached by `dnsNames` and `ipAddresses`.
@@ -184,6 +175,8 @@ public struct CertificateAuthority: Sendable {
   func issue(
     _ request: LeafRequest, key: Certificate.PrivateKey, now: Date = Date(), lifetime: TimeInterval? = nil
   ) throws -> IssuedCertificate {
+    // Certificates know whole seconds, and the library rounds: one that was issued before another thing must not say later.
+    let now = Date(timeIntervalSince1970: now.timeIntervalSince1970.rounded(.down))
     let end = min(now.addingTimeInterval(lifetime ?? Self.leafLifetime), certificate.notValidAfter)
     let begin = min(now, end).addingTimeInterval(-Self.backdating)
     let names = try request.alternativeNames()

@@ -17,8 +17,8 @@ public struct IssuedCertificate: Sendable {
     privateKeyPEM = try privateKey.serializeAsPEM().pemString + "\n"
   }
 
-  /// - Throws: if one is no PEM, or the key is not the certificate's.
-  init?(certificatePEM: String, privateKeyPEM: String) {
+  /// `nil` if one is no PEM, or the key is not the certificate's.
+  public init?(certificatePEM: String, privateKeyPEM: String) {
     guard let certificate = try? Certificate(pemEncoded: certificatePEM),
       let key = try? Certificate.PrivateKey(pemEncoded: privateKeyPEM),
       key.publicKey == certificate.publicKey

@@ -6,8 +6,8 @@ import X509
 
 /// Wildcard certificates for the hosts of one domain, issued when a client first asks for one (TLS server name).
 ///
-/// A wildcard covers one label only, so each namespace has its own: `hello.demo-dev.nagaya.localhost` is served by
-/// `*.demo-dev.nagaya.localhost`. All share one key, which lives as long as the cache. The least recently used go first.
+/// A wildcard covers one label only, so each environment of a tenant has its own: `hello.dev.demo.localhost` is served
+/// by `*.dev.demo.localhost`. All share one key, which lives as long as the cache. The least recently used go first.
 public final class LeafCache: Sendable {
   /// What a TLS handshake needs.
   public struct Leaf: Sendable {
@@ -30,7 +30,7 @@ public final class LeafCache: Sendable {
   private let state = Mutex(State())
 
   /// - Parameters:
-  ///   - domain: `nagaya.localhost`; other domains' hosts get no certificate.
+  ///   - domain: `localhost`; other domains' hosts get no certificate.
   ///   - capacity: certificates kept.
   public init(authority: CertificateAuthority, domain: String, capacity: Int = 1024) {
     self.authority = authority
@@ -38,7 +38,7 @@ public final class LeafCache: Sendable {
     self.capacity = max(1, capacity)
   }
 
-  /// The certificate for a host of the domain: the domain itself, or up to two labels below it.
+  /// The certificate for a host of the domain: the domain itself, or up to three labels below it.
   /// - Returns: `nil` for hosts of other domains and for what is no host name.
   public func certificate(forHost host: String, now: Date = Date()) throws -> Leaf? {
     guard let name = certificateName(forHost: host) else { return nil }
@@ -87,10 +87,12 @@ public final class LeafCache: Sendable {
     if host.hasSuffix(".") { host.removeLast() }
     if host == domain { return domain }
     guard host.hasSuffix(".\(domain)"), LeafRequest.isDNSName(host), !host.hasPrefix("*") else { return nil }
-    let labels = host.dropLast(domain.count + 1).split(separator: ".")
+    let labels = host.dropLast(domain.utf8.count + 1).split(separator: ".", omittingEmptySubsequences: false)
     switch labels.count {
-    case 1: return "*.\(domain)"
+    // A wildcard right below a domain of one label is refused by clients; and no tenant's certificate may cover it.
+    case 1: return host
     case 2: return "*.\(labels[1]).\(domain)"
+    case 3: return "*.\(labels[1]).\(labels[2]).\(domain)"
     default: return nil
     }
   }

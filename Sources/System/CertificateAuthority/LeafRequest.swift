@@ -12,7 +12,15 @@ public enum LeafRequest: Sendable, Hashable {
   /// A TLS server. Clients look at the names alone; `*.example.test` is a wildcard. Addresses are IPv4 or IPv6 text.
   case server(commonName: String, dnsNames: [String], ipAddresses: [String])
   /// A TLS client: the common name is the user, the organizations are the groups (as Kubernetes reads them).
-  case client(commonName: String, organizations: [String])
+  /// `issuedBy` is remembered in the certificate (organizational unit): it ends with who had it issued.
+  case client(commonName: String, organizations: [String], issuedBy: String? = nil)
+
+  private static let issuerPrefix = "issued-by:"
+
+  /// Who had the certificate issued, as its organizational unit says.
+  public static func issuer(inUnit unit: String) -> String? {
+    unit.hasPrefix(issuerPrefix) ? String(unit.dropFirst(issuerPrefix.count)) : nil
+  }
 
   /// X.520: at most 64 characters.
   static let commonNameLimit = 64
@@ -22,15 +30,19 @@ public enum LeafRequest: Sendable, Hashable {
     case .server(let commonName, _, _):
       // Only for people: nobody verifies a server by its common name.
       return try DistinguishedName { CommonName(String(commonName.prefix(Self.commonNameLimit))) }
-    case .client(let commonName, let organizations):
+    case .client(let commonName, let organizations, let issuer):
       guard (1...Self.commonNameLimit).contains(commonName.count) else {
         throw CertificateAuthorityError.invalidName(commonName)
       }
       for organization in organizations where !(1...Self.commonNameLimit).contains(organization.count) {
         throw CertificateAuthorityError.invalidName(organization)
       }
+      if let issuer, !(1...Self.commonNameLimit - Self.issuerPrefix.count).contains(issuer.count) {
+        throw CertificateAuthorityError.invalidName(issuer)
+      }
       return try DistinguishedName {
         for organization in organizations { OrganizationName(organization) }
+        if let issuer { OrganizationalUnitName(Self.issuerPrefix + issuer) }
         CommonName(commonName)
       }
     }
@@ -79,6 +91,9 @@ public enum LeafRequest: Sendable, Hashable {
         }
     }
   }
+
+  /// Whether the text is an IPv4 or IPv6 address.
+  public static func isAddress(_ text: String) -> Bool { addressBytes(text) != nil }
 
   /// 4 or 16 bytes in network order.
   static func addressBytes(_ text: String) -> [UInt8]? {

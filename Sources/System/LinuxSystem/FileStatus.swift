@@ -2,7 +2,21 @@ import Glibc
 
 /// What `lstat(2)` says about a path.
 public struct FileStatus: Sendable, Hashable {
-  public enum Kind: Sendable, Hashable { case file, directory, symbolicLink, blockDevice, other }
+  public enum Kind: Sendable, Hashable {
+    case file, directory, symbolicLink, blockDevice, other
+
+    /// - Parameter mode: `st_mode` of `stat(2)`.
+    init(_ mode: mode_t) {
+      self =
+        switch mode & S_IFMT {
+        case S_IFREG: .file
+        case S_IFDIR: .directory
+        case S_IFLNK: .symbolicLink
+        case S_IFBLK: .blockDevice
+        default: .other
+        }
+    }
+  }
 
   public let kind: Kind
   /// Permission, set-id and sticky bits: `0o755`.
@@ -24,14 +38,7 @@ public struct FileStatus: Sendable, Hashable {
       if errno == ENOENT || errno == ENOTDIR { return nil }
       throw SystemError.last("lstat", path)
     }
-    kind =
-      switch status.st_mode & S_IFMT {
-      case S_IFREG: .file
-      case S_IFDIR: .directory
-      case S_IFLNK: .symbolicLink
-      case S_IFBLK: .blockDevice
-      default: .other
-      }
+    kind = Kind(status.st_mode)
     permissions = status.st_mode & 0o7777
     size = Int64(status.st_size)
     allocatedBytes = Int64(status.st_blocks) * 512

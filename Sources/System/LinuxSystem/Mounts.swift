@@ -48,6 +48,11 @@ public enum Mounts {
     }
   }
 
+  /// Takes everything away that is mounted at `target`, one on the other; fine if nothing is or `target` is missing.
+  public static func unmountAll(_ target: String) throws(SystemError) {
+    repeat { try unmount(target) } while umount2(target, Int32(UMOUNT_NOFOLLOW)) == 0
+  }
+
   /// The mounts of this process's namespace.
   /// - Throws: `SystemError`, or `MountTableError` for a table that cannot be understood.
   public static func table() throws -> MountTable {

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// The space of a directory tree.
@@ -8,8 +9,7 @@ public struct TreeUsage: Sendable, Hashable {
 }
 
 extension Directory {
-  /// Space of a tree, its root included; files with several links are counted once, other file systems mounted in it
-  /// are not.
+  /// Space of a tree, its root included; files with several links are counted once, what is mounted in it is not.
   public static func usage(of path: String) throws(SystemError) -> TreeUsage {
     var usage = TreeUsage(bytes: 0, inodes: 0)
     var linked: Set<FileIdentity> = []
@@ -32,8 +32,8 @@ extension Directory {
 
   /// Removes a file or a whole tree of any depth, whatever its names are; fine if it is gone already.
   ///
-  /// Never crosses into another file system: a volume that is still mounted below keeps its files, and the removal fails
-  /// with `EBUSY` when everything else has been removed.
+  /// Never enters what is mounted below, bind mounts of the same file system included: it keeps its files, and the removal
+  /// fails with `EBUSY` when everything else has been removed.
   public static func removeTree(_ path: String) throws(SystemError) {
     if unlink(path) == 0 || errno == ENOENT { return }
     // Of a directory Linux says EISDIR; of what else can't be removed, what it is.
@@ -75,7 +75,7 @@ private struct TreeWalk: ~Copyable {
   enum Step {
     /// The root (without a name), or something in `directory`.
     case entry(Name?, stat)
-    /// A directory in `directory` where another file system is mounted; it is not entered.
+    /// A directory in `directory` where something is mounted; it is not entered.
     case mountPoint(Name)
     /// Everything below this directory in `directory` was visited.
     case left(Name)
@@ -136,10 +136,12 @@ private struct TreeWalk: ~Copyable {
         return .entry(name, status)
       }
       if let name = levels[last].directories.popLast() {
-        let next = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        let next = nagaya_open_beneath(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, NAGAYA_ONE_MOUNT)
         guard next >= 0 else {
-          if errno == ENOENT || errno == ENOTDIR || errno == ELOOP { continue }  // it was changed in between
-          throw SystemError.last("open", path(name))
+          if -next == ENOENT || -next == ENOTDIR || -next == ELOOP { continue }  // it was changed in between
+          // A directory of the same file system that is shown here: its files are somebody else's.
+          if -next == EXDEV { return .mountPoint(name) }
+          throw SystemError("open", path(name), errno: -next)
         }
         guard fstat(next, &status) == 0, status.st_dev == device else {
           close(next)

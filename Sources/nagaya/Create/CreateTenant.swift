@@ -2,17 +2,22 @@ import ArgumentParser
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
+import Tenancy
 
 struct CreateTenant: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "tenant", abstract: "Make a tenant: a team with its environments, members and quota.",
     discussion: """
-      Each environment becomes a namespace <tenant>-<environment>.
+      Each environment becomes a namespace <tenant>-<environment>, whose apps answer at
+      https://<app>.<environment>.<tenant>.<domain>.
+      Without --quota and --limit it gets the platform's defaults (nagaya up --tenant-quota, --container-limit); \
+      --quota none and --limit none are for tenants without.
 
       EXAMPLES
         nagaya create tenant demo --environment dev --environment prod
         nagaya create tenant shop --environment dev --admin alice --edit bob --view group:auditors \\
           --quota requests.cpu=4 --quota requests.memory=8Gi --quota requests.storage=100Gi
+        nagaya create tenant bank --environment dev --environment prod --pod-security prod=restricted
       """)
 
   @OptionGroup var client: ClientOptions
@@ -30,11 +35,25 @@ struct CreateTenant: AsyncParsableCommand {
   @Option(help: ArgumentHelp("A limit for each environment; may be repeated.", valueName: "resource=quantity"))
   var quota: [QuotaArgument] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "The limit of containers that say none; may be repeated.", valueName: "resource=quantity"))
+  var limit: [QuotaArgument] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "What pods may ask for, in all environments or in one: baseline or restricted; may be repeated.",
+      valueName: "[environment=]level"))
+  var podSecurity: [PodSecurityArgument] = []
+
   @OptionGroup var waiting: WaitOptions
 
   func validate() throws {
     guard Names.isDNSLabel(name) else {
       throw ValidationError("the name \"\(name)\" must be lower-case letters, digits and dashes")
+    }
+    if let fault = TenantNames.fault(of: name) {
+      throw ValidationError("the name \"\(name)\" \(fault); take another one")
     }
     for environment in environments where !Names.isDNSLabel("\(name)-\(environment)") {
       throw ValidationError(
@@ -64,7 +83,15 @@ struct CreateTenant: AsyncParsableCommand {
       }
     }
     if !members.isEmpty { object.spec["members"] = .array(members) }
-    for item in quota { object.spec["quota"]["hard"][item.resource] = .string(item.quantity) }
+    if !quota.isEmpty { object.spec["quota"]["hard"] = QuotaArgument.list(quota) }
+    if !limit.isEmpty { object.spec["limits"]["default"] = QuotaArgument.list(limit) }
+    for item in podSecurity {
+      if let environment = item.environment {
+        object.spec["podSecurity"]["environments"][environment] = .string(item.level.rawValue)
+      } else {
+        object.spec["podSecurity"]["level"] = .string(item.level.rawValue)
+      }
+    }
     return object
   }
 
@@ -95,15 +122,42 @@ struct CreateTenant: AsyncParsableCommand {
   }
 }
 
-/// `RESOURCE=QUANTITY`
+/// `RESOURCE=QUANTITY`, or `none` for no bound at all.
 struct QuotaArgument: ExpressibleByArgument {
-  let resource: String
-  let quantity: String
+  /// `nil`: none.
+  let bound: (resource: String, quantity: String)?
+
+  init?(argument: String) {
+    if argument == "none" {
+      bound = nil
+      return
+    }
+    let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
+    guard parts.count == 2, Names.isQualifiedName(parts[0]), Quantity(parts[1]) != nil else { return nil }
+    bound = (parts[0], parts[1])
+  }
+
+  /// As it was written.
+  var argument: String { bound.map { "\($0.resource)=\($0.quantity)" } ?? "none" }
+
+  /// A resource list; empty if it was said that there is none.
+  static func list(_ arguments: [QuotaArgument]) -> JSONValue {
+    .object(
+      Dictionary(
+        arguments.compactMap(\.bound).map { ($0.resource, .string($0.quantity)) }, uniquingKeysWith: { _, last in last }
+      ))
+  }
+}
+
+/// `LEVEL` or `ENVIRONMENT=LEVEL`
+struct PodSecurityArgument: ExpressibleByArgument {
+  let environment: String?
+  let level: PodSecurityLevel
 
   init?(argument: String) {
     let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
-    guard parts.count == 2, Names.isQualifiedName(parts[0]), Quantity(parts[1]) != nil else { return nil }
-    resource = parts[0]
-    quantity = parts[1]
+    guard let word = parts.last, let level = PodSecurityLevel(rawValue: word) else { return nil }
+    environment = parts.count == 2 ? parts[0] : nil
+    self.level = level
   }
 }

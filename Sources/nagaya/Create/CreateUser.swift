@@ -11,7 +11,7 @@ struct CreateUser: AsyncParsableCommand {
     discussion: """
       Signs a client certificate with the platform's authority, so it runs as root, where nagaya up runs. A user may do \
       what tenants say (nagaya create tenant --admin, --edit, --view), and nothing before. The kubeconfig is the user's \
-      key: hand it over safely. It cannot be called back, only run out; what it may do can be taken away at any time.
+      key: hand it over safely. nagaya revoke user takes it back; what it may do can be taken away at any time.
 
       EXAMPLES
         nagaya create user alice -n shop-dev --output alice.kubeconfig
@@ -26,6 +26,12 @@ struct CreateUser: AsyncParsableCommand {
     []
 
   @Option(help: ArgumentHelp("How long the kubeconfig is good.", valueName: "days")) var days = 90
+
+  @Option(
+    help: ArgumentHelp(
+      "Who has the kubeconfig issued: it ends when that user is revoked. Default: who runs sudo, else root.",
+      valueName: "user"))
+  var issuedBy: String?
 
   @Option(
     name: [.short, .long],
@@ -73,8 +79,13 @@ struct CreateUser: AsyncParsableCommand {
     guard let cluster = admin.clusters.values.first else {
       throw CommandFailure("\(layout.kubeconfig) names no server", remedy: "start Nagaya first: nagaya up --detach")
     }
+    let issuer = issuedBy ?? ProcessInfo.processInfo.environment["SUDO_USER"] ?? "root"
     let certificate = try authority.issue(
-      .client(commonName: name, organizations: group), lifetime: TimeInterval(days) * 86_400)
+      .client(commonName: name, organizations: group, issuedBy: issuer), lifetime: TimeInterval(days) * 86_400)
+    try UserRecords(layout: layout).record(
+      .init(
+        user: name, groups: group, issuedBy: issuer, issued: Int64(Date().timeIntervalSince1970),
+        expires: Int64(certificate.notAfter.timeIntervalSince1970)))
     return Kubeconfig(
       name: "nagaya",
       cluster: .init(server: cluster.server, authority: cluster.authority),

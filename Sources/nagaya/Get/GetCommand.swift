@@ -12,6 +12,6 @@ struct Get: AsyncParsableCommand {
       """,
     subcommands: [
       GetApps.self, GetPods.self, GetVolumes.self, GetEvents.self, GetNodes.self, GetPools.self, GetTenants.self,
-      GetNamespaces.self,
+      GetNamespaces.self, GetUsers.self,
     ])
 }

@@ -1,4 +1,5 @@
 import APIServer
+import CertificateAuthority
 import Synchronization
 
 /// Makes authorization over the server's own objects, and keeps what authentication and reviews need of it.
@@ -8,6 +9,16 @@ final class Gate: Sendable {
     var authorizer: NodeAuthorizer?
   }
   private let state = Mutex(State())
+  private let keys: SigningKeys
+  private let revocations: Revocations?
+
+  /// - Parameters:
+  ///   - keys: what signs tokens of service accounts.
+  ///   - revocations: what was taken back.
+  init(keys: SigningKeys = SigningKeys(), revocations: Revocations? = nil) {
+    self.keys = keys
+    self.revocations = revocations
+  }
 
   func authorizer(over objects: any ObjectReading) -> any Authorizing {
     let authorizer = NodeAuthorizer(roles: RBACAuthorizer(objects: objects), objects: objects)
@@ -16,7 +27,13 @@ final class Gate: Sendable {
   }
 
   func virtualResources() -> [any VirtualResourceHandling] {
-    state.withLock { $0.authorizer }.map { [AccessReviews(authorizer: $0)] } ?? []
+    let (objects, authorizer) = state.withLock { ($0.objects, $0.authorizer) }
+    guard let objects, let authorizer else { return [] }
+    let tokens = AccountTokens(keys: keys, objects: objects, revocations: revocations)
+    return [
+      AccessReviews(authorizer: authorizer),
+      TokenResources(tokens: tokens, objects: objects, authorizer: authorizer),
+    ]
   }
 
   var objects: (any ObjectReading)? { state.withLock { $0.objects } }

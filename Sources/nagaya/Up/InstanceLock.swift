@@ -8,14 +8,16 @@ import Glibc
 final class InstanceLock: Sendable {
   private let descriptor: Int32
 
-  /// - Throws: `CommandFailure` if another process runs this instance.
-  init(_ layout: Layout) throws {
+  /// - Parameter part: the part's own lock, not the instance's.
+  /// - Throws: `CommandFailure` if another process runs this instance, or this part of it.
+  init(_ layout: Layout, part: String? = nil) throws {
+    let path = Self.path(layout, part)
     try FileManager.default.createDirectory(
       atPath: layout.run, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
-    let descriptor = open(layout.lock, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else {
       throw CommandFailure(
-        "cannot open \(layout.lock): \(String(cString: strerror(errno)))", remedy: "run nagaya up as root")
+        "cannot open \(path): \(String(cString: strerror(errno)))", remedy: "run nagaya up as root")
     }
     var request = Self.wholeFile
     guard fcntl(descriptor, F_SETLK, &request) == 0 else {
@@ -28,14 +30,19 @@ final class InstanceLock: Sendable {
 
   deinit { close(descriptor) }
 
-  /// The process that runs the instance; `nil` if none does.
+  private static func path(_ layout: Layout, _ part: String?) -> String {
+    part.map { "\(layout.run)/\($0).lock" } ?? layout.lock
+  }
+
+  /// The process that runs the instance, or a part of it; `nil` if none does.
   /// - Throws: `CommandFailure` if this user may not know.
-  static func holder(_ layout: Layout) throws -> pid_t? {
-    let descriptor = open(layout.lock, O_RDWR | O_CLOEXEC)
+  static func holder(_ layout: Layout, part: String? = nil) throws -> pid_t? {
+    let path = path(layout, part)
+    let descriptor = open(path, O_RDWR | O_CLOEXEC)
     guard descriptor >= 0 else {
       guard errno == EACCES else { return nil }
       throw CommandFailure(
-        "whether Nagaya runs here is not for everybody to see (\(layout.lock))", remedy: "run this command as root")
+        "whether Nagaya runs here is not for everybody to see (\(path))", remedy: "run this command as root")
     }
     defer { close(descriptor) }
     return holder(of: descriptor)

@@ -1,6 +1,4 @@
 import Glibc
-import Logging
-import ServiceLifecycle
 
 /// The log of an instance in the background: its standard output, kept in bounds with one old file beside it.
 struct LogFile: Sendable {
@@ -35,22 +33,5 @@ struct LogFile: Sendable {
     defer { close(new) }
     for descriptor in mine where dup2(new, descriptor) < 0 { throw Failure.cannotRotate(errno) }
     return true
-  }
-}
-
-/// Looks after the log as long as the instance runs.
-struct LogRotation: Service {
-  let log: LogFile
-  let logger: Logger
-
-  func run() async throws {
-    try? await cancelWhenGracefulShutdown {
-      while !Task.isCancelled {
-        do { try log.rotateIfLarge() } catch {
-          logger.warning("the log can't be rotated", metadata: ["path": "\(log.path)", "error": "\(error)"])
-        }
-        try await Task.sleep(for: .seconds(10))
-      }
-    }
   }
 }

@@ -46,6 +46,7 @@ struct NextSteps {
 
   private func call(_ app: String) -> String {
     let port = instance.edge.split(separator: ":").last.map(String.init) ?? "8443"
-    return "curl --cacert \(layout.pki)/ca.crt https://\(app).\(SampleApp.namespace).\(domain):\(port)/"
+    return
+      "curl --cacert \(layout.pki)/ca.crt https://\(app).\(SampleApp.environment).\(SampleApp.tenant).\(domain):\(port)/"
   }
 }

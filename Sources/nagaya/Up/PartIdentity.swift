@@ -1,7 +1,9 @@
+import APIServer
 import CertificateAuthority
 import Foundation
 import KubernetesAPI
 import KubernetesClient
+import LinuxSystem
 import Logging
 import ServiceLifecycle
 
@@ -30,6 +32,11 @@ enum PartIdentity: Sendable, Hashable {
   /// Where a part finds how to reach the API and who it is there: readable by its owner alone, and written anew before the
   /// certificate in it runs out (`KubeconfigTransport` reads it again).
   func kubeconfig(_ layout: Layout) -> String { "\(layout.pki)/parts/\(fileName).kubeconfig" }
+
+  /// A client with this identity; it reconnects whenever the API server was away.
+  func client(_ layout: Layout) -> KubernetesClient {
+    KubernetesClient(KubeconfigTransport(path: kubeconfig(layout)), userAgent: user.name)
+  }
 }
 
 /// Makes what the platform's parts show the API, and keeps it from running out.
@@ -54,6 +61,26 @@ struct PartCredentials: Sendable {
     try write(admin, server: server, to: layout.kubeconfig)
   }
 
+  /// What the API server shows to node agents, and writes what they need to answer it: a certificate of their own, and
+  /// the roots by which they know the API server.
+  func writeForNode(_ node: String, now: Date = Date()) throws -> NodeLogClient.Identity {
+    let files = NodeServerFiles(layout)
+    _ = try authorities.api.loadOrIssue(
+      files.name, in: files.directory,
+      .server(commonName: "nagaya-node", dnsNames: authorities.api.permitted([node]), ipAddresses: ["127.0.0.1"]),
+      now: now, lifetime: Self.startedLifetime)
+    try LinuxSystem.DurableFile.write(
+      Array(authorities.clients.trustPEM.utf8), to: files.clientRoots, permissions: 0o600)
+    let certificate = try authorities.clientCertificate(
+      "apiserver", user: NodeAPI.apiServer.name, groups: [], now: now, lifetime: Self.startedLifetime)
+    return NodeLogClient.Identity(
+      authority: Array(authorities.api.trustPEM.utf8), certificate: Array(certificate.certificatePEM.utf8),
+      key: Array(certificate.privateKeyPEM.utf8))
+  }
+
+  /// Both sides take these up at their start and no later, so they live longer than a process may run.
+  static let startedLifetime: TimeInterval = 365 * 86_400
+
   /// People copy this one to where they work.
   static let administratorLifetime: TimeInterval = 90 * 86_400
 
@@ -67,5 +94,33 @@ struct PartCredentials: Sendable {
     // A file that says the same is left: who watches it would reconnect for nothing.
     if (try? String(contentsOfFile: path, encoding: .utf8)) == (try? kubeconfig.yaml()) { return }
     try kubeconfig.write(to: path)
+  }
+}
+
+/// What the node agent's https API is made of; no authority's key is among it.
+struct NodeServerFiles {
+  let directory: String
+  let name = "node-server"
+  /// The roots of clients' certificates.
+  var clientRoots: String { "\(directory)/clients.crt" }
+
+  init(_ layout: Layout) { directory = "\(layout.pki)/parts" }
+
+  func certificate() throws -> IssuedCertificate {
+    guard let certificate = try LinuxSystem.DurableFile.read("\(directory)/\(name).crt"),
+      let key = try LinuxSystem.DurableFile.read("\(directory)/\(name).key"),
+      let issued = IssuedCertificate(
+        certificatePEM: String(decoding: certificate, as: UTF8.self),
+        privateKeyPEM: String(decoding: key, as: UTF8.self))
+    else {
+      throw CommandFailure(
+        "\(directory)/\(name).crt and .key are missing or do not belong together",
+        remedy: "the API server makes them anew when it starts; see `nagaya status`")
+    }
+    return issued
+  }
+
+  func authenticator() throws -> Authenticator {
+    try Authenticator(trusting: String(decoding: LinuxSystem.DurableFile.read(clientRoots) ?? [], as: UTF8.self))
   }
 }

@@ -1,8 +1,11 @@
 import ArgumentParser
 import Foundation
+import JSONDocument
+import KubernetesAPI
 import LinuxSystem
 import NodeAgent
 import Placement
+import Tenancy
 
 /// Where an instance of Nagaya keeps its state and its sockets.
 struct DirectoryOptions: ParsableArguments {
@@ -40,8 +43,8 @@ struct PlatformOptions: ParsableArguments {
   @Option(help: "Port of the https edge. 0: any free one.")
   var edgePort = 8443
 
-  @Option(help: "Domain below which apps get their host names.")
-  var domain = "nagaya.localhost"
+  @Option(help: "Domain of apps' hosts, which are <app>.<environment>.<tenant>.DOMAIN.")
+  var domain = "localhost"
 
   @Option(help: "Name of this node. Default: the host name.")
   var nodeName: String?
@@ -71,8 +74,34 @@ struct PlatformOptions: ParsableArguments {
       """)
   var snapshotter = SnapshotterChoice.auto
 
+  @Option(help: "Processes and threads that one pod may have.")
+  var podProcesses = NodeLimits().podProcesses
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      A bound of each environment of new tenants that say none; may be repeated, none: no bounds. Default: counts of \
+      pods, services, claims and other objects.
+      """, valueName: "resource=quantity"))
+  var tenantQuota: [QuotaArgument] = []
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      The limit of containers in new tenants that say none; may be repeated, none: no limits. Default: memory=1Gi, \
+      ephemeral-storage=4Gi.
+      """, valueName: "resource=quantity"))
+  var containerLimit: [QuotaArgument] = []
+
+  @Flag(help: "Keep no audit log of the API (else: audit/audit.log and audit.log.1 below the state directory).")
+  var noAudit = false
+
   @Option(help: "How much is logged: trace, debug, info, notice, warning or error.")
   var logLevel = "info"
+
+  func validate() throws {
+    if let fault = AppHost.fault(ofDomain: domain) { throw ValidationError("--domain \(domain) \(fault)") }
+  }
 
   /// The options of `nagaya up` that start the same instance again, from any working directory.
   var arguments: [String] {
@@ -86,8 +115,33 @@ struct PlatformOptions: ParsableArguments {
     ]
     if let engines = try? Installation.engines(engines) { arguments += ["--engines", engines] }
     if let images = try? Installation.images(images) { arguments += ["--images", images] }
+    if noAudit { arguments.append("--no-audit") }
     if let poolSize { arguments += ["--pool-size", poolSize] }
+    arguments += ["--pod-processes", String(podProcesses)]
+    for item in tenantQuota { arguments += ["--tenant-quota", item.argument] }
+    for item in containerLimit { arguments += ["--container-limit", item.argument] }
     return arguments
+  }
+
+  /// What the node's pods may take.
+  var nodeLimits: NodeLimits { NodeLimits(podProcesses: max(16, podProcesses)) }
+
+  /// What new tenants get.
+  var tenantDefaults: TenantDefaults {
+    var defaults = TenantDefaults.standard
+    if !tenantQuota.isEmpty { defaults.quota = QuotaArgument.list(tenantQuota).members }
+    if !containerLimit.isEmpty {
+      let limits = QuotaArgument.list(containerLimit)
+      defaults.limits = limits.members.isEmpty ? [:] : defaults.limits.merging(["default": limits]) { $1 }
+      // A request above the limit would be refused.
+      for (name, limit) in limits.members {
+        guard let most = limit.string.flatMap({ Quantity($0) }),
+          let request = defaults.limits["defaultRequest"]?[name].string.flatMap({ Quantity($0) }), request > most
+        else { continue }
+        defaults.limits["defaultRequest"]?[name] = limit
+      }
+    }
+    return defaults
   }
 
   /// The pods' network; the edge's port is open to pods where other machines reach it too.
@@ -118,8 +172,12 @@ struct Layout: Sendable {
   let run: String
 
   var pki: String { "\(state)/pki" }
+  var accountKeys: String { "\(pki)/accounts" }
+  var revocations: String { "\(pki)/revocations.json" }
   var kubeconfig: String { "\(state)/kubeconfig" }
   var objects: String { "\(state)/api/objects.sqlite" }
+  /// What seals secrets in `objects`. Without it they are lost: back it up, elsewhere than the objects.
+  var encryptionKeys: String { "\(pki)/encryption/keys" }
   var pool: String { "\(state)/pools/default" }
   var node: String { "\(state)/node" }
   var containerdState: String { "\(state)/containerd" }

@@ -2,6 +2,38 @@ import Glibc
 
 /// Finds out whether a port can be listened on before anything is started that would have to be stopped again.
 enum PortCheck {
+  /// A port that is free now: the parts of an instance must agree on one, and find it again after a restart.
+  static func free(_ address: String) -> Int? {
+    guard let descriptor = bound(address, port: 0) else { return nil }
+    defer { close(descriptor) }
+    var name = sockaddr_storage()
+    var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    let isKnown = withUnsafeMutablePointer(to: &name) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &size) == 0 }
+    }
+    guard isKnown else { return nil }
+    // The port is at the same place in IPv4 and IPv6 addresses.
+    return withUnsafePointer(to: &name) {
+      $0.withMemoryRebound(to: sockaddr_in.self, capacity: 1) { Int(UInt16(bigEndian: $0.pointee.sin_port)) }
+    }
+  }
+
+  private static func bound(_ address: String, port: Int) -> Int32? {
+    var hints = addrinfo()
+    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+    hints.ai_flags = AI_PASSIVE
+    var found: UnsafeMutablePointer<addrinfo>?
+    guard getaddrinfo(address, String(port), &hints, &found) == 0, let info = found?.pointee else { return nil }
+    defer { freeaddrinfo(found) }
+    let descriptor = socket(info.ai_family, info.ai_socktype | Int32(SOCK_CLOEXEC.rawValue), info.ai_protocol)
+    guard descriptor >= 0 else { return nil }
+    guard bind(descriptor, info.ai_addr, info.ai_addrlen) == 0 else {
+      close(descriptor)
+      return nil
+    }
+    return descriptor
+  }
+
   /// - Parameters:
   ///   - what: whose port it is, for people.
   ///   - option: with which another one is chosen.

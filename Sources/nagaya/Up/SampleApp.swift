@@ -5,7 +5,9 @@ import KubernetesClient
 /// The app that `make up` ends with.
 enum SampleApp {
   static let name = "welcome"
-  static let namespace = "demo-dev"
+  static let tenant = "demo"
+  static let environment = "dev"
+  static let namespace = "\(tenant)-\(environment)"
 
   /// Creates the app if it is not there, and waits until it is ready.
   static func start(_ client: KubernetesClient) async throws {

@@ -56,8 +56,9 @@ struct EngineTakedown: Sendable {
   }
 
   /// Whether containers, or what holds them, are there from an earlier start.
-  var isNeeded: Bool {
+  static func isNeeded(_ engine: ContainerdLayout, _ layout: Layout) -> Bool {
     let tasks = "\(layout.containerdRun)/io.containerd.runtime.v2.task/k8s.io"
-    return engine.isRunning || (try? FileManager.default.contentsOfDirectory(atPath: tasks))?.isEmpty == false
+    return ContainerdEngine.isRunning(in: engine)
+      || (try? FileManager.default.contentsOfDirectory(atPath: tasks))?.isEmpty == false
   }
 }

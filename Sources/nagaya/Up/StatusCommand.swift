@@ -37,6 +37,7 @@ struct Status: AsyncParsableCommand {
           Log         \(layout.log)
         """)
       for step in instance.steps { StartupProgress.show(step) }
+      PartsTable(parts: instance.parts).show()
       if let failure = instance.failure { Console.print(failure) }
     }
     guard instance.phase == .ready else { throw ExitCode(1) }
@@ -57,10 +58,6 @@ struct Status: AsyncParsableCommand {
   }
 
   private func memory(of pid: Int32) -> String {
-    guard let status = try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8),
-      let line = status.split(separator: "\n").first(where: { $0.hasPrefix("VmRSS:") }),
-      let kilobytes = line.split(separator: " ").dropFirst().first.flatMap({ Int($0) })
-    else { return "memory unknown" }
-    return "\(kilobytes / 1024) MiB resident"
+    ProcessFacts.memory(pid).map { "\($0) resident" } ?? "memory unknown"
   }
 }

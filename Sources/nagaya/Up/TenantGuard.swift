@@ -16,12 +16,9 @@ struct TenantGuard: WriteAdmitting {
       let tenants = objects.objects(of: .tenants, namespace: nil).map(\.name)
       return namespaces.refusal(old: write.old, new: write.new, by: write.user, tenants: tenants)
     }
-    // The namespace is read last: most writes of pods change nothing that is judged.
-    guard PodSecurityAdmission.concerns(write.resource),
-      let refusal = pods.refusal(old: write.old, new: write.new, of: write.resource, by: write.user),
-      let namespace = write.new?.namespace,
-      objects.object(of: .namespaces, namespace: "", name: namespace)?.labels[Tenant.label] != nil
-    else { return nil }
-    return refusal
+    guard PodSecurityAdmission.concerns(write.resource), let namespace = write.new?.namespace else { return nil }
+    return pods.refusal(old: write.old, new: write.new, of: write.resource, by: write.user) {
+      objects.object(of: .namespaces, namespace: "", name: namespace).flatMap(PodSecurityLevel.init(of:))
+    }
   }
 }

@@ -6,14 +6,14 @@ import LinuxSystem
 import Logging
 import NodeAgent
 
-/// `nagaya up`: runs the whole platform in this process, or in one in the background.
+/// `nagaya up`: runs the whole platform below this process, or below one in the background.
 struct Up: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Run Nagaya on this machine.",
     discussion: """
-      Runs the API server, the controllers, the scheduler, storage, the node agent and the https edge in one process, in \
-      the foreground until it is interrupted. Containers go on when it ends and are found again when it starts; \
-      `nagaya down` stops them.
+      Runs three parts as processes of their own and starts again what dies: the API server with the controllers, the \
+      scheduler and storage; the node agent; the https edge. In the foreground it runs until it is interrupted. \
+      Containers go on when it ends and are found again when it starts; `nagaya down` stops them.
 
       EXAMPLES
         nagaya up                                   run in the foreground
@@ -59,12 +59,13 @@ struct Up: AsyncParsableCommand {
   }
 
   private func runInForeground() async throws {
+    // The parts inherit it.
+    OutOfMemoryScores.protectThisProcess()
     let layout = options.directories.layout
     let lock = try InstanceLock(layout)
     var logger = Logger(label: "nagaya")
     logger.logLevel = Logger.Level(rawValue: options.logLevel) ?? .info
-    let house = House(options: options, layout: layout, logger: logger)
-    try await house.run()
+    try await InstanceSupervision(options: options, layout: layout, logger: logger).run()
     withExtendedLifetime(lock) {}
   }
 
@@ -117,13 +118,22 @@ struct Up: AsyncParsableCommand {
         case .ready: return instance
         case .failed:
           throw CommandFailure(instance.failure ?? "Nagaya did not start", remedy: "the whole log is \(layout.log)")
-        case .starting, .stopping: break
+        case .starting, .stopping, .degraded: break
         }
+        if let part = instance.parts.first(where: \.keepsEnding) { throw failure(part, layout: layout) }
       }
       guard process.isRunning else { throw failure("Nagaya ended while it started", layout: layout) }
       try await Task.sleep(for: .milliseconds(25))
     }
     throw failure("Nagaya was not ready after \(timeout) s", layout: layout)
+  }
+
+  private func failure(_ part: Instance.Part, layout: Layout) -> CommandFailure {
+    let words = (part.failure.map { [$0] } ?? part.lastWords.suffix(5)).map { "\n  \($0)" }.joined()
+    return CommandFailure(
+      "the part \(part.name) keeps ending: \(part.lastEnd ?? "unknown")\(words)",
+      remedy: "it is tried again and again, the other parts run: see `nagaya status`; stop all with `nagaya down`. "
+        + "The whole log is \(layout.log)")
   }
 
   private func failure(_ what: String, layout: Layout) -> CommandFailure {

@@ -154,10 +154,14 @@ struct PacketStage: Sendable {
       "broadcast": "10.9.0.255", "node": "192.0.2.1", "outside": .string(Self.address("outside")),
       "port": JSONValue(Self.port), "service": JSONValue(Self.service),
     ]
-    try SmallFile.write(facts.encodedForReading(), to: "\(directory)/facts")
-    return try await shell(
-      "ip netns exec \(space("attacker")) python3 \(directory)/pod.py '\(way)' '\(token)' \"$(cat \(directory)/facts)\""
-    )
+    // Without a shell in between: names of tries have apostrophes.
+    return try await LinuxSystem.Command.run(
+      "ip",
+      [
+        "netns", "exec", space("attacker"), "python3", "\(directory)/pod.py", way, token,
+        String(decoding: facts.encodedForReading(), as: UTF8.self),
+      ]
+    ).standardOutput
   }
 
   /// Whether a token arrived somewhere, once everything that was sent before has.
@@ -165,9 +169,12 @@ struct PacketStage: Sendable {
     let target = name == "node" ? "127.0.0.1" : Self.address(name)
     // The node may speak to everybody: its word comes after whatever was on its way.
     try await eventually("the node's word reaches \(name)") {
-      try await shell(
-        "echo '\(mark)' | ip netns exec \(space("node")) python3 -c 'import socket; "
-          + "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b\"\(mark)\", (\"\(target)\", \(Self.port)))'")
+      try await LinuxSystem.Command.run(
+        "ip",
+        [
+          "netns", "exec", space("node"), "python3", "-c",
+          "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'\(mark)', ('\(target)', \(Self.port)))",
+        ])
       return await eventually(within: .seconds(2)) { seen(by: name).contains(mark) }
     }
     return seen(by: name).contains(token)

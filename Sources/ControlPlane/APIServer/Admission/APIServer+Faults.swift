@@ -3,7 +3,31 @@ import KubernetesAPI
 
 extension APIServer {
   /// Everything wrong with an object that is about to be written.
+  ///
+  /// What was wrong with it already, and still is in the same words, is let be: an object of an older server, which knew
+  /// fewer rules, can still be changed, get its status and lose its finalizers (upstream: ratcheting validation, KEP-4008).
   func faults(of object: KubernetesObject, old: KubernetesObject?, _ context: RequestContext) -> [APIStatus.Cause] {
+    let causes = allFaults(of: object, old: old, context)
+    guard let old, !causes.isEmpty else { return causes }
+    let known = Set(allFaults(of: old, old: old, context))
+    return causes.filter { !known.contains($0) }
+  }
+
+  /// Lists of empty elements become large by their defaults, so a large body must have the right shape before it gets them.
+  func checkBeforeDefaults(_ object: KubernetesObject, old: KubernetesObject?, _ context: RequestContext)
+    throws(APIStatus)
+  {
+    guard context.request.body.count > Self.largeBody else { return }
+    let known = Set(old.map { schemaFaults(of: $0.json, context.definition) } ?? [])
+    let causes = schemaFaults(of: object.json, context.definition).filter { !known.contains($0) }
+    guard causes.isEmpty else { throw APIStatus.invalid(context.resource, object.name, causes) }
+  }
+
+  private static let largeBody = 64 << 10
+
+  private func allFaults(of object: KubernetesObject, old: KubernetesObject?, _ context: RequestContext)
+    -> [APIStatus.Cause]
+  {
     var causes = schemaFaults(of: object.json, context.definition)
     causes += MetadataRules.faults(of: object, old: old, context.definition)
     // A kind's own rules may rely on what the schema promises.

@@ -23,44 +23,35 @@ struct ResourceUsage: Sendable, Hashable {
     // A pod that has ended takes nothing but its place in the store.
     if let phase = pod.status["phase"].string, phase == "Succeeded" || phase == "Failed" { return }
     amounts["pods"] = 1000
-    for (section, prefix) in [("requests", "requests."), ("limits", "limits.")] {
-      for name in ["cpu", "memory", "ephemeral-storage"] {
-        let amount = Self.amount(of: pod, section, name)
-        if amount > 0 {
-          amounts[prefix + name] = amount
-          if section == "requests" { amounts[name] = amount }
-        }
-        let silent = pod.spec["containers"].elements.filter { Self.quantity($0, section, name) == nil }
-        if !silent.isEmpty {
-          let names = silent.map { $0["name"].string ?? "" }
-          unspecified[prefix + name] = names
-          if section == "requests" { unspecified[name] = names }
-        }
+    for (section, prefix) in [(PodResources.Section.requests, "requests."), (.limits, "limits.")] {
+      let total = PodResources.total(section, of: pod.spec)
+      for (name, amount) in total where amount > 0 && (section == .requests || Self.isCountedLimit(name)) {
+        amounts[prefix + name] = amount
+        if section == .requests, Self.isCountedLimit(name) || name.hasPrefix("hugepages-") { amounts[name] = amount }
+      }
+      // What the pod says for itself stands for its containers.
+      let own = PodResources.amounts(section, of: pod.spec)
+      for name in Self.counted where (own[name] ?? 0) == 0 {
+        let silent = (pod.spec["containers"].elements + pod.spec["initContainers"].elements)
+          .filter { container in
+            let amount = PodResources.amounts(section, of: container)[name]
+            // To the kernel a limit of zero is none.
+            return amount == nil || (section == .limits && amount == 0)
+          }
+        guard !silent.isEmpty else { continue }
+        let names = silent.map { $0["name"].string ?? "" }
+        unspecified[prefix + name] = names
+        if section == .requests { unspecified[name] = names }
       }
     }
   }
 
-  /// Containers run together, init containers one after another before them (kubernetes.io "Resource sharing").
-  private static func amount(of pod: KubernetesObject, _ section: String, _ name: String) -> Int128 {
-    let containers = pod.spec["containers"].elements.reduce(Int128(0)) { $0 + (quantity($1, section, name) ?? 0) }
-    let initial = pod.spec["initContainers"].elements.map { quantity($0, section, name) ?? 0 }.max() ?? 0
-    let overhead = milli(pod.spec["overhead"][name]) ?? 0
-    return max(containers, initial) + overhead
-  }
-
-  /// Requests that are not given are what the limits are.
-  private static func quantity(_ container: JSONValue, _ section: String, _ name: String) -> Int128? {
-    let value = milli(container["resources"][section][name])
-    return value ?? (section == "requests" ? milli(container["resources"]["limits"][name]) : nil)
-  }
-
-  private static func milli(_ value: JSONValue) -> Int128? {
-    if let text = value.string { return Quantity(text)?.milli }
-    return value.int.map { Int128($0) * 1000 }
-  }
+  /// Resources whose limits a quota counts; of others (huge pages, devices) only requests, which equal their limits.
+  private static let counted = ["cpu", "memory", "ephemeral-storage"]
+  private static func isCountedLimit(_ name: String) -> Bool { counted.contains(name) }
 
   private mutating func addClaim(_ claim: KubernetesObject) {
-    let size = Self.milli(claim.spec["resources"]["requests"]["storage"]) ?? 0
+    let size = PodResources.milli(claim.spec["resources"]["requests"]["storage"]) ?? 0
     amounts["persistentvolumeclaims"] = 1000
     amounts["requests.storage"] = size
     if let storageClass = claim.spec["storageClassName"].string, !storageClass.isEmpty {

@@ -9,6 +9,13 @@ public struct WriteReview: Sendable {
   public var old: KubernetesObject?
   /// What is to be stored; `nil` when the object's deletion is asked for.
   public var new: KubernetesObject?
+  /// Owners of the cluster whose deletion the write makes wait for its object (`blockOwnerDeletion`).
+  public var blockedOwners: [BlockedOwner] = []
+
+  public struct BlockedOwner: Sendable, Hashable {
+    public let resource: Resource
+    public let name: String
+  }
 
   public init(user: UserInfo, resource: Resource, old: KubernetesObject?, new: KubernetesObject?) {
     self.user = user
@@ -27,6 +34,7 @@ public protocol WriteAdmitting: Sendable {
 extension APIServer {
   /// Asks every rule; a write that only marks an object as being deleted is reviewed as its deletion.
   func admit(old: KubernetesObject?, new: KubernetesObject?, _ context: RequestContext) throws(APIStatus) {
+    if let new { try LimitRangeAdmission(cache: cache, kinds: kinds).check(old: old, new: new, context.resource) }
     guard !admission.isEmpty, old != new else { return }
     let isDeletion = old.map { !$0.isBeingDeleted } ?? false && new.map(\.isBeingDeleted) ?? true
     let review = WriteReview(

@@ -115,6 +115,18 @@ struct ObjectDraft: Sendable {
     self.marks = marks
   }
 
+  /// Refuses an object that is too large to be kept, in its form on the wire.
+  ///
+  /// One that is too large already (of an older server) may shrink, and change as long as it does not grow.
+  /// - Parameter before: bytes of what is stored.
+  func checkSize(limit: Int, before: Int = 0, _ resource: Resource) throws(APIStatus) {
+    guard bytes.count > max(limit, before) else { return }
+    throw APIStatus(
+      .requestEntityTooLarge,
+      "\(resource.qualifiedPlural) \"\(key.name.prefix(253))\" would have \(bytes.count) bytes: Request entity too large: limit is \(limit)",
+      resource: resource, name: key.name)
+  }
+
   /// The final bytes, in an array of just their size.
   func finished(with revision: UInt64) -> [UInt8] {
     guard let hole else { return bytes }

@@ -57,7 +57,6 @@ struct DiscoveredResource: Sendable {
   /// Resources that are computed and never stored: the gate answers them.
   static let reviews: [DiscoveredResource] = [
     review("authentication", "selfsubjectreviews", "SelfSubjectReview"),
-    review("authentication", "tokenreviews", "TokenReview"),
     review("authorization", "localsubjectaccessreviews", "LocalSubjectAccessReview", isNamespaced: true),
     review("authorization", "selfsubjectaccessreviews", "SelfSubjectAccessReview"),
     review("authorization", "selfsubjectrulesreviews", "SelfSubjectRulesReview"),

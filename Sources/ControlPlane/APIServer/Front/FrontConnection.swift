@@ -10,12 +10,19 @@ final class FrontConnection: Sendable {
   private struct State {
     var certificates: [NIOSSLCertificate] = []
     var identity: Result<UserInfo?, APIStatus>?
+    /// The client's own, once it was accepted.
+    var leaf: Certificate?
     var isClosed = false
     var exchanges = 0
+    /// Whether a request came at all.
+    var hasAsked = false
     /// When the last request ended, or the connection began.
     var quietSince = ContinuousClock.now
     var closeHandlers: [UInt64: @Sendable () -> Void] = [:]
     var nextHandler: UInt64 = 0
+    var work: [UInt64: Task<Void, Never>] = [:]
+    var nextWork: UInt64 = 0
+    var isCancelled = false
   }
 
   let channel: any Channel
@@ -36,26 +43,41 @@ final class FrontConnection: Sendable {
 
   /// Who the client is by its certificate, verified once per connection; `nil` if it showed none.
   func identity(by authenticator: Authenticator) async throws(APIStatus) -> UserInfo? {
-    let (known, certificates) = state.withLock { ($0.identity, $0.certificates) }
-    if let known { return try known.get() }
+    let (known, certificates, leaf) = state.withLock { ($0.identity, $0.certificates, $0.leaf) }
+    if let known {
+      let user = try known.get()
+      // What was accepted with the first request may have been taken back since.
+      if let user, let leaf, !authenticator.stillHolds(leaf, of: user) {
+        throw APIStatus(.unauthorized, "Unauthorized: the client certificate has expired or was revoked")
+      }
+      return user
+    }
     guard !certificates.isEmpty else { return nil }
     let identity: Result<UserInfo?, APIStatus>
+    var accepted: Certificate?
     do throws(APIStatus) {
       let chain: [Certificate]
       do { chain = try certificates.map { try Certificate(derEncoded: $0.toDERBytes()) } } catch {
         throw APIStatus(.unauthorized, "Unauthorized: the client certificate cannot be read")
       }
       identity = .success(try await authenticator.authenticate(certificates: chain))
+      accepted = chain.first
     } catch {
       identity = .failure(error)
     }
-    state.withLock { $0.identity = identity }
+    state.withLock { ($0.identity, $0.leaf) = (identity, accepted) }
     return try identity.get()
   }
 
   /// Requests that are being answered.
   var exchanges: Int { state.withLock { $0.exchanges } }
-  func beginExchange() { state.withLock { $0.exchanges += 1 } }
+  var hasAsked: Bool { state.withLock { $0.hasAsked } }
+  func beginExchange() {
+    state.withLock { state in
+      state.exchanges += 1
+      state.hasAsked = true
+    }
+  }
   func endExchange() {
     state.withLock { state in
       state.exchanges -= 1
@@ -64,6 +86,40 @@ final class FrontConnection: Sendable {
   }
   /// Since when nothing is asked; `nil` while a request is being answered.
   var quietSince: ContinuousClock.Instant? { state.withLock { $0.exchanges > 0 ? nil : $0.quietSince } }
+
+  // MARK: Work
+
+  /// Does in a task of its own what belongs to the connection; it starts even if the connection is gone or cancelled.
+  func run(_ work: @escaping @Sendable () async -> Void) {
+    // The task can end only once the lock is free, thus after it is noted.
+    state.withLock { state in
+      state.nextWork += 1
+      let identifier = state.nextWork
+      let task = Task {
+        await work()
+        self.state.withLock { _ = $0.work.removeValue(forKey: identifier) }
+      }
+      state.work[identifier] = task
+      if state.isCancelled { task.cancel() }
+    }
+  }
+
+  /// Closes the connection and cancels its work.
+  func cancel() {
+    let work = state.withLock { state in
+      state.isCancelled = true
+      return Array(state.work.values)
+    }
+    channel.close(promise: nil)
+    for task in work { task.cancel() }
+  }
+
+  /// Waits for all work; for a connection that is closed.
+  func finished() async {
+    while let task = state.withLock({ $0.work.values.first }) { await task.value }
+  }
+
+  // MARK: End
 
   /// Calls `handler` when the connection is closed, at once if it is already.
   /// - Returns: what `removeCloseHandler` takes.
@@ -94,11 +150,35 @@ final class FrontConnection: Sendable {
 /// The open connections of a front, by their channels.
 final class FrontConnectionTable: Sendable {
   private let connections = Mutex<[ObjectIdentifier: FrontConnection]>([:])
+  private let isEnded = Atomic(false)
+  /// Above so many connections room is made.
+  private let comfortable: Int
+
+  /// - Parameter limit: connections at once; somebody else keeps it.
+  init(limit: Int) { comfortable = max(1, limit - limit / 8) }
 
   var count: Int { connections.withLock { $0.count } }
 
   func insert(_ connection: FrontConnection) {
-    connections.withLock { $0[ObjectIdentifier(connection.channel)] = connection }
+    let crowd: [FrontConnection] = connections.withLock { connections in
+      connections[ObjectIdentifier(connection.channel)] = connection
+      return connections.count > comfortable ? Array(connections.values) : []
+    }
+    if !crowd.isEmpty { makeRoom(among: crowd, besides: connection) }
+    if isEnded.load(ordering: .acquiring) { connection.cancel() }
+  }
+
+  /// Closes connections on which nothing is asked, those first that never asked, then those that have been quiet
+  /// longest, so that nobody keeps others out by connections alone. A sixteenth at a time: each search costs.
+  private func makeRoom(among crowd: [FrontConnection], besides newest: FrontConnection) {
+    let quiet = crowd.compactMap { connection in
+      connection === newest ? nil : connection.quietSince.map { (connection, connection.hasAsked, $0) }
+    }
+    for (connection, _, _) in quiet.sorted(by: { ($0.1 ? 1 : 0, $0.2) < ($1.1 ? 1 : 0, $1.2) })
+      .prefix(max(1, comfortable / 16))
+    {
+      connection.channel.close(promise: nil)
+    }
   }
 
   func remove(_ connection: FrontConnection) {
@@ -110,6 +190,17 @@ final class FrontConnectionTable: Sendable {
     connections.withLock { connections in
       if let own = connections[ObjectIdentifier(channel)] { return (own, false) }
       return channel.parent.flatMap { connections[ObjectIdentifier($0)] }.map { ($0, true) }
+    }
+  }
+
+  /// Ends all connections, and those that come, and waits for what is done for them.
+  func end() async {
+    isEnded.store(true, ordering: .releasing)
+    while let connection = connections.withLock({ $0.values.first }) {
+      connection.cancel()
+      try? await connection.channel.closeFuture.get()
+      await connection.finished()
+      remove(connection)
     }
   }
 

@@ -1,5 +1,9 @@
+import HTTPTypes
+import KubernetesAPI
 import NIOCore
 import NIOExtras
+import NIOHTTP1
+import NIOHTTPTypes
 import NIOSSL
 import NIOTLS
 
@@ -121,4 +125,41 @@ final class FrontStallHandler: ChannelInboundHandler, RemovableChannelHandler {
   }
 
   func handlerRemoved(context: ChannelHandlerContext) { deadline?.cancel() }
+}
+
+/// Answers what the HTTP/1.1 parser refuses, where no answer is under way, and ends the connection.
+final class FrontParserErrorHandler: ChannelInboundHandler, RemovableChannelHandler {
+  typealias InboundIn = HTTPRequestPart
+  typealias InboundOut = HTTPRequestPart
+  typealias OutboundOut = HTTPResponsePart
+
+  /// A later request's answer must wait for those of earlier ones, which the reader behind gives.
+  private var hasBegun = false
+  private var isRefused = false
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    hasBegun = true
+    if !isRefused { context.fireChannelRead(data) }
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    guard let error = error as? HTTPParserError, !hasBegun, !isRefused else { return context.fireErrorCaught(error) }
+    isRefused = true
+    let status =
+      error == .headerOverflow
+      ? FrontExchange.tooLargeHeader("Request header fields too large")
+      : APIStatus(.badRequest, "the request is no HTTP/1.1")
+    let body = ByteBuffer(bytes: status.json.encoded())
+    let head = HTTPResponse(
+      status: .init(code: status.code),
+      headerFields: [
+        .contentType: "application/json", .contentLength: String(body.readableBytes), .connection: "close",
+      ])
+    context.write(wrapOutboundOut(.head(head)), promise: nil)
+    context.write(wrapOutboundOut(.body(body)), promise: nil)
+    context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+    // What the client still sends is read for a moment: closed at once, the connection would be reset under the answer.
+    let channel = context.channel
+    context.eventLoop.scheduleTask(in: .seconds(1)) { channel.close(promise: nil) }
+  }
 }

@@ -1,7 +1,6 @@
 import CertificateAuthority
 import Hummingbird
 import HummingbirdCore
-import HummingbirdHTTP2
 import KubernetesClient
 import Logging
 import NIOCore
@@ -19,13 +18,22 @@ public final class HTTPSFront: Service {
   public struct Limits: Sendable {
     /// Bytes of a body; more is answered with 413.
     public var bodyBytes = 3 << 20
+    /// Bytes of bodies that are held at once, of one user and in all; more is answered with 429.
+    public var bodyBytesPerUser = 48 << 20
+    public var bodyBytesInAll = 256 << 20
     /// How long a body may take to arrive.
     public var bodyTimeout: Duration = .seconds(60)
     /// Bytes read and thrown away after a refusal.
     public var discardedBytes = 32 << 20
-    /// Bytes of all header fields together.
-    public var headerBytes = 32 << 10
+    /// Bytes of path and query; more is answered with 414.
+    public var targetBytes = 64 << 10
+    /// Bytes of all header fields together, the target among them; more is answered with 431.
+    public var headerBytes = 96 << 10
     public var headerFields = 100
+    /// Bytes of header fields that are read at all, so that there can be an answer; more ends the connection.
+    public var readHeaderBytes = 160 << 10
+    /// Requests at once on one HTTP/2 connection; clients are told, and open another connection.
+    public var streamsPerConnection = 100
     /// Connections at once; more wait to be accepted until others end. Bounds memory (about 60 KB each) and descriptors.
     public var connections = 8192
     public var handshakeTimeout: Duration = .seconds(10)
@@ -61,47 +69,43 @@ public final class HTTPSFront: Service {
   private let server: any Service
   private let bound: BoundPort
   private let drain = FrontDrain()
-  private let table = FrontConnectionTable()
+  private let table: FrontConnectionTable
+  private let tls: FrontTLS
 
   /// - Parameters:
   ///   - port: 0 takes any free one; `port` tells which.
   ///   - certificate: the server's own.
   ///   - authenticator: says who a client is.
+  ///   - audit: is told who asked for what.
   public init(
     host: String = "127.0.0.1", port: Int, certificate: IssuedCertificate, authenticator: Authenticator,
-    handler: any APIRequestHandling, limits: Limits = Limits(), logger: Logger
+    handler: any APIRequestHandling, audit: AuditLog? = nil, limits: Limits = Limits(), logger: Logger
   ) throws {
     self.host = host
     requestedPort = port
     self.limits = limits
     self.logger = logger
-    var tls = TLSConfiguration.makeServerConfiguration(
-      certificateChain: try certificate.certificateChain(), privateKey: try certificate.privateKey())
-    tls.minimumTLSVersion = .tlsv12
-    tls.applicationProtocols = NIOHTTP2SupportedALPNProtocols
-    // A certificate is asked for, not demanded; the callback of each connection takes it.
-    tls.certificateVerification = .optionalVerification
-    tls.trustRoots = try authenticator.trustRoots()
-    tls.sendCANameList = true
+    let table = FrontConnectionTable(limit: max(1, limits.connections))
+    self.table = table
+    let tls = try FrontTLS(certificate, authenticator)
+    self.tls = tls
     let exchange = FrontExchange(
-      handler: handler, authenticator: authenticator, table: table, drain: drain, limits: limits, logger: logger)
-    let responder: HTTPChannelHandler.Responder = { try await exchange.respond($0, $1, $2) }
-    let stallTimeout = TimeAmount(limits.stallTimeout)
+      handler: handler, authenticator: authenticator, table: table, drain: drain, limits: limits, audit: audit,
+      bodies: FrontBodyBudget(perUser: limits.bodyBytesPerUser, inAll: limits.bodyBytesInAll), logger: logger)
+    let responder: HTTPChannelHandler.Responder = { request, writer, channel in
+      try await exchange.respond(request.head, FrontBody(body: request.body.makeAsyncIterator()), writer, channel)
+    }
     let requests = HTTP1Channel.Configuration(
-      additionalChannelHandlers: [FrontStallHandler(timeout: stallTimeout)],
+      additionalChannelHandlers: [
+        FrontStallHandler(timeout: TimeAmount(limits.stallTimeout)), FrontParserErrorHandler(),
+      ],
       idleTimeout: TimeAmount(limits.idleTimeout),
       httpDecoderConfiguration: .init(
-        maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes,
-        maxHeaderFieldCount: limits.headerFields))
+        maxHeaderFieldSize: limits.readHeaderBytes, maxHeaderListSize: limits.readHeaderBytes,
+        maxHeaderFieldCount: limits.headerFields * 2))
     let channel = FrontChannel(
-      context: try NIOSSLContext(configuration: tls),
-      http1: HTTP1Channel(responder: responder, configuration: requests),
-      http2: HTTP2Channel(
-        responder: responder,
-        configuration: .init(
-          idleTimeout: limits.idleTimeout, gracefulCloseTimeout: limits.shutdownTimeout, streamConfiguration: requests)),
-      table: table, handshakeTimeout: TimeAmount(limits.handshakeTimeout), stallTimeout: stallTimeout,
-      idleTimeout: limits.idleTimeout)
+      context: { tls.context }, exchange: exchange,
+      http1: HTTP1Channel(responder: responder, configuration: requests), table: table, limits: limits)
     let bound = BoundPort()
     self.bound = bound
     // Hummingbird reports the address at a level that is ours to choose.
@@ -121,6 +125,9 @@ public final class HTTPSFront: Service {
   /// Streams that are open (watches, logs, long lists), and connections.
   public var counts: (streams: Int, connections: Int) { (drain.count, table.count) }
 
+  /// Serves with another certificate from the next connection on.
+  public func use(_ certificate: IssuedCertificate) throws { try tls.use(certificate) }
+
   public func run() async throws {
     defer { bound.stop() }
     let (drain, table, timeout) = (drain, table, TimeAmount(limits.shutdownTimeout))
@@ -131,6 +138,7 @@ public final class HTTPSFront: Service {
         drain.begin()
         MultiThreadedEventLoopGroup.singleton.any().scheduleTask(in: timeout) { table.closeAll() }
       }
+      await table.end()
     } catch let error as IOError {
       throw Failure.cannotListen(host: host, port: requestedPort, reason: error.description)
     }

@@ -2,16 +2,21 @@ import KubernetesAPI
 
 /// Takes a request target (RFC 9112, section 3.2.1) apart: plain path and plain query parameters.
 enum URLDecoding {
-  /// Bytes of a target at most.
-  static let targetLimit = 16 << 10
   /// Parameters of a query at most.
   static let parameterLimit = 256
 
-  /// - Throws: `badRequest` for what is no absolute path, for broken escapes, for text that is not UTF-8, and for
+  /// - Parameter limit: bytes of a target at most.
+  /// - Throws: 414 for what is longer, `badRequest` for what is no absolute path, for broken escapes, for text that is not UTF-8, and for
   ///   segments that would change the path's meaning once decoded (`..`, `%2F`, control characters).
-  static func decode(target: String) throws(APIStatus) -> (path: String, query: [(name: String, value: String)]) {
-    guard target.utf8.count <= targetLimit else {
-      throw APIStatus(.badRequest, "the request's path and query are longer than \(targetLimit) bytes")
+  static func decode(target: String, limit: Int) throws(APIStatus) -> (
+    path: String, query: [(name: String, value: String)]
+  ) {
+    guard target.utf8.count <= limit else {
+      // 414 (RFC 9110, section 15.5.15).
+      var status = APIStatus(
+        .requestEntityTooLarge, "Request URI too long: path and query are limited to \(limit) bytes")
+      status.code = 414
+      throw status
     }
     guard target.utf8.first == UInt8(ascii: "/") else {
       throw APIStatus(.badRequest, "the request's target must be an absolute path")

@@ -13,6 +13,8 @@ final class GarbageCollector: Sendable {
   enum Work: Sendable, Hashable {
     /// Does this object still have an owner?
     case dependent(ObjectPlace)
+    /// The same, of an object whose references have just been written.
+    case claim(ObjectPlace)
     /// This object waits for its dependents (`foregroundDeletion`) or lets them go (`orphan`).
     case owner(ObjectPlace)
   }
@@ -28,10 +30,14 @@ final class GarbageCollector: Sendable {
   private let signal = WorkSignal()
   let cache: ObjectCache
   let kinds: KindIndex
+  let setApart: ObjectsSetApart
   let logger: Logger
+  /// Tells users of wrong references while it runs.
+  let events = Mutex<EventRecorder?>(nil)
 
-  init(cache: ObjectCache, kinds: KindIndex, logger: Logger) {
+  init(cache: ObjectCache, kinds: KindIndex, setApart: ObjectsSetApart, logger: Logger) {
     self.cache = cache
+    self.setApart = setApart
     self.kinds = kinds
     self.logger = logger
     for kind in kinds.definitions.indices {
@@ -49,13 +55,13 @@ final class GarbageCollector: Sendable {
       if change.what == .deleted {
         state.withLock { $0.waitingOwners[change.record.uid] = nil }
         for dependent in cache.dependents(of: change.record.uid) { add(.dependent(dependent)) }
-        wakeOwners(change.record.owners)
+        wakeOwners(change.record.owners, of: place)
         continue
       }
       note(change.record, at: place)
       if change.record.owners != change.previous?.owners ?? [] {
-        add(.dependent(place))
-        wakeOwners(change.previous?.owners ?? [])
+        add(.claim(place))
+        wakeOwners(change.previous?.owners ?? [], of: place)
       }
     }
   }
@@ -68,9 +74,13 @@ final class GarbageCollector: Sendable {
     add(.owner(place))
   }
 
-  private func wakeOwners(_ owners: [UID]) {
+  private func wakeOwners(_ owners: [UID], of dependent: ObjectPlace) {
     for owner in owners {
-      if let place = state.withLock({ $0.waitingOwners[owner] }) { add(.owner(place)) }
+      guard let place = state.withLock({ $0.waitingOwners[owner] }),
+        // What happens in other namespaces cannot matter to it, and must not keep the collector busy.
+        place.key.namespace.isEmpty || place.key.namespace == dependent.key.namespace
+      else { continue }
+      add(.owner(place))
     }
   }
 
@@ -83,6 +93,15 @@ final class GarbageCollector: Sendable {
 
   /// Works until the task is cancelled.
   func run(on server: APIServer) async {
+    let recorder = EventRecorder(
+      server.client(as: .component("garbage-collector")), component: "garbage-collector-controller", logger: logger)
+    events.withLock { $0 = recorder }
+    async let recording: Void? = try? recorder.run()
+    await work(on: server)
+    await recording
+  }
+
+  private func work(on server: APIServer) async {
     signal.raise()
     while await signal.wait() {
       var failed: [Work] = []
@@ -113,6 +132,7 @@ final class GarbageCollector: Sendable {
     do throws(APIStatus) {
       switch work {
       case .dependent(let place): try await collect(place, on: server)
+      case .claim(let place): try await collect(place, isNewClaim: true, on: server)
       case .owner(let place): try await release(place, on: server)
       }
     } catch {

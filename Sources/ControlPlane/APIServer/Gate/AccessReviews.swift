@@ -48,8 +48,16 @@ public struct AccessReviews: VirtualResourceHandling {
 
   private static func answer(_ status: APIStatus) -> APIResponse { FrontExchange.answer(status) }
 
+  /// Bytes that a review may have.
+  private static let maximumBytes = 256 << 10
+
   private static func body(of request: APIRequest, _ resource: Resource) throws(APIStatus) -> JSONValue {
-    let json = try RequestBody(request, limits: JSONLimits(), schemas: .standard).json
+    // The answer repeats the question, so the question is kept short, and only what it has to say is repeated.
+    let limits = JSONLimits(depth: 20, bytes: maximumBytes, values: 10_000)
+    let body = try RequestBody(request, limits: limits, schemas: .standard).json
+    let area = resource.group.prefix { $0 != "." }
+    let json =
+      ObjectValidator(catalog: .standard).prune(body, as: "io.k8s.api.\(area).v1.\(resource.kind)").pruned ?? body
     guard case .object = json else { throw APIStatus(.badRequest, "the body must be an object") }
     guard json["kind"].string.map({ $0 == resource.kind }) ?? true else {
       throw APIStatus(.badRequest, "the body's kind is not \(resource.kind)")

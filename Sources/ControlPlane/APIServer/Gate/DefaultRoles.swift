@@ -32,6 +32,10 @@ public enum DefaultRoles {
       role(
         "system:public-info-viewer",
         [RBACRule(verbs: ["get"], nonResourceURLs: ["/healthz", "/livez", "/readyz", "/version", "/version/"])]),
+      role(
+        "system:service-account-issuer-discovery",
+        [RBACRule(verbs: ["get"], nonResourceURLs: ["/.well-known/openid-configuration", "/openid/v1/jwks"])]),
+      binding("system:service-account-issuer-discovery", to: ["system:serviceaccounts"]),
       binding("cluster-admin", to: ["system:masters"]),
       binding("system:discovery", to: ["system:authenticated"]),
       binding("system:basic-user", to: ["system:authenticated"]),
@@ -46,7 +50,7 @@ public enum DefaultRoles {
       RBACRule(
         verbs: readVerbs, apiGroups: [""],
         resources: [
-          "configmaps", "events", "namespaces", "namespaces/status", "persistentvolumeclaims",
+          "configmaps", "events", "limitranges", "namespaces", "namespaces/status", "persistentvolumeclaims",
           "persistentvolumeclaims/status", "pods", "pods/log", "pods/status", "resourcequotas",
           "resourcequotas/status", "serviceaccounts", "services", "services/status",
         ]),
@@ -71,7 +75,7 @@ public enum DefaultRoles {
       RBACRule(
         verbs: writeVerbs, apiGroups: [""],
         resources: ["configmaps", "events", "persistentvolumeclaims", "pods", "serviceaccounts", "services"]),
-      RBACRule(verbs: ["create"], apiGroups: [""], resources: ["pods/eviction"]),
+      RBACRule(verbs: ["create"], apiGroups: [""], resources: ["pods/eviction", "serviceaccounts/token"]),
       RBACRule(
         verbs: writeVerbs, apiGroups: ["apps"],
         resources: ["deployments", "deployments/scale", "replicasets", "replicasets/scale"]),

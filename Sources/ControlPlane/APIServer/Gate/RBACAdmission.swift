@@ -40,6 +40,22 @@ struct RBACAdmission: Sendable {
     }
   }
 
+  /// Whoever makes an owner's deletion wait must be allowed to hold it by finalizers (upstream's
+  /// OwnerReferencesPermissionEnforcement), here for owners of the cluster.
+  func check(blocking owners: [WriteReview.BlockedOwner], of write: WriteReview) -> APIStatus? {
+    for owner in owners {
+      let access = AccessAttributes(
+        user: write.user, verb: "update", group: owner.resource.group, version: owner.resource.version,
+        resource: owner.resource.plural, subresource: "finalizers", name: owner.name)
+      if authorizer.decision(access).isAllowed { continue }
+      return .forbidden(
+        write.resource, write.new?.name ?? "",
+        "cannot set blockOwnerDeletion in this case because you cannot set finalizers on \(owner.resource.kind) "
+          + "\(owner.name); leave blockOwnerDeletion out")
+    }
+    return nil
+  }
+
   private func refusal(
     _ user: UserInfo, _ rules: [RBACRule], _ namespace: String?, _ object: KubernetesObject, _ resource: Resource,
     verb: String, on plural: String, _ name: String
@@ -73,7 +89,22 @@ extension APIServer {
   /// Refuses a role or binding by which the user would grant more than they hold.
   func checkEscalation(_ object: KubernetesObject, old: KubernetesObject?, _ context: RequestContext) throws(APIStatus)
   {
-    let write = WriteReview(user: context.user, resource: context.resource, old: old, new: object)
+    var write = WriteReview(user: context.user, resource: context.resource, old: old, new: object)
+    write.blockedOwners = newlyBlockedOwners(object, old: old)
     if let refusal = authorizer.refusalToGrant(write) { throw refusal }
+  }
+
+  /// Owners in a namespace are blocked by objects of that namespace alone, so by who may write there. An owner of the
+  /// cluster belongs to nobody there.
+  private func newlyBlockedOwners(_ object: KubernetesObject, old: KubernetesObject?) -> [WriteReview.BlockedOwner] {
+    guard !object.metadata["ownerReferences"].isNull else { return [] }
+    let known = Set(old?.ownerReferences ?? [])
+    return object.ownerReferences.compactMap { reference in
+      guard reference.blocksOwnerDeletion, !known.contains(reference),
+        let kind = kinds.find(apiVersion: reference.apiVersion, kind: reference.kind)
+      else { return nil }
+      let resource = kinds.definitions[kind].resource
+      return resource.isNamespaced ? nil : WriteReview.BlockedOwner(resource: resource, name: reference.name)
+    }
   }
 }

@@ -25,8 +25,9 @@ public final class RBACAuthorizer: Authorizing {
 
   public func refusalToGrant(_ write: WriteReview) -> APIStatus? {
     guard let object = write.new else { return nil }
-    return RBACAdmission(authorizer: self)
-      .check(user: write.user, object: object, stored: write.old, resource: write.resource)
+    let admission = RBACAdmission(authorizer: self)
+    return admission.check(user: write.user, object: object, stored: write.old, resource: write.resource)
+      ?? admission.check(blocking: write.blockedOwners, of: write)
   }
 
   /// What the rules say now; needs no waiting.

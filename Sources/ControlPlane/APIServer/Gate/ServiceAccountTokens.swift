@@ -1,3 +1,4 @@
+import BoundedNumbers
 import Crypto
 import Foundation
 import KubernetesAPI
@@ -6,7 +7,8 @@ import KubernetesClient
 /// Makes the tokens of service accounts, so that no other text is one: whoever may write Secrets cannot choose a token.
 ///
 /// `nagaya.<namespace/name of the Secret>.<HMAC-SHA256>`, both parts in base64url. The HMAC is over the Secret and the
-/// account with their uids: the token ends with either of them. To replace it, delete and create its Secret.
+/// account with their uids: the token ends with either of them, and 90 days after its Secret was made. To replace it, delete
+/// and create its Secret.
 public struct ServiceAccountTokenSigner: Sendable {
   private let key: SymmetricKey
 
@@ -40,14 +42,18 @@ public struct ServiceAccountTokenSigner: Sendable {
 struct ServiceAccountTokens: Sendable {
   private let objects: any ObjectReading
   private let signer: ServiceAccountTokenSigner
+  private let revocations: Revocations?
+  /// Seconds that a token lives: nothing is given for ever.
+  static let lifetime: Int64 = 90 * 86_400
 
-  init(objects: any ObjectReading, signer: ServiceAccountTokenSigner) {
+  init(objects: any ObjectReading, signer: ServiceAccountTokenSigner, revocations: Revocations? = nil) {
     self.objects = objects
     self.signer = signer
+    self.revocations = revocations
   }
 
   /// A token stands as long as its Secret holds it and its account is the very one it was made for.
-  func user(of token: String) -> UserInfo? {
+  func user(of token: String, now: Timestamp = .now) -> UserInfo? {
     let parts = token.split(separator: ".", omittingEmptySubsequences: false)
     guard parts.count == 3, parts[0] == "nagaya", let place = Self.text(parts[1]) else { return nil }
     let names = place.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
@@ -60,6 +66,9 @@ struct ServiceAccountTokens: Sendable {
       secret.annotations["kubernetes.io/service-account.uid"] == account.uid,
       signer.isToken(token, of: secret, account: name, accountUID: account.uid)
     else { return nil }
+    let made = Timestamp(secret.json["metadata"]["creationTimestamp"].string ?? "")?.seconds ?? 0
+    guard now.seconds.clampedSubtracting(made) < Self.lifetime else { return nil }
+    if let revocations, revocations.covers(account: "\(secret.namespace)/\(name)", issued: made, by: nil) { return nil }
     return .serviceAccount(namespace: secret.namespace, name: name)
   }
 

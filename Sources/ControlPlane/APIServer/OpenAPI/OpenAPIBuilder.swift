@@ -106,7 +106,7 @@ struct OpenAPIBuilder: Sendable {
       if let format { property["format"] = .string(format.hasPrefix("date-time") ? "date-time" : format) }
       if !allowed.isEmpty { property["enum"] = .array(allowed.map { .string($0) }) }
       return property
-    case .integer(let bits): return ["type": "integer", "format": .string("int\(bits)")]
+    case .integer(let bits, _): return ["type": "integer", "format": .string("int\(bits)")]
     case .number: return ["type": "number", "format": "double"]
     case .boolean: return ["type": "boolean"]
     case .quantity: return Self.reference(Self.quantity)

@@ -10,6 +10,6 @@ extension TableColumn {
     "Age", description: "How long ago the object was created."
   ) { object in
     guard let created = object.creationTimestamp else { return "<unknown>" }
-    return .string(HumanDuration.text(seconds: Timestamp.now.seconds - created.seconds))
+    return .string(HumanDuration.text(seconds: Timestamp.now.seconds(since: created)))
   }
 }

@@ -3,7 +3,11 @@ import KubernetesAPI
 import KubernetesClient
 
 extension APIServer {
-  var bodyLimits: JSONLimits { JSONLimits(depth: configuration.bodyDepth, bytes: configuration.bodyBytes) }
+  /// What a body may be, and what it may become: aliases, copies and defaults are counted against it.
+  var bodyLimits: JSONLimits {
+    JSONLimits(
+      depth: configuration.bodyDepth, bytes: configuration.bodyBytes, values: configuration.bodyValues)
+  }
 
   /// The body as an object of the request's kind, without nulls; complaints about fields as the client wants them.
   func readObject(_ context: inout RequestContext) throws(APIStatus) -> KubernetesObject {
@@ -22,7 +26,6 @@ extension APIServer {
     var object = KubernetesObject(json: body.json)
     try checkKind(&object, context.resource)
     try checkFields(&object.json, duplicates: body.duplicateFields, &context)
-    object.json.removeNulls()
     return object
   }
 
@@ -30,12 +33,13 @@ extension APIServer {
     if !object.apiVersion.isEmpty, object.apiVersion != resource.apiVersion {
       throw APIStatus(
         .badRequest,
-        "the API version in the data (\(object.apiVersion)) does not match the expected API version (\(resource.apiVersion))"
+        "the API version in the data (\(object.apiVersion.prefix(80))) does not match the expected API version (\(resource.apiVersion))"
       )
     }
     if !object.kind.isEmpty, object.kind != resource.kind {
       throw APIStatus(
-        .badRequest, "the kind in the data (\(object.kind)) does not match the expected kind (\(resource.kind))")
+        .badRequest,
+        "the kind in the data (\(object.kind.prefix(80))) does not match the expected kind (\(resource.kind))")
     }
     object["apiVersion"] = .string(resource.apiVersion)
     object["kind"] = .string(resource.kind)
@@ -56,16 +60,16 @@ extension APIServer {
         expected = "object"
         for (name, text) in value.members where text.string == nil && !text.isNull {
           throw APIStatus(
-            .badRequest, "metadata.\(key): the value of \"\(name)\" must be a string, not \(text.typeName)")
+            .badRequest, "metadata.\(key): the value of \"\(name.prefix(80))\" must be a string, not \(text.typeName)")
         }
       case "finalizers":
         expected = "array"
-        for element in value.elements where element.string == nil {
+        for element in value.elements where element.string == nil && !element.isNull {
           throw APIStatus(.badRequest, "metadata.finalizers must hold strings, not \(element.typeName)")
         }
       case "ownerReferences":
         expected = "array"
-        for element in value.elements where element.typeName != "object" {
+        for element in value.elements where element.typeName != "object" && !element.isNull {
           throw APIStatus(.badRequest, "metadata.ownerReferences must hold objects, not \(element.typeName)")
         }
       case "generation", "deletionGracePeriodSeconds": expected = "integer"

@@ -32,10 +32,11 @@ struct DeleteOptions: Sendable, Hashable {
 
   init(json: JSONValue, _ request: APIRequest) throws(APIStatus) {
     if !json["gracePeriodSeconds"].isNull {
-      guard let seconds = json["gracePeriodSeconds"].int, (0...Int(Int32.max)).contains(seconds) else {
-        throw APIStatus(.invalid, "invalid DeleteOptions: gracePeriodSeconds must be a number of at least 0")
+      guard let seconds = json["gracePeriodSeconds"].int, seconds >= 0 else {
+        throw APIStatus(
+          .invalid, "invalid DeleteOptions: gracePeriodSeconds: must be a whole number greater than or equal to 0")
       }
-      gracePeriodSeconds = seconds
+      gracePeriodSeconds = min(seconds, Int(Int32.max))
     }
     gracePeriodSeconds = try request.number("gracePeriodSeconds").map { min($0, Int(Int32.max)) } ?? gracePeriodSeconds
     let policy = request.parameter("propagationPolicy") ?? json["propagationPolicy"].string

@@ -14,7 +14,8 @@ struct RequestBody: Sendable {
   init(_ request: APIRequest, limits: JSONLimits, schemas: SchemaCatalog) throws(APIStatus) {
     guard request.body.count <= limits.bytes else {
       throw APIStatus(
-        .requestEntityTooLarge, "the request body is larger than the limit of \(limits.bytes) bytes")
+        .requestEntityTooLarge,
+        "the request body has \(request.body.count) bytes: Request entity too large: limit is \(limits.bytes)")
     }
     switch Self.mediaType(request.contentType) {
     case nil, "", "application/json", "application/json-patch+json", "application/merge-patch+json",
@@ -38,6 +39,9 @@ struct RequestBody: Sendable {
         json = documents[0]
       } catch let status as APIStatus {
         throw status
+      } catch let failure as YAML.Failure where failure.isTooLarge {
+        throw APIStatus(
+          .requestEntityTooLarge, "\(failure.description): Request entity too large: limit is \(limits.bytes)")
       } catch {
         throw APIStatus(.badRequest, "\(error)")
       }
@@ -45,11 +49,12 @@ struct RequestBody: Sendable {
     case KubernetesProtobuf.mediaType:
       // kubectl's own commands (create, auth can-i) write nothing else.
       do throws(KubernetesProtobuf.Failure) {
-        json = try KubernetesProtobuf.decode(request.body, catalog: schemas, maximumDepth: limits.depth)
+        json = try KubernetesProtobuf.decode(request.body, catalog: schemas, limits: limits)
       } catch {
         switch error {
         case .noProtobufForm: throw APIStatus(.unsupportedMediaType, "\(error)")
         case .malformed: throw APIStatus(.badRequest, "\(error)")
+        case .tooManyValues: throw APIStatus(.requestEntityTooLarge, "\(error)")
         }
       }
       duplicateFields = []
@@ -62,37 +67,16 @@ struct RequestBody: Sendable {
   }
 
   private static func status(of error: JSONError) -> APIStatus {
-    if case .tooLarge = error.reason { return APIStatus(.requestEntityTooLarge, "\(error)") }
+    switch error.reason {
+    case .tooLarge(let limit), .tooManyValues(let limit):
+      return APIStatus(.requestEntityTooLarge, "\(error): Request entity too large: limit is \(limit)")
+    default: break
+    }
     return APIStatus(.badRequest, "\(error)")
   }
 
   /// Without parameters, in lower case.
   static func mediaType(_ contentType: String?) -> String? {
     contentType?.split(separator: ";").first.map { $0.lowercased().filter { $0 != " " } }
-  }
-}
-
-extension JSONValue {
-  /// Takes out members that are null: to the API they are the same as missing ones.
-  mutating func removeNulls() {
-    switch self {
-    case .object(let members):
-      var kept: [String: JSONValue] = [:]
-      kept.reserveCapacity(members.count)
-      for (key, value) in members where !value.isNull {
-        var value = value
-        value.removeNulls()
-        kept[key] = value
-      }
-      self = .object(kept)
-    case .array(let elements):
-      self = .array(
-        elements.map {
-          var element = $0
-          element.removeNulls()
-          return element
-        })
-    default: break
-    }
   }
 }

@@ -66,9 +66,10 @@ struct RequestContext: Sendable {
   }
 
   var warningHeaders: [(name: String, value: String)] {
-    warnings.prefix(100).map { warning in
+    warnings.prefix(50).map { warning in
       var text = ""
-      for character in warning.unicodeScalars where character.value >= 0x20 {
+      // As upstream: so much of each that all together fit into the head of an answer.
+      for character in warning.unicodeScalars.prefix(256) where character.value >= 0x20 {
         if character == "\"" || character == "\\" { text += "\\" }
         text.unicodeScalars.append(character)
       }

@@ -22,6 +22,7 @@ extension APIServer {
       try admit(old: nil, new: object, context)
       let key = context.key(object.name)
       let draft = ObjectDraft(object, of: context.definition, interner: interner)
+      try draft.checkSize(limit: configuration.objectBytes, context.resource)
       let proposal = WriteProposal(
         kind: context.kind, key: key, expected: nil, change: .put(draft),
         usage: quotas.change(context.kind, from: nil, to: object))
@@ -70,6 +71,7 @@ extension APIServer {
         context.resource, "",
         [.init(.required, field: "metadata.name", message: "Required value: name or generateName is required")])
     }
+    try checkBeforeDefaults(object, old: nil, context)
     for key in ["selfLink", "managedFields", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"] {
       object.metadata.remove(key)
     }
@@ -78,7 +80,14 @@ extension APIServer {
     if context.definition.hasGeneration { object.metadata["generation"] = 1 }
     context.definition.prepareForCreate(&object)
     context.definition.applyDefaults(&object)
+    if LimitRangeAdmission(cache: cache, kinds: kinds).applyDefaults(to: &object, context.resource) {
+      // The quality of service follows from requests and limits.
+      context.definition.prepareForCreate(&object)
+      context.definition.applyDefaults(&object)
+    }
     if context.resource == .namespaces { NamespaceLife.begin(&object) }
+    // Clients read `status.…` of what they just created: a kind that has a status has one from the beginning.
+    if context.definition.subresources.contains(.status), object.status.isNull { object["status"] = [:] }
   }
 
   /// The object is in the path's namespace, or says nothing of it.

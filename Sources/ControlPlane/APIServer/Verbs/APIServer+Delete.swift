@@ -52,12 +52,13 @@ extension APIServer {
     let record = try await mutate(context, key: key, isDryRun: options.isDryRun) { (old) throws(APIStatus) in
       if let uid = options.uid, uid != old.uid {
         throw APIStatus.conflict(
-          context.resource, name, "Precondition failed: UID in precondition: \(uid), UID in object meta: \(old.uid)")
+          context.resource, name,
+          "Precondition failed: UID in precondition: \(uid.prefix(80)), UID in object meta: \(old.uid)")
       }
       if let version = options.resourceVersion, version != old.resourceVersion {
         throw APIStatus.conflict(
           context.resource, name,
-          "Precondition failed: ResourceVersion in precondition: \(version), ResourceVersion in object meta: \(old.resourceVersion)"
+          "Precondition failed: ResourceVersion in precondition: \(version.prefix(40)), ResourceVersion in object meta: \(old.resourceVersion)"
         )
       }
       let mutation = self.deletion(of: old, context.definition, options)
@@ -88,7 +89,7 @@ extension APIServer {
       if grace < known { setDeletion(&new, grace: grace, from: .now) }
     } else {
       setDeletion(&new, grace: grace, from: .now)
-      if definition.hasGeneration { new.metadata["generation"] = JSONValue(old.generation + 1) }
+      if definition.hasGeneration { new.metadata["generation"] = JSONValue(old.nextGeneration) }
       if definition.resource == .namespaces { NamespaceLife.terminate(&new) }
     }
     return afterChange(new, definition.resource)

@@ -10,6 +10,7 @@ extension APIServer {
   /// The object that the request names.
   func existing(_ context: RequestContext) throws(APIStatus) -> ObjectRecord {
     guard let record = cache.record(context.kind, context.key) else {
+      if let damage = setApart.refusal(ofReading: context.key, kind: context.kind, kinds) { throw damage }
       throw APIStatus.notFound(context.resource, context.name)
     }
     return record

@@ -9,10 +9,15 @@ extension APIServer {
     let filter = try filter(context)
     let rendering = try rendering(context)
     let limit = try context.request.number("limit") ?? 0
+    let version = try ListVersion(context.request)
     var snapshot = cache.snapshot(of: context.kind)
-    if let asked = try context.request.revision("resourceVersion"), asked > snapshot.revision {
-      throw APIStatus(
-        .timeout, "Too large resource version: \(asked), current: \(snapshot.revision)", retryAfterSeconds: 1)
+    if let asked = version.revision {
+      guard asked <= snapshot.revision else {
+        throw APIStatus.tooLargeResourceVersion(asked, current: snapshot.revision)
+      }
+      if version.match == .exact {
+        snapshot = try exact(snapshot, at: asked, context)
+      }
     }
     var first = filter.namespace.map { ObjectKey(namespace: $0, name: filter.onlyName ?? "") }
     var isContinued = false
@@ -20,11 +25,7 @@ extension APIServer {
       let token = try ContinueToken(text)
       isContinued = true
       first = token.next
-      if snapshot.lastChange <= token.revision {
-        // Nothing of this kind changed since: the newest state is the one of the first page.
-        snapshot = ObjectCache.Snapshot(
-          map: snapshot.map, revision: token.revision, lastChange: snapshot.lastChange)
-      } else if let kept = shelf.take(context.kind, revision: token.revision) {
+      if let kept = kept(snapshot, at: token.revision, context) {
         snapshot = kept
       } else {
         throw APIStatus(
@@ -40,6 +41,26 @@ extension APIServer {
       total: filter.isEverything && filter.namespace == nil && !isContinued ? snapshot.map.count : nil,
       willContinue: { [shelf, snapshot, kind = context.kind] in shelf.put(kind, snapshot) })
     return try stream.response(context)
+  }
+
+  /// The kind as it was at a revision, if that is still known.
+  private func kept(_ newest: ObjectCache.Snapshot, at revision: UInt64, _ context: RequestContext)
+    -> ObjectCache.Snapshot?
+  {
+    guard newest.lastChange > revision else {
+      // Nothing of this kind changed since: the newest state is the one of then.
+      return ObjectCache.Snapshot(map: newest.map, revision: revision, lastChange: newest.lastChange)
+    }
+    return shelf.take(context.kind, revision: revision)
+  }
+
+  private func exact(_ newest: ObjectCache.Snapshot, at revision: UInt64, _ context: RequestContext) throws(APIStatus)
+    -> ObjectCache.Snapshot
+  {
+    guard let kept = kept(newest, at: revision, context) else {
+      throw APIStatus(.expired, "The resourceVersion for the provided list is too old.")
+    }
+    return kept
   }
 }
 
@@ -57,6 +78,8 @@ struct ListStream: AsyncSequence, Sendable {
   let willContinue: @Sendable () -> Void
 
   private static let chunkBytes = 64 << 10
+  /// Objects that are looked at for one chunk.
+  private static let chunkObjects = 4096
 
   func makeAsyncIterator() -> AsyncIterator { AsyncIterator(self) }
 
@@ -101,6 +124,8 @@ struct ListStream: AsyncSequence, Sendable {
     }
 
     mutating func next() async throws -> [UInt8]? {
+      // A long list lets others have the processor between its chunks.
+      await Task.yield()
       if Task.isCancelled { return nil }
       return try nextChunk()
     }
@@ -113,8 +138,11 @@ struct ListStream: AsyncSequence, Sendable {
         hasBegun = true
         chunk += list.rendering.listPrefix
       }
+      var looked = 0
       while chunk.count < ListStream.chunkBytes {
-        guard let record = nextMatch() else {
+        guard let record = nextMatch(&looked) else {
+          // What matches may be far apart.
+          if looked >= ListStream.chunkObjects { return chunk }
           isAtEnd = true
           chunk += list.rendering.listSuffix(revision: list.revision, next: nil, remaining: nil)
           return chunk
@@ -134,9 +162,13 @@ struct ListStream: AsyncSequence, Sendable {
       return chunk
     }
 
-    private mutating func nextMatch() -> ObjectRecord? {
-      while let (key, record) = elements.next() {
-        if let namespace = list.filter.namespace, key.namespace != namespace { return nil }
+    private mutating func nextMatch(_ looked: inout Int) -> ObjectRecord? {
+      while looked < ListStream.chunkObjects, let (key, record) = elements.next() {
+        looked += 1
+        if let namespace = list.filter.namespace, key.namespace != namespace {
+          looked = 0
+          return nil
+        }
         if list.filter.matches(record) { return record }
       }
       return nil

@@ -41,6 +41,7 @@ extension APIServer {
         let unchanged = draft.finished(with: record.revision)
         // A write that changes nothing is none: same bytes, same resourceVersion.
         if unchanged == record.bytes { return record }
+        try draft.checkSize(limit: configuration.objectBytes, before: record.bytes.count, context.resource)
         try admit(old: old, new: new, context)
         if isDryRun { return ObjectRecord(draft, revision: record.revision, finalBytes: unchanged) }
         proposal = WriteProposal(

@@ -48,6 +48,11 @@ extension APIServer {
     return warned.answer(200, try rendering.document(record))
   }
 
+  static func tooLarge(_ failure: JSONPatch.Failure, _ context: RequestContext) -> APIStatus {
+    APIStatus(
+      .requestEntityTooLarge, "\(failure): Request entity too large", resource: context.resource, name: context.name)
+  }
+
   func patched(
     _ old: KubernetesObject, _ body: RequestBody, _ kind: PatchKind, _ context: inout RequestContext
   ) throws(APIStatus) -> KubernetesObject {
@@ -62,6 +67,7 @@ extension APIServer {
         ? JSONPatch.merge(body.json, into: old.json) : try strategicMerge(body.json, into: old.json, context.definition)
     case .json:
       do throws(JSONPatch.Failure) { json = try JSONPatch.apply(body.json, to: old.json) } catch {
+        guard !error.isTooLarge else { throw Self.tooLarge(error, context) }
         throw APIStatus(
           .invalid, "the server rejected our request due to an error in our request: \(error)",
           resource: context.resource, name: context.name,

@@ -9,8 +9,8 @@ extension APIServer {
     for key in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
       scale["metadata"].set(key, ifPresent: object.metadata.members[key])
     }
-    scale["spec"] = ["replicas": JSONValue(object.spec["replicas"].int ?? 1)]
-    scale["status"] = ["replicas": JSONValue(object.status["replicas"].int ?? 0)]
+    scale["spec"] = ["replicas": JSONValue(object.spec["replicas"].count ?? 1)]
+    scale["status"] = ["replicas": JSONValue(object.status["replicas"].count ?? 0)]
     if let selector = try? LabelSelector(json: object.spec["selector"]), !selector.isEmpty {
       scale["status"]["selector"] = .string(selector.text)
     } else if context.resource == .applications {
@@ -31,12 +31,14 @@ extension APIServer {
       case nil: asked = body.json
       case .json:
         do throws(JSONPatch.Failure) { asked = try JSONPatch.apply(body.json, to: current) } catch {
+          guard !error.isTooLarge else { throw Self.tooLarge(error, context) }
           throw APIStatus(.invalid, "the server rejected our request due to an error in our request: \(error)")
         }
       default: asked = JSONPatch.merge(body.json, into: current)
       }
       if let kind = asked["kind"].string, kind != "Scale" {
-        throw APIStatus(.badRequest, "the kind in the data (\(kind)) does not match the expected kind (Scale)")
+        throw APIStatus(
+          .badRequest, "the kind in the data (\(kind.prefix(80))) does not match the expected kind (Scale)")
       }
       if let version = asked["metadata"]["resourceVersion"].string, !version.isEmpty, version != old.resourceVersion {
         throw APIStatus.conflict(context.resource, context.name, Self.modified)
@@ -53,7 +55,7 @@ extension APIServer {
       var new = old
       new.spec["replicas"] = JSONValue(count)
       if new == old { return .keep }
-      if context.definition.hasGeneration { new.metadata["generation"] = JSONValue(old.generation + 1) }
+      if context.definition.hasGeneration { new.metadata["generation"] = JSONValue(old.nextGeneration) }
       let causes = self.faults(of: new, old: old, context)
       guard causes.isEmpty else { throw APIStatus.invalid(context.resource, context.name, causes) }
       return .put(new)

@@ -30,7 +30,8 @@ extension APIServer {
       throw APIStatus(.badRequest, "the request body must be an object of kind \(kind), not \(json.typeName)")
     }
     if let actual = json["kind"].string, actual != kind {
-      throw APIStatus(.badRequest, "the kind in the data (\(actual)) does not match the expected kind (\(kind))")
+      throw APIStatus(
+        .badRequest, "the kind in the data (\(actual.prefix(80))) does not match the expected kind (\(kind))")
     }
     return json
   }
@@ -47,14 +48,15 @@ extension APIServer {
         context.resource, context.name,
         [
           .init(
-            .notSupported, field: "target.kind", message: "Unsupported value: \"\(kind)\": supported values: \"Node\"")
+            .notSupported, field: "target.kind",
+            message: "Unsupported value: \"\(kind.prefix(80))\": supported values: \"Node\"")
         ])
     }
     _ = try await mutate(context, isDryRun: try context.request.isDryRun()) { (old) throws(APIStatus) in
       if let uid = binding["metadata"]["uid"].string, !uid.isEmpty, uid != old.uid {
         throw APIStatus.conflict(
           context.resource, context.name,
-          "Precondition failed: UID in precondition: \(uid), UID in object meta: \(old.uid)")
+          "Precondition failed: UID in precondition: \(uid.prefix(80)), UID in object meta: \(old.uid)")
       }
       if old.isBeingDeleted {
         throw APIStatus.conflict(
@@ -104,6 +106,8 @@ extension APIServer {
       }
       var new = old
       new.spec["finalizers"] = .array(asked.spec["finalizers"].elements)
+      let causes = self.faults(of: new, old: old, context)
+      guard causes.isEmpty else { throw APIStatus.invalid(context.resource, context.name, causes) }
       return self.afterChange(new, context.resource)
     }
     return context.answer(200, try rendering.document(record))

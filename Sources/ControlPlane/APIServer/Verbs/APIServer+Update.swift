@@ -21,7 +21,8 @@ extension APIServer {
     try checkNamespace(of: &object, context)
     guard object.name.isEmpty || object.name == context.name else {
       throw APIStatus(
-        .badRequest, "the name of the object (\(object.name)) does not match the name on the URL (\(context.name))")
+        .badRequest,
+        "the name of the object (\(object.name.prefix(253))) does not match the name on the URL (\(context.name))")
     }
     object.metadata["name"] = .string(context.name)
   }
@@ -33,7 +34,7 @@ extension APIServer {
     if !asked.uid.isEmpty, asked.uid != old.uid {
       throw APIStatus.conflict(
         context.resource, context.name,
-        "Precondition failed: UID in precondition: \(asked.uid), UID in object meta: \(old.uid)")
+        "Precondition failed: UID in precondition: \(asked.uid.prefix(80)), UID in object meta: \(old.uid)")
     }
     if !asked.resourceVersion.isEmpty, asked.resourceVersion != old.resourceVersion {
       throw APIStatus.conflict(context.resource, context.name, Self.modified)
@@ -42,11 +43,12 @@ extension APIServer {
     switch context.subresource {
     case .status:
       new = old
-      if let status = asked.json.members["status"] { new["status"] = status } else { new.json.remove("status") }
+      new["status"] = asked.json.members["status"] ?? [:]
     default:
+      try checkBeforeDefaults(asked, old: old, context)
       new = asked
       if context.definition.subresources.contains(.status) {
-        if let status = old.json.members["status"] { new["status"] = status } else { new.json.remove("status") }
+        new["status"] = old.json.members["status"] ?? [:]
       }
       keepMetadata(of: old, in: &new)
       if context.resource == .namespaces, let finalizers = old.spec.members["finalizers"] {
@@ -54,7 +56,7 @@ extension APIServer {
       }
       context.definition.applyDefaults(&new)
       if context.definition.hasGeneration, Self.differsInSpec(old, new) {
-        new.metadata["generation"] = JSONValue(old.generation + 1)
+        new.metadata["generation"] = JSONValue(old.nextGeneration)
       }
     }
     let causes = faults(of: new, old: old, context)

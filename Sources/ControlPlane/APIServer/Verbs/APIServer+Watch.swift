@@ -6,23 +6,18 @@ extension APIServer {
     let request = context.request
     let filter = try filter(context)
     let rendering = try rendering(context)
-    let revision = try request.revision("resourceVersion") ?? 0
+    let revision = try ListVersion(watch: request).revision ?? 0
     let wantsBookmarks = request.flag("allowWatchBookmarks")
     var start: WatchHub.Start = revision == 0 ? .snapshot : .after(revision)
     var marksEnd = false
     if let text = request.parameter("sendInitialEvents") {
-      guard request.parameter("resourceVersionMatch") == "NotOlderThan" else {
-        throw APIStatus(
-          .invalid, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
-      }
       if text == "true" || text == "1" {
         guard wantsBookmarks else {
           throw APIStatus(.invalid, "sendInitialEvents=true requires allowWatchBookmarks=true")
         }
         // The newest state is never older than what is asked for, unless that is not this store's.
         guard revision <= cache.revision else {
-          throw APIStatus(
-            .timeout, "Too large resource version: \(revision), current: \(cache.revision)", retryAfterSeconds: 1)
+          throw APIStatus.tooLargeResourceVersion(revision, current: cache.revision)
         }
         start = .snapshot
         marksEnd = true

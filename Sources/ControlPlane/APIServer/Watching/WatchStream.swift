@@ -23,6 +23,7 @@ struct WatchStream: AsyncSequence, Sendable {
 
     private let watch: WatchStream
     private var phase: Phase
+    private var told = 0
 
     init(_ watch: WatchStream) {
       self.watch = watch
@@ -39,6 +40,9 @@ struct WatchStream: AsyncSequence, Sendable {
         if Task.isCancelled { return nil }
         switch phase {
         case .objects(var elements):
+          // Many objects at the start let others have the processor in between.
+          told += 1
+          if told % 64 == 0 { await Task.yield() }
           let found = nextObject(&elements)
           phase = .objects(elements)
           if let found { return try watch.rendering.event(.added, found) }

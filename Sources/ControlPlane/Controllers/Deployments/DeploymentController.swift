@@ -1,3 +1,4 @@
+import BoundedNumbers
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
@@ -59,7 +60,7 @@ struct DeploymentReconciler: Sendable {
       return try await writeStatus(deployment, spec: spec, sets: sets, didCreateSet: false, now: now)
     }
     let isScaling = sets.contains { set in
-      guard (set.spec["replicas"].int ?? 0) > 0,
+      guard (set.spec["replicas"].count ?? 0) > 0,
         let desired = set.annotations[DeploymentAnnotations.desiredReplicas]
       else { return false }
       return desired != String(spec.replicas)
@@ -134,7 +135,7 @@ struct DeploymentReconciler: Sendable {
     among sets: inout [KubernetesObject], of deployment: KubernetesObject, spec: DeploymentSpec
   ) async throws -> Bool {
     let (new, old) = Self.split(sets, by: deployment)
-    let revision = (old.map(Self.revision).max() ?? 0) + 1
+    let revision = (old.map(Self.revision).max() ?? 0).clampedAdding(1)
     if let new {
       let numbered = Self.numbered(new, revision: revision, of: deployment, spec: spec)
       if numbered != new {
@@ -147,7 +148,7 @@ struct DeploymentReconciler: Sendable {
       spec.isRecreate
       ? 0
       : min(
-        spec.replicas, max(0, spec.replicas + spec.maxSurge - old.reduce(0) { $0 + ($1.spec["replicas"].int ?? 0) }))
+        spec.replicas, max(0, spec.replicas + spec.maxSurge - old.reduce(0) { $0 + ($1.spec["replicas"].count ?? 0) }))
     let set = Self.newSet(of: deployment, size: size, revision: revision, spec: spec)
     do {
       sets.append(try await client.create(set, as: .replicaSets))
@@ -159,7 +160,8 @@ struct DeploymentReconciler: Sendable {
         return false
       }
       var changed = deployment
-      changed.status["collisionCount"] = JSONValue((deployment.status["collisionCount"].int ?? 0) + 1)
+      changed.status["collisionCount"] = JSONValue(
+        min(Int(Int32.max), (deployment.status["collisionCount"].count ?? 0) + 1))
       try await client.updateStatus(changed, as: .deployments)
       throw APIStatus.conflict(.replicaSets, set.name, "the name is taken; another one is chosen")
     }
@@ -210,7 +212,7 @@ struct DeploymentReconciler: Sendable {
     }
     mark(&annotations, spec)
     if annotations != set.annotations { numbered.annotations = annotations }
-    if set.spec["minReadySeconds"].int ?? 0 != spec.minReadySeconds {
+    if set.spec["minReadySeconds"].count ?? 0 != spec.minReadySeconds {
       numbered.spec["minReadySeconds"] = JSONValue(spec.minReadySeconds)
     }
     return numbered
@@ -228,7 +230,7 @@ struct DeploymentReconciler: Sendable {
   ) async throws {
     for index in sets.indices {
       var changed = sets[index]
-      let before = changed.spec["replicas"].int ?? 1
+      let before = changed.spec["replicas"].count ?? 1
       let size = sizes[changed.name] ?? before
       if size != before { changed.spec["replicas"] = JSONValue(size) }
       // Sets without pods are marked when they get some.

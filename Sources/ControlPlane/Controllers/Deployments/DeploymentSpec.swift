@@ -1,3 +1,4 @@
+import BoundedNumbers
 import JSONDocument
 import KubernetesAPI
 
@@ -17,7 +18,7 @@ struct DeploymentSpec: Sendable, Equatable {
 
   init(_ deployment: KubernetesObject) {
     let spec = deployment.spec
-    replicas = max(0, spec["replicas"].int ?? 1)
+    replicas = spec["replicas"].count ?? 1
     isRecreate = spec["strategy"]["type"].string == "Recreate"
     let rolling = spec["strategy"]["rollingUpdate"]
     maxSurge = Self.share(rolling["maxSurge"], of: replicas, roundingUp: true)
@@ -29,19 +30,23 @@ struct DeploymentSpec: Sendable, Equatable {
       maxUnavailable = replicas
     }
     isPaused = spec["paused"].bool ?? false
-    revisionHistoryLimit = spec["revisionHistoryLimit"].int ?? 10
-    progressDeadlineSeconds = spec["progressDeadlineSeconds"].int ?? 600
+    revisionHistoryLimit = spec["revisionHistoryLimit"].count ?? 10
+    progressDeadlineSeconds = spec["progressDeadlineSeconds"].count ?? 600
     if progressDeadlineSeconds == Int(Int32.max) { progressDeadlineSeconds = nil }
-    minReadySeconds = spec["minReadySeconds"].int ?? 0
+    minReadySeconds = spec["minReadySeconds"].count ?? 0
   }
+
+  /// Pods that anything can be about.
+  private static let bound = Bounded("pods", 0...Int(Int32.max))
 
   /// An `IntOrString`: a count, or a percentage of `total`; 25 % if there is none.
   private static func share(_ value: JSONValue, of total: Int, roundingUp: Bool) -> Int {
-    if let count = value.int { return max(0, count) }
+    if let count = value.count { return count }
     let text = value.string ?? "25%"
-    guard text.hasSuffix("%"), let percent = Int(text.dropLast()), percent >= 0 else { return Int(text) ?? 0 }
-    let (product, overflow) = total.multipliedReportingOverflow(by: percent)
-    if overflow { return total }
-    return roundingUp ? (product + 99) / 100 : product / 100
+    guard text.hasSuffix("%"), let percent = Int(text.dropLast()), percent >= 0 else {
+      return bound.clamp(Int(text) ?? 0)
+    }
+    let product = total.clampedMultiplying(by: percent)
+    return bound.clamp(roundingUp ? product.clampedAdding(99) / 100 : product / 100)
   }
 }

@@ -1,3 +1,4 @@
+import BoundedNumbers
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
@@ -12,10 +13,10 @@ enum DeploymentStatus {
     for deployment: KubernetesObject, spec: DeploymentSpec, new: KubernetesObject?, all: [KubernetesObject],
     didCreateSet: Bool, now: Timestamp
   ) -> (deployment: KubernetesObject, deadlineIn: Duration?) {
-    func sum(_ key: String) -> Int { all.reduce(0) { $0 + ($1.status[key].int ?? 0) } }
-    let asked = all.reduce(0) { $0 + ($1.spec["replicas"].int ?? 0) }
+    func sum(_ key: String) -> Int { all.reduce(0) { $0 + ($1.status[key].count ?? 0) } }
+    let asked = all.reduce(0) { $0 + ($1.spec["replicas"].count ?? 0) }
     let available = sum("availableReplicas")
-    let updated = new?.status["replicas"].int ?? 0
+    let updated = new?.status["replicas"].count ?? 0
     var changed = deployment
     let counts = [
       "replicas": sum("replicas"), "updatedReplicas": updated, "readyReplicas": sum("readyReplicas"),
@@ -78,34 +79,34 @@ enum DeploymentStatus {
     let name = new?.name ?? before.name
     if didCreateSet {
       set(.yes, "NewReplicaSetCreated", "Created new replica set \"\(name)\"")
-      return .seconds(deadline)
+      return .seconds(clamping: deadline)
     }
     if isComplete {
       set(.yes, "NewReplicaSetAvailable", "ReplicaSet \"\(name)\" has successfully progressed.")
       return nil
     }
     // A finished rollout that merely lost a pod, or was scaled, is not a rollout again.
-    let hasOldPods = (changed.status["replicas"].int ?? 0) != (changed.status["updatedReplicas"].int ?? 0)
+    let hasOldPods = (changed.status["replicas"].count ?? 0) != (changed.status["updatedReplicas"].count ?? 0)
     if reason == "NewReplicaSetAvailable", !hasOldPods { return nil }
     if reason == "DeploymentPaused" {
       set(.unknown, "DeploymentResumed", "Deployment is resumed")
-      return .seconds(deadline)
+      return .seconds(clamping: deadline)
     }
     if hasProgressed(from: before.status, to: changed.status) || current == nil || reason == "NewReplicaSetAvailable" {
       set(.yes, "ReplicaSetUpdated", "ReplicaSet \"\(name)\" is progressing.")
       touch(&changed, now)
-      return .seconds(deadline)
+      return .seconds(clamping: deadline)
     }
     if reason == "ProgressDeadlineExceeded" { return nil }
     let since = current?["lastUpdateTime"].string.flatMap(Timestamp.init) ?? now
-    let left = since.seconds + Int64(deadline) - now.seconds
-    if left > 0 { return .seconds(left + 1) }
+    let left = Int64(deadline).clampedSubtracting(now.seconds(since: since))
+    if left > 0 { return .seconds(clamping: left.clampedAdding(1)) }
     set(.no, "ProgressDeadlineExceeded", "ReplicaSet \"\(name)\" has timed out progressing.")
     return nil
   }
 
   private static func hasProgressed(from old: JSONValue, to new: JSONValue) -> Bool {
-    func count(_ status: JSONValue, _ key: String) -> Int { status[key].int ?? 0 }
+    func count(_ status: JSONValue, _ key: String) -> Int { status[key].count ?? 0 }
     func outdated(_ status: JSONValue) -> Int { count(status, "replicas") - count(status, "updatedReplicas") }
     return count(new, "updatedReplicas") > count(old, "updatedReplicas") || outdated(new) < outdated(old)
       || count(new, "readyReplicas") > count(old, "readyReplicas")

@@ -1,3 +1,4 @@
+import BoundedNumbers
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
@@ -22,9 +23,9 @@ struct Rollout: Sendable {
 
     init(_ set: KubernetesObject) {
       name = set.name
-      size = set.spec["replicas"].int ?? 1
-      available = set.status["availableReplicas"].int ?? 0
-      present = set.status["replicas"].int ?? 0
+      size = set.spec["replicas"].count ?? 1
+      available = set.status["availableReplicas"].count ?? 0
+      present = set.status["replicas"].count ?? 0
     }
   }
 
@@ -99,7 +100,8 @@ struct Rollout: Sendable {
     var sizes: [String: Int] = [:]
     // The largest first, so that what is left over by rounding goes where it weighs least.
     for set in active.sorted(by: { ($0.size, $0.name) > ($1.size, $1.name) }) where difference != 0 {
-      let share = (set.size * target + (difference > 0 ? total - 1 : 0)) / total - set.size
+      let share =
+        set.size.clampedMultiplying(by: target).clampedAdding(difference > 0 ? total - 1 : 0) / total - set.size
       let change = difference > 0 ? min(max(share, 0), difference) : max(min(share, 0), difference, -set.size)
       if change != 0 { sizes[set.name] = set.size + change }
       difference -= change

@@ -3,7 +3,7 @@ import KubernetesClient
 import Logging
 import ServiceLifecycle
 
-/// Keeps one EndpointSlice per Service with the addresses of its pods.
+/// Keeps the EndpointSlices of each Service with the addresses of its pods.
 public struct EndpointSliceController: Service {
   private let controller: Controller<ObjectKey>
 
@@ -12,23 +12,25 @@ public struct EndpointSliceController: Service {
       name: "endpointslice", workers: 2, of: informers.services,
       waitingFor: [informers.pods, informers.endpointSlices], logger: logger
     ) { key in
-      let sliceKey = ObjectKey(namespace: key.namespace, name: EndpointSlicePlan.name(of: key.name))
-      let existing = informers.endpointSlices.cache.get(sliceKey)
-      let service = informers.services.cache.get(key)
+      let existing = informers.endpointSlices.cache.list(namespace: key.namespace)
+        .filter { EndpointSlicePlan.isOurs($0, of: key.name) }
       let pods = informers.pods.cache.list(namespace: key.namespace)
-      guard let slice = service.flatMap({ EndpointSlicePlan.slice(of: $0, pods: pods) }) else {
-        guard let existing, existing.labels["endpointslice.kubernetes.io/managed-by"] == EndpointSlicePlan.managedBy
-        else { return .done }
-        do {
-          try await client.delete(.endpointSlices, namespace: key.namespace, name: sliceKey.name, uid: existing.uid)
-        } catch let status as APIStatus where status.isNotFound { return .done }
-        return .done
-      }
-      do { _ = try await client.apply(slice, as: .endpointSlices, existing: existing) } catch let status as APIStatus
-        where status.isAlreadyExists || status.isNotFound
-      {
+      let slices = informers.services.cache.get(key).map { EndpointSlicePlan.slices(of: $0, pods: pods) } ?? []
+      do {
+        // What has an endpoint now comes before what has it no more: a pod is never in none of them.
+        for slice in slices {
+          _ = try await client.apply(
+            slice, as: .endpointSlices, existing: informers.endpointSlices.cache.get(slice.key))
+        }
+      } catch let status as APIStatus where status.isAlreadyExists || status.isNotFound || status.isConflict {
         // The cache is behind; its event leads here again, and so does this.
         return .requeueAfter(.milliseconds(50))
+      }
+      let names = Set(slices.map(\.name))
+      for slice in existing where !names.contains(slice.name) {
+        do {
+          try await client.delete(.endpointSlices, namespace: key.namespace, name: slice.name, uid: slice.uid)
+        } catch let status as APIStatus where status.isNotFound || status.isConflict {}
       }
       return .done
     }
@@ -40,7 +42,7 @@ public struct EndpointSliceController: Service {
       }.map(\.key)
     }
     controller.watch(informers.endpointSlices) { slice in
-      slice.labels["kubernetes.io/service-name"].map { [ObjectKey(namespace: slice.namespace, name: $0)] } ?? []
+      slice.labels[EndpointSlicePlan.serviceLabel].map { [ObjectKey(namespace: slice.namespace, name: $0)] } ?? []
     }
   }
 

@@ -1,3 +1,4 @@
+import BoundedNumbers
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
@@ -88,7 +89,7 @@ struct ReplicaSetReconciler: Sendable {
     try await client.applyStatus(withStatus, as: .replicaSets, existing: set)
     if let failure { throw failure }
     if let backoff = plan.backoff { return .requeueAfter(backoff) }
-    return wait.map { .requeueAfter(.seconds($0)) } ?? .done
+    return wait.map { .requeueAfter(.seconds(clamping: $0)) } ?? .done
   }
 
   /// In batches of 1, 2, 4 …, so that a set which cannot have pods costs one refusal, not hundreds.

@@ -1,3 +1,4 @@
+import BoundedNumbers
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
@@ -16,7 +17,7 @@ struct ReplicaSetPlan: Sendable, Equatable {
 
   init(for set: KubernetesObject, pods: [KubernetesObject], now: Timestamp) {
     guard !set.isBeingDeleted else { return }
-    let wanted = max(0, set.spec["replicas"].int ?? 1)
+    let wanted = set.spec["replicas"].count ?? 1
     let active = pods.filter(\.isActivePod)
     if active.count < wanted {
       if let wait = Self.backoff(after: pods.filter { $0.podPhase == "Failed" }, now: now) {
@@ -34,9 +35,11 @@ struct ReplicaSetPlan: Sendable, Equatable {
   private static func backoff(after failed: [KubernetesObject], now: Timestamp) -> Duration? {
     let recent = failed.compactMap(\.creationTimestamp).filter { $0.adding(seconds: 600) > now }
     guard recent.count > 1, let newest = recent.max() else { return nil }
+    // number: a count of pods, moved to ten at most
     let wait = min(Int64(5) << Int64(min(recent.count - 2, 10)), 300)
-    let left = newest.seconds + wait - now.seconds
-    return left > 0 ? .seconds(left) : nil
+    let left = wait.clampedSubtracting(now.seconds(since: newest))
+    // A pod from the future, by another clock, is waited for no longer than one of now.
+    return left > 0 ? .seconds(clamping: min(left, wait)) : nil
   }
 
   /// The pods in the order in which they go: those of least use first ("ReplicaSet: scaling down" of the documentation).
@@ -54,16 +57,16 @@ struct ReplicaSetPlan: Sendable, Equatable {
   private static func rank(_ pod: KubernetesObject, perNode: [String: Int]) -> [Int64] {
     let node = pod.spec["nodeName"].string ?? ""
     let phases = ["Pending": Int64(0), "Unknown": 1, "Running": 2]
-    let restarts = pod.status["containerStatuses"].elements.map { $0["restartCount"].int ?? 0 }.max() ?? 0
+    let restarts = pod.status["containerStatuses"].elements.map { $0["restartCount"].count ?? 0 }.max() ?? 0
     return [
       node.isEmpty ? 0 : 1,
       phases[pod.podPhase] ?? 0,
       pod.isReadyPod ? 1 : 0,
       pod.annotations["controller.kubernetes.io/pod-deletion-cost"].flatMap { Int64($0) } ?? 0,
       -Int64(perNode[node] ?? 0),
-      -(pod.readySince?.seconds ?? 0),
+      Int64(0).clampedSubtracting(pod.readySince?.seconds ?? 0),
       -Int64(restarts),
-      -(pod.creationTimestamp?.seconds ?? 0),
+      Int64(0).clampedSubtracting(pod.creationTimestamp?.seconds ?? 0),
     ]
   }
 
@@ -75,7 +78,7 @@ struct ReplicaSetPlan: Sendable, Equatable {
     let active = pods.filter(\.isActivePod)
     let templateLabels = set.spec["template"]["metadata"]["labels"].strings
     let waits = active.compactMap {
-      $0.secondsUntilAvailable(minReadySeconds: set.spec["minReadySeconds"].int ?? 0, now: now)
+      $0.secondsUntilAvailable(minReadySeconds: set.spec["minReadySeconds"].count ?? 0, now: now)
     }
     var changed = set
     var status = set.status

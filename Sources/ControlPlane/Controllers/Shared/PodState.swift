@@ -1,3 +1,4 @@
+import BoundedNumbers
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
@@ -20,6 +21,6 @@ extension KubernetesObject {
   /// Seconds until the pod has been ready for `minReadySeconds`: 0 if it is available, `nil` if it is not ready.
   func secondsUntilAvailable(minReadySeconds: Int, now: Timestamp) -> Int64? {
     guard let readySince else { return nil }
-    return max(0, readySince.seconds + Int64(minReadySeconds) - now.seconds)
+    return max(0, Int64(minReadySeconds).clampedSubtracting(now.seconds(since: readySince)))
   }
 }

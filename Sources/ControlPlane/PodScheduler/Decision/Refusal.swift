@@ -1,3 +1,4 @@
+import BoundedNumbers
 import KubernetesAPI
 
 /// Why a node cannot take a pod, in kube-scheduler's words, so that people find what they know.
@@ -77,7 +78,7 @@ enum Refusal: Sendable, Hashable {
     return byClass.map { name, nodes in
       let asked = nodes.map(\.asked).max() ?? 0
       var text = "asked \(readable(asked)), largest free \(readable(nodes.map(\.largest).max() ?? 0))"
-      let sum = nodes.reduce(Int64(0)) { $0.addingReportingOverflow($1.free).partialValue }
+      let sum = nodes.reduce(Int64(0)) { $0.clampedAdding($1.free) }
       if nodes.count > 1, sum >= asked {
         text += "; the \(readable(sum)) free on \(nodes.count) nodes together would suffice"
       }

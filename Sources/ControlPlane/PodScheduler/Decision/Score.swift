@@ -1,3 +1,4 @@
+import BoundedNumbers
 import JSONDocument
 
 /// How well a node suits a pod, among those that can take it.
@@ -48,7 +49,9 @@ struct Score: Comparable {
     let shares = ["cpu", "memory"].compactMap { resource -> Int? in
       guard let total = node.allocatable[resource], total > 0 else { return nil }
       let taken = (usage.amounts[resource] ?? 0) + (requests.amounts[resource] ?? 0)
-      return Int(max(0, (total - taken) * 100 / total))
+      // Pods of an older server may ask for less than nothing.
+      let left = total.clampedSubtracting(taken).clampedMultiplying(by: 100) / total
+      return Int(clamping: left).clamped(to: 0...100)
     }
     return shares.isEmpty ? 0 : shares.reduce(0, +) / shares.count
   }
@@ -75,7 +78,7 @@ struct Score: Comparable {
     func weight(_ node: NodeState) -> Int {
       terms.reduce(0) { sum, term in
         NodeSelectorTerms.matchTerm(term["preference"], labels: node.labels, name: node.name)
-          ? sum + (term["weight"].int ?? 0) : sum
+          ? sum + min(100, term["weight"].count ?? 0) : sum
       }
     }
     let most = feasible.map { weight($0.node) }.max() ?? 0

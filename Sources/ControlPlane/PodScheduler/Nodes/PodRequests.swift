@@ -16,27 +16,8 @@ struct PodRequests: Sendable, Hashable {
     self.owner = owner
   }
 
-  /// The sum of the containers and sidecars, or what an init container needs while it runs if that is more, and the
-  /// overhead (Kubernetes documentation, "Resource sharing within containers").
   init(_ pod: KubernetesObject) {
-    var running: [String: Int128] = [:]
-    for container in pod.spec["containers"].elements { Self.add(Self.requests(of: container), to: &running) }
-    var sidecars: [String: Int128] = [:]
-    var starting: [String: Int128] = [:]
-    for container in pod.spec["initContainers"].elements {
-      let requests = Self.requests(of: container)
-      if container["restartPolicy"].string == "Always" {
-        Self.add(requests, to: &sidecars)
-        starting.merge(sidecars, uniquingKeysWith: max)
-      } else {
-        var together = sidecars
-        Self.add(requests, to: &together)
-        starting.merge(together, uniquingKeysWith: max)
-      }
-    }
-    Self.add(sidecars, to: &running)
-    amounts = running.merging(starting, uniquingKeysWith: max)
-    for (name, value) in pod.spec["overhead"].members { amounts[name, default: 0] += Self.amount(value) }
+    amounts = PodResources.total(.requests, of: pod.spec)
     for container in pod.spec["containers"].elements + pod.spec["initContainers"].elements {
       for port in container["ports"].elements {
         let host = port["hostPort"].int ?? (pod.spec["hostNetwork"].bool == true ? port["containerPort"].int : nil)
@@ -46,19 +27,5 @@ struct PodRequests: Sendable, Hashable {
     owner = pod.controller?.uid ?? ""
   }
 
-  /// Requests; where there is none, the limit stands for it.
-  private static func requests(of container: JSONValue) -> [String: Int128] {
-    let resources = container["resources"]
-    return resources["limits"].members.merging(resources["requests"].members) { _, request in request }
-      .mapValues(amount)
-  }
-
-  private static func add(_ amounts: [String: Int128], to sum: inout [String: Int128]) {
-    sum.merge(amounts, uniquingKeysWith: +)
-  }
-
-  static func amount(_ value: JSONValue) -> Int128 {
-    if let text = value.string { return Quantity(text)?.milli ?? 0 }
-    return Int128(value.int ?? 0) * 1000
-  }
+  static func amount(_ value: JSONValue) -> Int128 { PodResources.milli(value) ?? 0 }
 }

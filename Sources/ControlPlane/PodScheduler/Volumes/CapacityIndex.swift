@@ -55,6 +55,6 @@ struct CapacityIndex {
   static func freeBytes(of capacity: KubernetesObject) -> Int64 { bytes(capacity["capacity"]) ?? 0 }
 
   private static func bytes(_ value: JSONValue) -> Int64? {
-    value.string.flatMap { Quantity($0)?.value } ?? value.int.map(Int64.init)
+    (value.string.flatMap { Quantity($0)?.value } ?? value.int.map(Int64.init)).map { max(0, $0) }
   }
 }

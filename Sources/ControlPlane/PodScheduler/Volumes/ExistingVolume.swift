@@ -18,22 +18,7 @@ public enum ExistingVolume {
   }
 
   private static func fits(_ volume: KubernetesObject, _ claim: KubernetesObject) -> Bool {
-    guard !volume.isBeingDeleted,
-      (volume.spec["storageClassName"].string ?? "") == (claim.spec["storageClassName"].string ?? ""),
-      (volume.spec["volumeMode"].string ?? "Filesystem") == (claim.spec["volumeMode"].string ?? "Filesystem")
-    else { return false }
-    let owner = volume.spec["claimRef"]
-    if let name = owner["name"].string {
-      return name == claim.name && owner["namespace"].string == claim.namespace
-        && (owner["uid"].string == nil || owner["uid"].string == claim.uid)
-    }
-    let selector = claim.spec["selector"]
-    if !selector.isNull {
-      guard let labels = try? LabelSelector(json: selector), labels.matches(volume.labels) else { return false }
-    }
-    let offered = Set(volume.spec["accessModes"].elements.compactMap(\.string))
-    return bytes(of: volume) >= PodVolumes.bytes(of: claim)
-      && claim.spec["accessModes"].elements.compactMap(\.string).allSatisfy(offered.contains)
+    (try? VolumeBinding.check(volume, for: claim)) != nil
   }
 
   private static func rank(_ volume: KubernetesObject) -> (Int, Int64, String) {

@@ -49,6 +49,9 @@ struct PodVolumes: Sendable {
         guard claim.status["phase"].string == "Bound" else {
           throw Obstacle(description: "persistentvolumeclaim \"\(key.name)\" is being bound to \"\(name)\"")
         }
+        guard VolumeBinding.isMutual(claim, volume) else {
+          throw Obstacle(description: "persistentvolume \"\(name)\" is not bound to claim \"\(key.name)\"")
+        }
         bound.append(volume)
         continue
       }
@@ -83,6 +86,6 @@ struct PodVolumes: Sendable {
   }
 
   static func bytes(of claim: KubernetesObject) -> Int64 {
-    claim.spec["resources"]["requests"]["storage"].string.flatMap { Quantity($0)?.value } ?? 0
+    max(0, claim.spec["resources"]["requests"]["storage"].string.flatMap { Quantity($0)?.value } ?? 0)
   }
 }

@@ -1,3 +1,4 @@
+import BoundedNumbers
 import KubernetesAPI
 
 /// The volumes a pod still needs, all of which must come from one node.
@@ -23,7 +24,7 @@ public struct VolumeDemand: Sendable, Hashable {
     self.claims = claims
   }
 
-  public func bytes(of pool: String) -> Int64 { claims.reduce(0) { $1.pool == pool ? $0 + $1.bytes : $0 } }
+  public func bytes(of pool: String) -> Int64 { claims.reduce(0) { $1.pool == pool ? $0.clampedAdding($1.bytes) : $0 } }
 }
 
 /// What a node has to give for new volumes, by pool.
@@ -42,7 +43,7 @@ public struct NodeStorage: Sendable, Hashable {
       self.maximumVolumeBytes = maximumVolumeBytes
     }
 
-    public var freeBytes: Int64 { max(0, publishedFreeBytes - reservedBytes) }
+    public var freeBytes: Int64 { max(0, publishedFreeBytes.clampedSubtracting(reservedBytes)) }
   }
 
   public var node: String
@@ -112,7 +113,7 @@ public struct MostFreeStorageRanking: VolumeNodeRanking {
     nodes.filter(\.isCandidate).map { node in
       let left =
         Set(demand.claims.map(\.pool)).map { name in
-          node.pools[name].map { $0.freeBytes - demand.bytes(of: name) } ?? 0
+          node.pools[name].map { $0.freeBytes.clampedSubtracting(demand.bytes(of: name)) } ?? 0
         }.min() ?? 0
       return (node.node, left)
     }.sorted { ($1.1, $0.0) < ($0.1, $1.0) }

@@ -1,3 +1,4 @@
+import BoundedNumbers
 import KubernetesAPI
 import Synchronization
 
@@ -120,7 +121,7 @@ final class VolumeReservations: Sendable {
       for node in nodes where covers(node) {
         let place = Place(node: node, storageClass: storageClass)
         // What rises is no volume of ours; it may hide one that was made at the same time, until patience ends.
-        let fallen = (state.fallen[place] ?? 0) + before - bytes
+        let fallen = (state.fallen[place] ?? 0).clampedAdding(before.clampedSubtracting(bytes))
         state.fallen[place] = before > bytes ? fallen : max(min(0, state.fallen[place] ?? 0), fallen)
         settle(place, &state)
       }
@@ -137,7 +138,7 @@ final class VolumeReservations: Sendable {
 
     func bytes(ofPool pool: String, storageClass: String, on node: String) -> Int64 {
       guard let sum = byPool[Place(node: node, storageClass: pool)] else { return 0 }
-      return max(0, sum - (fallen[Place(node: node, storageClass: storageClass)] ?? 0))
+      return max(0, sum.clampedSubtracting(fallen[Place(node: node, storageClass: storageClass)] ?? 0))
     }
   }
 
@@ -147,7 +148,7 @@ final class VolumeReservations: Sendable {
       var promises = Promises(fallen: state.fallen)
       for (uid, reservation) in state.reservations where !uids.contains(uid) {
         let place = Place(node: reservation.place.node, storageClass: poolOf(reservation.place.storageClass))
-        promises.byPool[place, default: 0] += reservation.bytes
+        promises.byPool[place] = (promises.byPool[place] ?? 0).clampedAdding(reservation.bytes)
       }
       return promises
     }
@@ -185,7 +186,8 @@ final class VolumeReservations: Sendable {
     state.reservations[uid] = nil
     let pool = poolOf(reservation.place.storageClass)
     for storageClass in Set(state.published.values.map(\.storageClass)) where poolOf(storageClass) == pool {
-      state.fallen[Place(node: reservation.place.node, storageClass: storageClass), default: 0] -= seen
+      let place = Place(node: reservation.place.node, storageClass: storageClass)
+      state.fallen[place] = (state.fallen[place] ?? 0).clampedSubtracting(seen)
     }
     forgetIfUnused(reservation.place, &state)
   }

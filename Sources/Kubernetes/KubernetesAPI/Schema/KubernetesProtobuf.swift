@@ -11,10 +11,12 @@ public enum KubernetesProtobuf {
     case malformed(String)
     /// Kinds of ours and of custom resources have JSON only.
     case noProtobufForm(kind: String)
+    case tooManyValues(limit: Int)
 
     public var description: String {
       switch self {
       case .malformed(let why): "the protobuf body cannot be read: \(why)"
+      case .tooManyValues(let limit): "the protobuf body has more than \(limit) values"
       case .noProtobufForm(let kind): "objects of kind \(kind) have no protobuf form here: use application/json"
       }
     }
@@ -24,7 +26,7 @@ public enum KubernetesProtobuf {
 
   /// The object as JSON. Fields that are always written and hold their zero value are left out, as in JSON.
   public static func decode(
-    _ bytes: [UInt8], catalog: SchemaCatalog, maximumDepth: Int = JSONLimits().depth
+    _ bytes: [UInt8], catalog: SchemaCatalog, limits: JSONLimits = JSONLimits()
   ) throws(Failure) -> JSONValue {
     guard bytes.starts(with: magic) else { throw .malformed("it does not begin with \"k8s\" and a zero byte") }
     var envelope = ProtobufReader(bytes.dropFirst(magic.count))
@@ -47,9 +49,9 @@ public enum KubernetesProtobuf {
     }
     let name = schemaName(apiVersion: apiVersion, kind: kind)
     guard let schema = catalog[name], schema.fields.contains(where: { $0.wire != nil }) else {
-      throw .noProtobufForm(kind: kind.isEmpty ? "?" : kind)
+      throw .noProtobufForm(kind: kind.isEmpty ? "?" : String(kind.prefix(80)))
     }
-    let message = ProtobufMessage(catalog: catalog, maximumDepth: maximumDepth)
+    var message = ProtobufMessage(catalog: catalog, limits: limits)
     var object = try message.object(body, schema, depth: 0)
     object["apiVersion"] = .string(apiVersion)
     object["kind"] = .string(kind)
@@ -74,13 +76,19 @@ public enum KubernetesProtobuf {
 private struct ProtobufMessage {
   typealias Failure = KubernetesProtobuf.Failure
   let catalog: SchemaCatalog
-  let maximumDepth: Int
+  let limits: JSONLimits
+  private var values = 0
+
+  init(catalog: SchemaCatalog, limits: JSONLimits) {
+    self.catalog = catalog
+    self.limits = limits
+  }
 
   /// - Parameter prefix: numbers on the way to a message that JSON does not show; its fields belong to `schema`.
-  func object(
+  mutating func object(
     _ bytes: ArraySlice<UInt8>, _ schema: ObjectSchema, prefix: [Int] = [], depth: Int
   ) throws(Failure) -> [String: JSONValue] {
-    guard depth <= maximumDepth else { throw .malformed("nested deeper than \(maximumDepth) levels") }
+    guard depth <= limits.depth else { throw .malformed("nested deeper than \(limits.depth) levels") }
     var members: [String: JSONValue] = [:]
     var reader = ProtobufReader(bytes)
     while let (number, value) = try reader.next() {
@@ -98,7 +106,7 @@ private struct ProtobufMessage {
     return members
   }
 
-  private func read(
+  private mutating func read(
     _ value: ProtobufReader.Value, _ field: ObjectSchema.Field, into members: inout [String: JSONValue], depth: Int
   ) throws(Failure) {
     switch field.schema {
@@ -131,7 +139,7 @@ private struct ProtobufMessage {
     return field.isRequired
   }
 
-  private func mapEntry(
+  private mutating func mapEntry(
     _ bytes: ArraySlice<UInt8>, _ element: Schema, depth: Int
   ) throws(Failure) -> (String, JSONValue) {
     var reader = ProtobufReader(bytes)
@@ -158,7 +166,10 @@ private struct ProtobufMessage {
   }
 
   /// One value of a shape that is neither a list nor a map; null if a time is not set.
-  private func scalar(_ value: ProtobufReader.Value, _ schema: Schema, depth: Int) throws(Failure) -> JSONValue {
+  private mutating func scalar(_ value: ProtobufReader.Value, _ schema: Schema, depth: Int) throws(Failure) -> JSONValue
+  {
+    values += 1
+    guard values <= limits.values else { throw .tooManyValues(limit: limits.values) }
     switch (schema, value) {
     case (.string(let format, _), .bytes(let content)):
       switch format {
@@ -166,7 +177,7 @@ private struct ProtobufMessage {
       case "byte": return .string(Base64.encode(content))
       default: return .string(try KubernetesProtobuf.string(content))
       }
-    case (.integer(let bits), .varint(let number)):
+    case (.integer(let bits, _), .varint(let number)):
       let number = Int64(bitPattern: number)
       return .integer(bits == 32 ? Int64(Int32(truncatingIfNeeded: number)) : number)
     case (.boolean, .varint(let number)): return .bool(number != 0)
@@ -179,7 +190,7 @@ private struct ProtobufMessage {
     case (.any, .bytes(let content)):
       // FieldsV1: JSON within a message.
       let text = try text(in: content, field: 1)
-      return (try? JSONValue(parsing: text)) ?? .null
+      return (try? JSONValue(parsing: text, limits: limits)) ?? .null
     default: throw .malformed("a field has the wrong wire type")
     }
   }
@@ -229,18 +240,6 @@ extension Schema {
     switch self {
     case .integer, .boolean: true
     default: false
-    }
-  }
-
-  /// What a map's entry without a value holds.
-  fileprivate var zero: JSONValue {
-    switch self {
-    case .quantity: "0"
-    case .integer: 0
-    case .boolean: false
-    case .array: []
-    case .map, .reference: [:]
-    default: ""
     }
   }
 }

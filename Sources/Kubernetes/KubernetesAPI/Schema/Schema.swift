@@ -5,14 +5,14 @@ public indirect enum Schema: Sendable, Hashable {
   /// `format` as in OpenAPI: `date-time`, `byte`, or none; `date-time-micro` is a time with microseconds.
   /// `allowed` is empty if anything goes.
   case string(format: String? = nil, allowed: [String] = [])
-  /// 32 or 64 bits.
-  case integer(bits: Int = 32)
+  /// 32 or 64 bits, and what of them the field may hold; `nil`: all.
+  case integer(bits: Int = 32, range: ClosedRange<Int64>? = nil)
   case number
   case boolean
   /// `resource.Quantity`: a string such as `1Gi`, or a number.
   case quantity
-  /// A number or a string (`intstr.IntOrString`).
-  case intOrString
+  /// A number of 32 bits within the range, or a string (`intstr.IntOrString`).
+  case intOrString(range: ClosedRange<Int64>? = nil)
   /// A map from strings to values of one shape.
   case map(of: Schema)
   case array(of: Schema, list: ListKind = .atomic)

@@ -7,7 +7,8 @@
 /// ```
 /// A field's line is `name type place | description`; `!` marks what is required; the place is that of the protobuf form
 /// (`WirePlace`) and may be left out. Types: `string`, `time`, `microtime`,
-/// `bytes` (base64), `int`, `int64`, `number`, `bool`, `quantity`, `intstr`, `any`, `enum(A,B)`, `[]T` (replaced whole by
+/// `bytes` (base64), `int`, `int64`, `number`, `bool`, `quantity`, `intstr`, a range behind one of the whole numbers
+/// (`int(1..65535)`, `int64(0..)`), `any`, `enum(A,B)`, `[]T` (replaced whole by
 /// strategic merge), `[]T@set`, `[]T@key,key` (merged by the keys), `{}T` (map with string keys), a name of the same
 /// package, or `core.Name`, `meta.Name` of another. Empty lines do not count.
 struct SchemaTable: Sendable {
@@ -79,6 +80,14 @@ struct SchemaTable: Sendable {
     return fields
   }
 
+  /// `1..65535`, or `0..` without an upper end.
+  private static func range(_ text: Substring) -> ClosedRange<Int64>? {
+    guard let dots = text.firstRange(of: ".."), let lower = Int64(text[..<dots.lowerBound]) else { return nil }
+    let end = text[dots.upperBound...]
+    guard let upper = end.isEmpty ? .max : Int64(end), lower <= upper else { return nil }
+    return lower...upper
+  }
+
   private func type(_ text: Substring) -> Schema? {
     if text.hasPrefix("[]") {
       let parts = text.dropFirst(2).split(separator: "@", maxSplits: 1)
@@ -91,6 +100,15 @@ struct SchemaTable: Sendable {
     if text.hasPrefix("enum("), text.hasSuffix(")") {
       return .string(allowed: text.dropFirst(5).dropLast().split(separator: ",").map(String.init))
     }
+    if text.hasSuffix(")"), let open = text.firstIndex(of: "(") {
+      guard let range = Self.range(text[text.index(after: open)...].dropLast()) else { return nil }
+      switch text[..<open] {
+      case "int": return .integer(range: range)
+      case "int64": return .integer(bits: 64, range: range)
+      case "intstr": return .intOrString(range: range)
+      default: return nil
+      }
+    }
     switch text {
     case "string": return .string()
     case "time": return .string(format: "date-time")
@@ -101,7 +119,7 @@ struct SchemaTable: Sendable {
     case "number": return .number
     case "bool": return .boolean
     case "quantity": return .quantity
-    case "intstr": return .intOrString
+    case "intstr": return .intOrString()
     case "any": return .any
     default: break
     }

@@ -45,7 +45,7 @@ private struct Merge {
       guard case .array(let listed) = kept else { throw fail(path, "$retainKeys must be a list of field names") }
       let names = Set(listed.compactMap(\.string))
       if let key = patch.first(where: { !$0.key.hasPrefix("$") && !$0.value.isNull && !names.contains($0.key) })?.key {
-        throw fail(path, "$retainKeys must contain every field of the patch; \"\(key)\" is missing")
+        throw fail(path, "$retainKeys must contain every field of the patch; \"\(key.prefix(128))\" is missing")
       }
       result = result.filter { names.contains($0.key) }
     }
@@ -60,11 +60,11 @@ private struct Merge {
         guard case .array(let elements)? = result[field] else { continue }
         result[field] = .array(elements.filter { !gone.contains($0) })
       } else {
-        throw fail(path, "unknown directive \"\(key)\"")
+        throw fail(path, "unknown directive \"\(key.prefix(128))\"")
       }
     }
     for (key, change) in patch {
-      let place = path.isEmpty ? key : "\(path).\(key)"
+      let place = Self.place(key, below: path)
       if change.isNull {
         result[key] = nil
         continue
@@ -77,7 +77,7 @@ private struct Merge {
     for (key, order) in orders {
       guard let list = result[key], case .array = list else { continue }
       result[key] = try value(
-        [], into: list, as: member(key, of: schema), order: order, path: path.isEmpty ? key : "\(path).\(key)")
+        [], into: list, as: member(key, of: schema), order: order, path: Self.place(key, below: path))
     }
     return .object(result)
   }
@@ -112,6 +112,7 @@ private struct Merge {
   ) throws(Failure) -> [JSONValue] {
     var merged = target
     var changes: [[String: JSONValue]] = []
+    var deleted: Set<JSONValue> = []
     for (index, change) in patch.enumerated() {
       guard case .object(var members) = change else {
         throw fail("\(path)[\(index)]", "must be an object with the merge key \"\(key)\"")
@@ -123,7 +124,7 @@ private struct Merge {
         continue
       case "delete":
         guard let name = members[key] else { throw missing(key, "\(path)[\(index)]") }
-        merged.removeAll { $0[key] == name }
+        deleted.insert(name)
         continue
       case "merge": members[StrategicMergePatch.directive] = nil
       default: break
@@ -131,12 +132,16 @@ private struct Merge {
       guard members[key] != nil else { throw missing(key, "\(path)[\(index)]") }
       changes.append(members)
     }
+    if !deleted.isEmpty { merged.removeAll { deleted.contains($0[key]) } }
+    // By an index: a patch of many elements would else search the list for each.
+    var places = Dictionary(merged.enumerated().map { ($1[key], $0) }, uniquingKeysWith: { first, _ in first })
     for members in changes {
       let name = members[key] ?? .null
       let place = "\(path)[\(text(name))]"
-      if let index = merged.firstIndex(where: { $0[key] == name }) {
+      if let index = places[name] {
         merged[index] = try object(members, into: merged[index], as: element, path: place)
       } else {
+        places[name] = merged.count
         merged.append(try object(members, into: [:], as: element, path: place))
       }
     }
@@ -173,6 +178,12 @@ private struct Merge {
     }
   }
 
+  /// The path of a member, with no more of a long key than shows which it is.
+  private static func place(_ key: String, below path: String) -> String {
+    let key = key.utf8.count <= 128 ? key : "\(key.prefix(125))..."
+    return path.isEmpty ? key : "\(path).\(key)"
+  }
+
   private func missing(_ key: String, _ path: String) -> Failure {
     fail(path, "does not contain the declared merge key \"\(key)\"")
   }
@@ -182,6 +193,7 @@ private struct Merge {
   }
 
   private func text(_ value: JSONValue) -> String {
-    value.string ?? String(decoding: value.encoded(), as: UTF8.self)
+    let text = value.string ?? String(decoding: value.encoded(), as: UTF8.self)
+    return text.utf8.count <= 128 ? text : "\(text.prefix(125))..."
   }
 }

@@ -112,7 +112,7 @@ public final class EventRecorder: Service, Sendable {
   private static func takeToken(of record: Record, from buckets: inout [String: Bucket]) -> Bool {
     let key = "\(record.namespace)/\(record.name)/\(record.uid)"
     var bucket = buckets[key] ?? Bucket(tokens: 25, time: record.time)
-    bucket.tokens = min(25, bucket.tokens + Double(record.time.seconds - bucket.time.seconds) / 300)
+    bucket.tokens = min(25, bucket.tokens + Double(record.time.seconds(since: bucket.time)) / 300)
     bucket.time = record.time
     defer { buckets[key] = bucket }
     guard bucket.tokens >= 1 else { return false }

@@ -31,6 +31,7 @@ public final class Informer: Service, Sendable {
   private let namespace: String?
   private let labels: LabelSelector
   private let fields: String?
+  private let transform: (@Sendable (KubernetesObject) -> KubernetesObject)?
   private let logger: Logger
   private let synced = Latch()
   /// Held while a change is applied and told, so that a handler that joins later misses nothing and hears nothing twice.
@@ -50,15 +51,18 @@ public final class Informer: Service, Sendable {
   ///   - namespace: only objects of this namespace; `nil`: of all.
   ///   - fields: a field selector, such as `spec.nodeName=a`.
   ///   - indexes: further ways to find objects in `cache`.
+  ///   - transform: what is kept and told of an object, if that is less than all; its metadata must stay.
   public init(
     _ client: KubernetesClient, _ resource: Resource, namespace: String? = nil,
-    labels: LabelSelector = LabelSelector(), fields: String? = nil, indexes: [CacheIndex] = [], logger: Logger
+    labels: LabelSelector = LabelSelector(), fields: String? = nil, indexes: [CacheIndex] = [],
+    transform: (@Sendable (KubernetesObject) -> KubernetesObject)? = nil, logger: Logger
   ) {
     self.client = client
     self.resource = resource
     self.namespace = namespace
     self.labels = labels
     self.fields = fields
+    self.transform = transform
     self.cache = ObjectCache(indexes: indexes)
     var logger = logger
     logger[metadataKey: "resource"] = "\(resource.qualifiedPlural)"
@@ -174,7 +178,9 @@ public final class Informer: Service, Sendable {
     }
   }
 
-  private func apply(_ object: KubernetesObject, bytes: [UInt8]?) {
+  private func apply(_ whole: KubernetesObject, bytes: [UInt8]?) {
+    let object = transform?(whole) ?? whole
+    let bytes = transform == nil ? bytes : nil
     handlers.withLock { handlers in
       let old = cache.store(object, bytes: bytes)
       let event: InformerEvent

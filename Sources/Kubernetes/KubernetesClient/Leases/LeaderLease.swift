@@ -1,3 +1,4 @@
+import BoundedNumbers
 import JSONDocument
 import KubernetesAPI
 import Logging
@@ -91,13 +92,13 @@ public struct LeaderLease: Sendable {
       observation = Observation(resourceVersion: lease.resourceVersion)
     }
     let holder = lease.spec["holderIdentity"].string ?? ""
-    let transitions = lease.spec["leaseTransitions"].int ?? 0
+    let transitions = lease.spec["leaseTransitions"].count ?? 0
     if holder == identity {
       lease["spec"] = spec(now: now, acquired: lease.spec["acquireTime"].string ?? now, transitions: transitions)
     } else {
-      let term = lease.spec["leaseDurationSeconds"].int.map { Duration.seconds($0) } ?? duration
+      let term = lease.spec["leaseDurationSeconds"].count.map { Duration.seconds(clamping: $0) } ?? duration
       guard holder.isEmpty || observation.since.duration(to: .now) > term else { return false }
-      lease["spec"] = spec(now: now, acquired: now, transitions: transitions + 1)
+      lease["spec"] = spec(now: now, acquired: now, transitions: min(transitions + 1, Int(Int32.max)))
     }
     do { try await client.update(lease, as: .leases) } catch let status as APIStatus where status.isConflict {
       return false

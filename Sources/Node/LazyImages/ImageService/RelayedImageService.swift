@@ -35,12 +35,13 @@ struct RelayedImageService<Upstream: ClientTransport>: RegistrableRPCService {
     // What is no request is for containerd to refuse.
     let pull = try? Runtime_V1_PullImageRequest(serializedBytes: request.message)
     guard let brought = pull.flatMap(PullCredentials.init) else { return try await pass(request, method) }
-    await credentials.remember(brought.credential, for: brought.place)
+    await credentials.begin(brought.credential, for: brought.place)
     do {
-      return try await pass(request, method)
-    } catch let error as RPCError {
-      // They might stand in the way of others' that are good.
-      await credentials.forget(brought.credential, for: brought.place)
+      let answer = try await pass(request, method)
+      await credentials.settle(brought.credential, for: brought.place, isGood: true)
+      return answer
+    } catch {
+      await credentials.settle(brought.credential, for: brought.place, isGood: false)
       throw error
     }
   }

@@ -7,6 +7,13 @@ struct ContainerdConfiguration: Hashable {
   /// Image of pods' sandboxes; it is pinned, so that no image collection removes it.
   let sandboxImage: String
   let snapshotter: SnapshotterPlugin
+  /// `oom_score_adj` of containerd.
+  var outOfMemoryScore = OutOfMemoryScores.current.engine
+  /// Where shims are counted; `nil`: with containerd.
+  var shimControlGroup: String?
+
+  /// A longer line of a container's output is split (tag `P` of the CRI's log format), so that it is never held whole.
+  static let logLineBytes = 16 << 10
 
   /// `config.toml`, version 3 (containerd 2.x, docs/cri/config.md).
   var toml: String {
@@ -17,7 +24,8 @@ struct ContainerdConfiguration: Hashable {
       version = 3
       root = \(text(layout.root))
       state = \(text(layout.state))
-      oom_score = -999
+      # Raising needs no capability: containers, shims and containerd go before the process that supervises them.
+      oom_score = \(outOfMemoryScore)
       disabled_plugins = ['io.containerd.tracing.processor.v1.otlp', 'io.containerd.internal.v1.tracing']
 
       [grpc]
@@ -35,16 +43,19 @@ struct ContainerdConfiguration: Hashable {
       [\(cri).runtime']
         # Lowering a process's own OOM score needs CAP_SYS_RESOURCE, which nested machines do not have.
         restrict_oom_score_adj = true
+        max_container_log_line_size = \(Self.logLineBytes)
         cdi_spec_dirs = [\(text("\(layout.root)/cdi"))]
         netns_mounts_under_state_dir = true
         [\(cri).runtime'.containerd]
           default_runtime_name = 'runc'
           [\(cri).runtime'.containerd.runtimes.runc]
             runtime_type = 'io.containerd.runc.v2'
+            base_runtime_spec = \(text(layout.runtimeSpecification))
             [\(cri).runtime'.containerd.runtimes.runc.options]
               BinaryName = \(text(layout.program("runc")))
               Root = \(text("\(layout.state)/runc"))
               SystemdCgroup = false
+              \(shimControlGroup.map { "ShimCgroup = \(text($0))" } ?? "")
         [\(cri).runtime'.cni]
           bin_dirs = [\(text(layout.networkPlugins))]
           conf_dir = \(text(layout.networkConfigurations))

@@ -17,9 +17,12 @@ public actor ContainerdEngine: Service {
   public nonisolated let layout: ContainerdLayout
   public nonisolated let sandboxImage: String
   public nonisolated let snapshotter: SnapshotterPlugin
-  private let configuration: ContainerdConfiguration
+  private var configuration: ContainerdConfiguration
+  private let groups: EngineControlGroups
   private let logger: Logger
   private var process: DetachedProcess?
+  /// The start under way.
+  private var starting: Task<Void, any Error>?
 
   /// Time a start may take until the socket answers.
   static let startLimit = Duration.seconds(60)
@@ -28,12 +31,13 @@ public actor ContainerdEngine: Service {
 
   public init(
     layout: ContainerdLayout, network: PodNetwork, sandboxImage: String = "nagaya.local/pause:1",
-    snapshotter: SnapshotterPlugin = .overlayfs, logger: Logger
+    snapshotter: SnapshotterPlugin = .overlayfs, limits: NodeLimits = NodeLimits(), logger: Logger
   ) {
     self.layout = layout
     self.sandboxImage = sandboxImage
     self.logger = logger
     self.snapshotter = snapshotter
+    groups = EngineControlGroups(below: limits.controlGroup)
     configuration = ContainerdConfiguration(
       layout: layout, network: network, sandboxImage: sandboxImage, snapshotter: snapshotter)
   }
@@ -56,6 +60,7 @@ public actor ContainerdEngine: Service {
       if ContinuousClock.now - sweptAt > .seconds(3) {
         sweptAt = .now
         rotateLog()
+        for shim in shims { shim.raiseOutOfMemoryScore(to: OutOfMemoryScores.current.shim) }
         waiting = try await endStrandedContainers(seenBefore: waiting)
       }
       if let process, process.isRunning { continue }
@@ -72,14 +77,24 @@ public actor ContainerdEngine: Service {
     }
   }
 
-  /// Makes containerd run and answer: adopts it if it runs with this configuration, starts it otherwise. Idempotent.
+  /// Makes containerd run and answer: adopts it if it runs with this configuration, starts it otherwise. Idempotent; who calls
+  /// it while it is being started waits for that start.
   public func start() async throws {
-    let isChanged = try prepare()
+    if let starting { return try await starting.value }
+    let start = Task { try await self.startAlone() }
+    starting = start
+    defer { starting = nil }
+    try await start.value
+  }
+
+  private func startAlone() async throws {
+    let isChanged = try await prepare()
     if let running = DetachedProcess.find(program: layout.program("containerd"), arguments: arguments) {
       if !isChanged, await answers(within: .seconds(10)) {
         if process != running { logger.info("adopted the running containerd", metadata: ["pid": "\(running.id)"]) }
         process = running
         try record(running)
+        bound(running)
         return
       }
       // Containers live on below their shims while containerd restarts with what is new.
@@ -95,6 +110,7 @@ public actor ContainerdEngine: Service {
         environment: ["PATH": layout.searchPath, "HOME": "/root"], output: layout.logFile)
     } catch { throw EngineError.cannotPrepare(error) }
     process = started
+    bound(started)
     try record(started)
     let began = ContinuousClock.now
     while ContinuousClock.now - began < Self.startLimit {
@@ -134,8 +150,9 @@ public actor ContainerdEngine: Service {
   }
 
   /// Whether a containerd with this configuration file runs.
-  public nonisolated var isRunning: Bool {
-    DetachedProcess.find(program: layout.program("containerd"), arguments: arguments) != nil
+  public nonisolated var isRunning: Bool { Self.isRunning(in: layout) }
+  public static func isRunning(in layout: ContainerdLayout) -> Bool {
+    DetachedProcess.find(program: layout.program("containerd"), arguments: arguments(layout)) != nil
   }
 
   // MARK: Steps
@@ -145,7 +162,8 @@ public actor ContainerdEngine: Service {
     DetachedProcess.all(withArgument: layout.socket).filter { $0.isNamed("containerd-shim") }
   }
 
-  private nonisolated var arguments: [String] { ["--config", layout.configurationFile] }
+  private nonisolated var arguments: [String] { Self.arguments(layout) }
+  private static func arguments(_ layout: ContainerdLayout) -> [String] { ["--config", layout.configurationFile] }
 
   /// Ends at once what a process before this one was starting when it was killed: nobody waits for it any more.
   private func endContainersOfEarlierProcess() async throws {
@@ -180,15 +198,17 @@ public actor ContainerdEngine: Service {
 
   /// Checks the programs and writes directories and files.
   /// - Returns: whether the configuration differs from the one on disk.
-  private func prepare() throws(EngineError) -> Bool {
+  private func prepare() async throws -> Bool {
     for name in ["containerd", "containerd-shim-runc-v2", "runc", "ctr"]
     where !SmallFile.isExecutable(layout.program(name)) {
-      throw .programMissing(name: name, directory: layout.programs)
+      throw EngineError.programMissing(name: name, directory: layout.programs)
     }
     for name in ["ptp", "host-local"] where !SmallFile.isExecutable("\(layout.networkPlugins)/\(name)") {
-      throw .programMissing(name: name, directory: layout.networkPlugins)
+      throw EngineError.programMissing(name: name, directory: layout.networkPlugins)
     }
-    guard Self.systemDirectories.contains(where: { SmallFile.isExecutable("\($0)/nft") }) else { throw .nftMissing }
+    guard Self.systemDirectories.contains(where: { SmallFile.isExecutable("\($0)/nft") }) else {
+      throw EngineError.nftMissing
+    }
     do throws(SystemError) {
       try Directory.make(layout.root, permissions: 0o700)
       try Directory.make(layout.state, permissions: 0o700)
@@ -197,8 +217,22 @@ public actor ContainerdEngine: Service {
       try writeIfChanged(
         Array(configuration.networkList.encodedForReading()),
         to: "\(layout.networkConfigurations)/10-nagaya.conflist")
-      return try writeIfChanged(Array(configuration.toml.utf8), to: layout.configurationFile)
-    } catch { throw .cannotPrepare(error) }
+    } catch { throw EngineError.cannotPrepare(error) }
+    SharedKernelLimits.raise(logger: logger)
+    configuration.shimControlGroup = groups.make(logger: logger) ? groups.shims.path : nil
+    let isSpecificationNew = try await RuntimeSpecification(layout: layout).write()
+    do throws(SystemError) {
+      let isConfigurationNew = try writeIfChanged(Array(configuration.toml.utf8), to: layout.configurationFile)
+      return isSpecificationNew || isConfigurationNew
+    } catch { throw EngineError.cannotPrepare(error) }
+  }
+
+  /// Gives containerd a bound of memory of its own: what it takes must not be taken from the platform.
+  private func bound(_ process: DetachedProcess) {
+    guard configuration.shimControlGroup != nil else { return }
+    do throws(SystemError) { try groups.engine.add(process.id) } catch {
+      logger.warning("containerd can't be bounded", metadata: ["error": "\(error)"])
+    }
   }
 
   private static let systemDirectories = ["/usr/local/sbin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"]

@@ -27,6 +27,7 @@ public struct ContainerdLayout: Sendable, Hashable {
   /// The gRPC socket, mode 0600.
   public var socket: String { "\(state)/containerd.sock" }
   public var configurationFile: String { "\(root)/config.toml" }
+  var runtimeSpecification: String { "\(root)/runtime-spec.json" }
   public var logFile: String { "\(root)/containerd.log" }
   /// The process id of the running containerd, in decimal.
   public var processFile: String { "\(state)/containerd.pid" }

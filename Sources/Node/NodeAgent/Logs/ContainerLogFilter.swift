@@ -1,3 +1,4 @@
+import BoundedNumbers
 import KubernetesAPI
 import KubernetesClient
 import LinuxSystem
@@ -14,8 +15,9 @@ struct ContainerLogFilter {
 
   init(_ options: PodLogOptions, now: Timestamp) {
     timestamps = options.timestamps
-    since = options.sinceTime ?? options.sinceSeconds.map { now.adding(seconds: -Int64($0)) }
-    bytesLeft = options.limitBytes ?? .max
+    since =
+      options.sinceTime ?? options.sinceSeconds.map { now.adding(seconds: Int64(0).clampedSubtracting(Int64($0))) }
+    bytesLeft = max(0, options.limitBytes ?? .max)
   }
 
   /// The reader's limit is reached.

@@ -8,9 +8,9 @@ import LinuxSystem
 
 /// Keeps a container's log bounded: a file that grew beyond a size is renamed and the runtime told to open a new one.
 enum LogRotation {
-  static let fileBytes = 10 << 20
+  static let fileBytes = NodeLimits.logFileBytes
   /// Files of a run, the current one included.
-  static let files = 5
+  static let files = NodeLimits.logFiles
 
   /// `<attempt>.log.<number>`, oldest first.
   static func rotatedFiles(place: String, attempt: Int) -> [String] {
@@ -29,12 +29,24 @@ enum LogRotation {
       if errno == ENOENT { try await reopen(containerID, runtime) }
       return
     }
-    guard Int(status.st_size) > fileBytes else { return }
+    guard Int64(status.st_size) > fileBytes else { return }
     let rotated = rotatedFiles(place: place, attempt: attempt)
     let last = rotated.last.flatMap { $0.split(separator: ".").last.flatMap { Int($0) } } ?? 0
     guard rename(current, "\(current).\(last + 1)") == 0 else { throw SystemError.last("rename", current) }
     try await reopen(containerID, runtime)
-    for old in (rotated + ["\(current).\(last + 1)"]).dropLast(files - 1) { unlink(old) }
+    let newest = "\(current).\(last + 1)"
+    // Nobody looked for a while, or the container is very fast: only the end of it is kept.
+    try keepEnd(of: newest)
+    for old in (rotated + [newest]).dropLast(files - 1) { unlink(old) }
+  }
+
+  /// Shortens a rotated file to its last whole lines if it is much longer than it should be.
+  static func keepEnd(of path: String) throws(SystemError) {
+    guard let size = try FileStatus(of: path)?.size, size > 2 * fileBytes else { return }
+    var bytes = try OpenFile(path, .read).read(limit: Int(fileBytes), at: size - fileBytes)
+    if let line = bytes.firstIndex(of: UInt8(ascii: "\n")) { bytes.removeFirst(line + 1) }
+    try SmallFile.write(bytes, to: "\(path).short")
+    guard rename("\(path).short", path) == 0 else { throw SystemError.last("rename", path) }
   }
 
   private static func reopen(_ containerID: String, _ runtime: RuntimeClient) async throws {

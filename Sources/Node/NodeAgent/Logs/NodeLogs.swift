@@ -1,4 +1,4 @@
-import JSONDocument
+import BoundedNumbers
 public import KubernetesAPI
 public import KubernetesClient
 import LinuxSystem
@@ -17,11 +17,11 @@ public struct NodeLogs: PodLogSource {
   /// - Throws: `APIStatus` 400 when the container is not named and there are several, or is not there, or has not
   ///   started; 404 when there is no log.
   public func log(of pod: KubernetesObject, options: PodLogOptions) async throws(APIStatus) -> ByteStream {
-    let container = try Self.container(of: pod, options.container)
+    let container = try options.container(of: pod)
     let place = "\(PodConfigurations.logDirectory(pod, below: directory))/\(container)"
     let attempts = Self.attempts(in: place)
     guard var attempt = attempts.last else {
-      throw APIStatus(.badRequest, Self.notStarted(pod, container))
+      throw PodLogOptions.notStarted(pod, container)
     }
     if options.previous {
       guard attempts.count > 1 else {
@@ -33,42 +33,6 @@ public struct NodeLogs: PodLogSource {
     let reader = ContainerLogReader(
       place: place, attempt: attempt, options: options, follows: options.follow && !options.previous)
     return ByteStream(reader)
-  }
-
-  private static func container(of pod: KubernetesObject, _ wanted: String?) throws(APIStatus) -> String {
-    func names(_ list: [JSONValue]) -> [String] { list.compactMap { $0["name"].string } }
-    let (containers, initContainers) = (names(pod.containers), names(pod.initContainers))
-    if let wanted {
-      guard (containers + initContainers).contains(wanted) else {
-        throw APIStatus(.badRequest, "container \(wanted) is not valid for pod \(pod.name)")
-      }
-      return wanted
-    }
-    if let marked = pod.annotations["kubectl.kubernetes.io/default-container"], containers.contains(marked) {
-      return marked
-    }
-    guard containers.count <= 1 else {
-      var message =
-        "a container name must be specified for pod \(pod.name), choose one of: [\(containers.joined(separator: " "))]"
-      if !initContainers.isEmpty {
-        message += " or one of the init containers: [\(initContainers.joined(separator: " "))]"
-      }
-      throw APIStatus(.badRequest, message)
-    }
-    guard let only = containers.first else { throw APIStatus(.badRequest, "pod \(pod.name) has no containers") }
-    return only
-  }
-
-  private static func notStarted(_ pod: KubernetesObject, _ container: String) -> String {
-    let status = (pod.status["containerStatuses"].elements + pod.status["initContainerStatuses"].elements).first {
-      $0["name"].string == container
-    }
-    let reason = status?["state"]["waiting"]["reason"].string ?? "ContainerCreating"
-    let why =
-      ["ErrImagePull", "ImagePullBackOff", "ImageNotFound"].contains(reason)
-      ? "trying and failing to pull image" : "is waiting to start: \(reason)"
-    return
-      "container \"\(container)\" in pod \"\(pod.name)\" \(why.hasPrefix("is") ? why : "is waiting to start: \(why)")"
   }
 
   /// Numbers of a container's runs that have a log, in order.
@@ -151,7 +115,7 @@ struct ContainerLogReader: AsyncSequence, Sendable {
       let rotated = LogRotation.rotatedFiles(place: reader.place, attempt: reader.attempt)
       var all = rotated + [current]
       if let tail = reader.options.tailLines {
-        var wanted = tail
+        var wanted = Swift.max(0, tail)
         var start = 0
         // From the newest file back until there are lines enough.
         while let path = all.popLast() {

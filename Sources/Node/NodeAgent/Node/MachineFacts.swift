@@ -25,17 +25,21 @@ struct MachineFacts: Hashable, Sendable {
     }
     var disk = statvfs()
     let diskBytes = statvfs(directory, &disk) == 0 ? Int64(disk.f_blocks) * Int64(disk.f_frsize) : 0
-    let memory = (SmallFile.text("/proc/meminfo") ?? "").split(separator: "\n").first { $0.hasPrefix("MemTotal:") }
-    let kibibytes = memory?.split(separator: " ").dropFirst().first.flatMap { Int64($0) } ?? 0
     let release = (SmallFile.text("/etc/os-release") ?? "").split(separator: "\n")
       .first { $0.hasPrefix("PRETTY_NAME=") }
     func line(_ path: String) -> String { (SmallFile.text(path) ?? "").filter { $0 != "\n" } }
     return MachineFacts(
-      cores: max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))), memoryBytes: kibibytes << 10, diskBytes: diskBytes,
+      cores: max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))), memoryBytes: memoryBytes, diskBytes: diskBytes,
       architecture: architectureName(text(names.machine)), kernel: text(names.release),
       machineID: line("/etc/machine-id"),
       bootID: line("/proc/sys/kernel/random/boot_id"),
       osImage: release.map { $0.dropFirst("PRETTY_NAME=".count).filter { $0 != "\"" } } ?? "Linux")
+  }
+
+  /// All memory; 0 if the kernel does not say.
+  static var memoryBytes: Int64 {
+    let memory = (SmallFile.text("/proc/meminfo") ?? "").split(separator: "\n").first { $0.hasPrefix("MemTotal:") }
+    return (memory?.split(separator: " ").dropFirst().first.flatMap { Int64($0) } ?? 0) << 10
   }
 
   /// Go's names, which `kubernetes.io/arch` uses.

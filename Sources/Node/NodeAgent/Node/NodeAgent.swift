@@ -42,6 +42,12 @@ public actor NodeAgent: Service {
     logs = NodeLogs(directory: configuration.directory)
   }
 
+  /// What answers the API server's requests to this node.
+  public nonisolated var requests: NodeRequests {
+    let cache = pods.cache
+    return NodeRequests(logs: logs) { cache.get(namespace: $0, name: $1) }
+  }
+
   /// A change that concerns one worker.
   private enum Change: Sendable {
     case pod(KubernetesObject)
@@ -53,12 +59,21 @@ public actor NodeAgent: Service {
     let facts = MachineFacts.read(directory: configuration.directory)
     let node = NodeFacts(
       name: configuration.name, address: configuration.address, memoryBytes: facts.memoryBytes,
-      cpuMilli: Int64(facts.cores) * 1000, directory: configuration.directory)
+      cpuMilli: Int64(facts.cores) * 1000, directory: configuration.directory, limits: configuration.limits)
+    do throws(SystemError) {
+      try PodControlGroup.prepareNode(configuration.limits, memoryBytes: facts.memoryBytes)
+    } catch {
+      logger.warning("pods can't be bounded: control groups can't be made", metadata: ["error": "\(error)"])
+    }
+    let logWatch = LogWatch(logger: logger)
+    let diskWatch = DiskWatch(configuration: configuration, logger: logger) { [weak self] in
+      await self?.allWorkers ?? []
+    }
     context = PodContext(
       node: node, client: client, events: events, runtime: runtime, prober: Prober(runtime: runtime), volumes: volumes,
-      puller: ImagePuller(runtime: runtime), firewall: firewall, zone: zone, crashBackOff: configuration.crashBackOff,
-      resync: configuration.resync,
-      logger: logger)
+      puller: ImagePuller(runtime: runtime, access: ImageAccess(directory: "\(configuration.directory)/image-access")),
+      logs: logWatch, firewall: firewall, zone: zone, crashBackOff: configuration.crashBackOff,
+      resync: configuration.resync, logger: logger)
     let registration = NodeRegistration(
       configuration: configuration, facts: facts, client: client, runtime: runtime, logger: logger)
     let (changes, continuation) = AsyncStream.makeStream(of: Change.self)
@@ -80,8 +95,8 @@ public actor NodeAgent: Service {
         group.addTask { try? await self.pods.run() }
         group.addTask { await self.keepNetwork() }
         group.addTask { await self.followRuntime() }
-        group.addTask { await self.rotateLogs() }
-        group.addTask { await self.checkScratchLimits() }
+        group.addTask { await logWatch.run(self.runtime) }
+        group.addTask { await diskWatch.run() }
         group.addTask { await self.recover() }
         for await change in changes { await self.apply(change) }
         group.cancelAll()
@@ -140,6 +155,7 @@ public actor NodeAgent: Service {
           await begin(remainder)?.objectRemoved()
         }
         await volumes.removeOrphans()
+        try await context?.puller.forgetMissing()
         return
       } catch {
         do { try await Task.sleep(for: backOff.next()) } catch { return }
@@ -225,19 +241,7 @@ public actor NodeAgent: Service {
     if let uid { workers[uid]?.worker.wake.raise() } else { for (worker, _) in workers.values { worker.wake.raise() } }
   }
 
-  private func rotateLogs() async {
-    while !Task.isCancelled {
-      do { try await Task.sleep(for: .seconds(10)) } catch { return }
-      for (worker, _) in workers.values { await worker.rotateLogs() }
-    }
-  }
-
-  private func checkScratchLimits() async {
-    while !Task.isCancelled {
-      do { try await Task.sleep(for: .seconds(10)) } catch { return }
-      for (worker, _) in workers.values { await worker.checkScratchLimits() }
-    }
-  }
+  private var allWorkers: [PodWorker] { workers.values.map(\.worker) }
 
   /// Takes down all pods of this node: containers, sandboxes, mounts. Their objects stay as they are, so the next
   /// start runs them again. Needs the runtime and the CSI drivers to run.

@@ -15,6 +15,7 @@ public struct NodeConfiguration: Sendable {
   /// The network of this node's pods.
   public var network: PodNetwork
   public var maximumPods: Int
+  public var limits: NodeLimits
   public var labels: [String: String]
   /// First and longest delay between runs of a container that fails.
   public var crashBackOff: (initial: Duration, maximum: Duration)
@@ -22,13 +23,16 @@ public struct NodeConfiguration: Sendable {
   public var resync: Duration
   /// How often the node says that it lives.
   public var heartbeat: Duration
+  /// The port of the agent's own https API, once it listens; the Node object tells it. `nil`: it has none.
+  public var apiPort: (@Sendable () async throws -> Int)?
 
   public init(
     name: String, address: String, directory: String, runtimeSocket: String, imageSocket: String? = nil,
     csiSockets: [String: String] = [:],
-    network: PodNetwork, maximumPods: Int = 250, labels: [String: String] = [:],
+    network: PodNetwork, maximumPods: Int = 250, limits: NodeLimits = NodeLimits(), labels: [String: String] = [:],
     crashBackOff: (initial: Duration, maximum: Duration) = (.seconds(10), .seconds(300)),
-    resync: Duration = .seconds(10), heartbeat: Duration = .seconds(10)
+    resync: Duration = .seconds(10), heartbeat: Duration = .seconds(10),
+    apiPort: (@Sendable () async throws -> Int)? = nil
   ) {
     self.name = name
     self.address = address
@@ -38,9 +42,11 @@ public struct NodeConfiguration: Sendable {
     self.csiSockets = csiSockets
     self.network = network
     self.maximumPods = maximumPods
+    self.limits = limits
     self.labels = labels
     self.crashBackOff = crashBackOff
     self.resync = resync
     self.heartbeat = heartbeat
+    self.apiPort = apiPort
   }
 }

@@ -129,7 +129,9 @@ struct NodeRegistration: Sendable {
       "cpu": .string("\(facts.cores)"), "memory": .string("\(facts.memoryBytes >> 10)Ki"),
       "ephemeral-storage": .string("\(facts.diskBytes >> 10)Ki"), "pods": .string("\(configuration.maximumPods)"),
     ]
+    let port = try await configuration.apiPort?()
     let status: JSONValue = [
+      "daemonEndpoints": ["kubeletEndpoint": ["Port": .integer(Int64(port ?? 0))]],
       "capacity": capacity, "allocatable": capacity,
       "addresses": [
         ["type": "InternalIP", "address": .string(configuration.address)],

@@ -1,3 +1,4 @@
+import BoundedNumbers
 import CRI
 import JSONDocument
 import KubernetesAPI
@@ -19,7 +20,7 @@ enum ContainerResources {
       $0.cpuShares = shares(milli: cpuRequest)
       if cpuLimit > 0 {
         $0.cpuPeriod = periodMicroseconds
-        $0.cpuQuota = max(1000, cpuLimit * periodMicroseconds / 1000)
+        $0.cpuQuota = max(1000, cpuLimit.clampedMultiplying(by: periodMicroseconds) / 1000)
       }
       if memoryLimit > 0 { $0.memoryLimitInBytes = memoryLimit }
       $0.oomScoreAdj = outOfMemoryScore(
@@ -27,16 +28,17 @@ enum ContainerResources {
     }
   }
 
-  static func shares(milli: Int64) -> Int64 { min(262_144, max(2, milli * 1024 / 1000)) }
+  static func shares(milli: Int64) -> Int64 { min(262_144, max(2, milli.clampedMultiplying(by: 1024) / 1000)) }
 
-  /// "Node out of memory behavior" of the Kubernetes documentation.
-  static func outOfMemoryScore(_ qualityOfService: String, memoryRequest: Int64, nodeMemoryBytes: Int64) -> Int64 {
+  /// As "Node out of memory behavior" of the Kubernetes documentation ranks them, but all above what runs the platform.
+  static func outOfMemoryScore(
+    _ qualityOfService: String, memoryRequest: Int64, nodeMemoryBytes: Int64,
+    scores: OutOfMemoryScores = .current
+  ) -> Int64 {
     switch qualityOfService {
-    case "Guaranteed": return -997
-    case "BestEffort": return 1000
-    default:
-      guard nodeMemoryBytes > 0 else { return 999 }
-      return min(999, max(3, 1000 - 1000 * memoryRequest / nodeMemoryBytes))
+    case "Guaranteed": Int64(scores.guaranteed)
+    case "BestEffort": Int64(scores.bestEffort)
+    default: Int64(scores.burstable(memoryRequest: memoryRequest, nodeMemoryBytes: nodeMemoryBytes))
     }
   }
 }

@@ -39,6 +39,9 @@ struct ImageCredentials: Hashable, Sendable {
     (user, password) = (String(text[..<colon]), String(text[text.index(after: colon)...]))
   }
 
+  /// What a registry's answer to them is remembered by.
+  var proof: ImageAccess.Proof { .of(user: user, password: password) }
+
   /// Whether they are meant for an image: of the same registry, and below the entry's path if it has one.
   func apply(to image: ImageReference) -> Bool {
     let name = "\(image.registry)/\(image.repository)"

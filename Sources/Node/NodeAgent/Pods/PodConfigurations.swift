@@ -12,6 +12,7 @@ struct NodeFacts: Sendable {
   var cpuMilli: Int64
   /// `S/node`
   var directory: String
+  var limits = NodeLimits()
 }
 
 /// Translates a pod's specification to what the CRI wants.
@@ -60,6 +61,7 @@ struct PodConfigurations: Sendable {
       $0.annotations = pod.annotations
       if let dns = dnsConfig { $0.dnsConfig = dns }
       $0.linux = .with {
+        $0.cgroupParent = PodControlGroup(pod: pod, node: node).group.path
         $0.securityContext = .with {
           $0.namespaceOptions = namespaces
           $0.privileged = isPrivileged
@@ -76,7 +78,7 @@ struct PodConfigurations: Sendable {
 
   /// There is no cluster DNS here: `ClusterFirst` and `Default` are the node's own resolver. `nil` keeps the node's
   /// file; `None` and additions come from `dnsConfig`.
-  private var dnsConfig: Runtime_V1_DNSConfig? {
+  var dnsConfig: Runtime_V1_DNSConfig? {
     let wanted = pod.spec["dnsConfig"]
     let isNone = pod.spec["dnsPolicy"].string == "None"
     guard isNone || !wanted.members.isEmpty else { return nil }
@@ -123,7 +125,7 @@ struct PodConfigurations: Sendable {
     let name = container["name"].string ?? ""
     let mounts = try self.mounts(container, environment, hostPaths)
     let devices = try self.devices(container, hostPaths)
-    let security = securityContext(container)
+    let security = try securityContext(container)
     return .with {
       $0.metadata = .with {
         $0.name = name
@@ -161,9 +163,9 @@ struct PodConfigurations: Sendable {
   }
 
   /// Where a container may leave a message for its `terminated` state.
-  func terminationLog(_ name: String, attempt: Int) -> String {
-    "\(podDirectory)/containers/\(name)/\(attempt).termination"
-  }
+  func terminationLog(_ name: String, attempt: Int) -> String { smallFiles.terminationLog(name, attempt: attempt) }
+
+  var smallFiles: PodSmallFiles { PodSmallFiles(podDirectory: podDirectory) }
 
   /// Raw block volumes (core/v1 `VolumeDevice`).
   private func devices(_ container: JSONValue, _ hostPaths: [String: String]) throws(PodProblem) -> [Runtime_V1_Device]
@@ -206,13 +208,12 @@ struct PodConfigurations: Sendable {
       }
       let volume = pod.spec["volumes"].elements.first { $0["name"].string == name } ?? .null
       let isFiles = FileVolumeContents.isFiles(volume)
-      let subPath =
+      let path =
         mount["subPathExpr"].string.map { VariableExpansion.expand($0, environment.values) } ?? mount["subPath"].string
         ?? ""
-      if !subPath.isEmpty {
-        hostPath =
-          isFiles
-          ? try SubPath.resolveFollowingLinks(subPath, in: hostPath) : try SubPath.resolve(subPath, in: hostPath)
+      if !path.isEmpty {
+        hostPath = try SubPath(path: path, volume: hostPath, isFiles: isFiles).mount(
+          in: "\(podDirectory)/volumes/subpath/\(container["name"].string ?? "")", number: mounts.count)
       }
       mounts.append(
         .with {
@@ -227,11 +228,13 @@ struct PodConfigurations: Sendable {
             }
         })
     }
-    if !pod.isHostNetwork, !mounts.contains(where: { $0.containerPath == "/etc/hosts" }) {
+    // The runtime's own files of these names are on the node's disk, where a container could write without end.
+    for (path, file) in smallFiles.systemFiles where !mounts.contains(where: { $0.containerPath == path }) {
       mounts.append(
         .with {
-          $0.hostPath = "\(podDirectory)/hosts"
-          $0.containerPath = "/etc/hosts"
+          $0.hostPath = file
+          $0.containerPath = path
+          $0.readonly = container["securityContext"]["readOnlyRootFilesystem"].bool == true
         })
     }
     return mounts
@@ -266,24 +269,38 @@ struct PodConfigurations: Sendable {
     }
   }
 
-  private func securityContext(_ container: JSONValue) -> Runtime_V1_LinuxContainerSecurityContext {
+  private func securityContext(_ container: JSONValue) throws(PodProblem) -> Runtime_V1_LinuxContainerSecurityContext {
     let (own, pods) = (container["securityContext"], pod.spec["securityContext"])
     func setting(_ key: String) -> JSONValue { own[key].isNull ? pods[key] : own[key] }
     let isPrivileged = own["privileged"].bool ?? false
-    func profile(_ value: JSONValue, default standard: Runtime_V1_SecurityProfile.ProfileType)
-      -> Runtime_V1_SecurityProfile
-    {
-      .with {
-        switch value["type"].string {
-        case "Unconfined": $0.profileType = .unconfined
-        case "RuntimeDefault": $0.profileType = .runtimeDefault
-        case "Localhost":
-          $0.profileType = .localhost
-          $0.localhostRef = value["localhostProfile"].string ?? ""
-        default: $0.profileType = standard
-        }
+    func profile(
+      _ value: JSONValue, default standard: Runtime_V1_SecurityProfile.ProfileType,
+      localhost: (String) throws(PodProblem) -> String
+    ) throws(PodProblem) -> Runtime_V1_SecurityProfile {
+      var profile = Runtime_V1_SecurityProfile()
+      switch value["type"].string {
+      case "Unconfined": profile.profileType = .unconfined
+      case "RuntimeDefault": profile.profileType = .runtimeDefault
+      case "Localhost":
+        profile.profileType = .localhost
+        profile.localhostRef = try localhost(value["localhostProfile"].string ?? "")
+      default: profile.profileType = standard
       }
+      return profile
     }
+    let profiles = LocalhostProfiles(directory: node.directory)
+    let seccomp = try profile(setting("seccompProfile"), default: isPrivileged ? .unconfined : .runtimeDefault) {
+      (name) throws(PodProblem) in
+      try profiles.seccomp(name, copiedTo: "\(podDirectory)/seccomp", for: container["name"].string ?? "")
+    }
+    // Left out, the runtime's own profile applies where the kernel has AppArmor; naming it fails where it has not.
+    let appArmor =
+      setting("appArmorProfile").isNull
+      ? nil
+      : try profile(setting("appArmorProfile"), default: .runtimeDefault) { (name) throws(PodProblem) in
+        try profiles.appArmor(name)
+        return name
+      }
     return .with {
       $0.privileged = isPrivileged
       $0.namespaceOptions = namespaces
@@ -295,11 +312,8 @@ struct PodConfigurations: Sendable {
         $0.runAsGroup = .with { $0.value = Int64(group) }
       }
       $0.capabilities = Self.capabilities(own["capabilities"])
-      $0.seccomp = profile(setting("seccompProfile"), default: isPrivileged ? .unconfined : .runtimeDefault)
-      // Left out, the runtime's own profile applies where the kernel has AppArmor; naming it fails where it has not.
-      if !setting("appArmorProfile").isNull {
-        $0.apparmor = profile(setting("appArmorProfile"), default: .runtimeDefault)
-      }
+      $0.seccomp = seccomp
+      if let appArmor { $0.apparmor = appArmor }
       if !isPrivileged {
         $0.maskedPaths = [
           "/proc/asound", "/proc/acpi", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list",

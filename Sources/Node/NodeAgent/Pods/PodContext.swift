@@ -10,6 +10,7 @@ struct PodContext: Sendable {
   let prober: Prober
   let volumes: VolumeMounts
   let puller: ImagePuller
+  let logs: LogWatch
   let firewall: PodFirewall
   /// The network zone of a namespace's pods.
   let zone: @Sendable (String) -> NetworkZone?

@@ -1,3 +1,4 @@
+import BoundedNumbers
 import JSONDocument
 import KubernetesAPI
 
@@ -11,9 +12,13 @@ extension KubernetesObject {
   }
 
   /// Seconds from the request to end until the kill.
-  var graceSeconds: Int {
-    max(0, metadata["deletionGracePeriodSeconds"].int ?? spec["terminationGracePeriodSeconds"].int ?? 30)
-  }
+  var graceSeconds: Int { Self.grace.clamp(metadata["deletionGracePeriodSeconds"].int ?? restartGraceSeconds) }
+
+  /// Seconds from a failed probe until the kill.
+  var restartGraceSeconds: Int { Self.grace.clamp(spec["terminationGracePeriodSeconds"].int ?? 30) }
+
+  /// As many as the runtime's clock can add.
+  private static let grace = Bounded("terminationGracePeriodSeconds", 0...Int(Int32.max))
 
   /// Pods get their resources in this order of care (Pod Quality of Service Classes).
   var qualityOfService: String {

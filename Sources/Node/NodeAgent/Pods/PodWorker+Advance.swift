@@ -1,3 +1,4 @@
+import BoundedNumbers
 import CRI
 import GRPCCore
 import JSONDocument
@@ -75,16 +76,14 @@ extension PodWorker {
     let configuration = configurations.sandbox(attempt: attempt)
     try Directory.make(configurations.logDirectory)
     try Directory.make(configurations.podDirectory, permissions: 0o750)
+    try PodControlGroup(pod: pod, node: context.node).make()
     let id = try await toTheEnd {
       try await runtime.runPodSandbox(.with { $0.config = configuration }, options: options).podSandboxID
     }
     guard let address = try await connect(id) else {
       throw PodProblem("NetworkNotReady", "the runtime gave the pod no link to the node")
     }
-    if !pod.isHostNetwork {
-      try SmallFile.write(
-        Array(configurations.hostsFile(podIP: address).utf8), to: "\(configurations.podDirectory)/hosts")
-    }
+    try configurations.smallFiles.make(configurations.systemFiles(podIP: address), containers: names.count)
     let made = Sandbox(id: id, attempt: attempt, address: address)
     sandbox = made
     noteStatusChange()
@@ -166,9 +165,8 @@ extension PodWorker {
     guard let reason = condemned[record.id] else { return }
     context.events.record(
       .normal, about: pod, reason: "Killing", message: "Container \(record.name) \(reason), will be restarted")
-    let grace = pod.spec["terminationGracePeriodSeconds"].int ?? 30
     stopProbes(record.id)
-    await stop(record, container, graceSeconds: grace)
+    await stop(record, container, graceSeconds: pod.restartGraceSeconds)
     wake.raise()
   }
 
@@ -247,7 +245,7 @@ extension PodWorker {
       $0["name"].string == name
     }
     guard let old, old["containerID"].string != nil else { return 0 }
-    return (old["restartCount"].int ?? 0) + 1
+    return (old["restartCount"].int ?? 0).clampedAdding(1)
   }
 
   // MARK: Crashes
@@ -286,9 +284,12 @@ extension PodWorker {
       container: container, fields: fields(sandbox.address), lookup: lookup)
     var configuration = try configurations.container(
       container, attempt: attempt, imageID: imageID, environment: environment, hostPaths: hostPaths ?? [:])
-    let terminationLog = configurations.terminationLog(name, attempt: attempt)
-    try Directory.make(String(terminationLog.dropLast("/\(attempt).termination".count)))
-    try SmallFile.write([], to: terminationLog, permissions: 0o666)
+    // A pod that an earlier version began has neither of both.
+    try PodControlGroup(pod: pod, node: context.node).make()
+    if !FileStatus.exists("\(configurations.smallFiles.directory)/hosts") {
+      try configurations.smallFiles.make(configurations.systemFiles(podIP: sandbox.address), containers: names.count)
+    }
+    let terminationLog = try configurations.smallFiles.makeTerminationLog(name, attempt: attempt)
     configuration.mounts.append(
       .with {
         $0.hostPath = terminationLog
@@ -325,10 +326,14 @@ extension PodWorker {
       id: containerID, name: name, attempt: attempt, sandboxID: sandbox.id, state: .running(since: .now),
       image: container["image"].string ?? "", imageID: imageID, createdAt: Timestamp.now.microseconds * 1000)
     records.append(record)
+    watchLog(record)
+    // Not on the way of the start: the mount table of a full node is long.
+    Task { await findLayer(of: containerID) }
     let hook = container["lifecycle"]["postStart"]
     if !hook.isNull {
       let answer = await context.prober.ask(
-        hook, container: container, containerID: containerID, address: sandbox.address, timeout: .seconds(60))
+        hook, container: container, containerID: containerID, address: sandbox.address,
+        timeout: hook["sleep"].isNull ? .seconds(60) : .longest)
       if case .failure(let message) = answer {
         context.events.record(.warning, about: pod, reason: "FailedPostStartHook", message: message)
         await stop(record, container, graceSeconds: 1)

@@ -34,6 +34,8 @@ extension PodWorker {
     if !isObjectGone, !isDraining { await publish() }
     try await removeSandboxes()
     try await context.volumes.unmount(podUID: pod.uid)
+    try configurations.smallFiles.remove()
+    try await removeControlGroup()
     try await context.volumes.removeDirectory(podUID: pod.uid)
     if !isDraining { try Directory.removeTree(configurations.logDirectory) }
     if pod.isBeingDeleted, !isObjectGone, !isDraining {
@@ -55,10 +57,25 @@ extension PodWorker {
     }
     try await context.volumes.unmount(podUID: pod.uid)
     // What was evicted for its scratch space must not go on taking it.
-    if eviction != nil { try await context.volumes.removeScratch(podUID: pod.uid) }
+    if eviction != nil {
+      removeWrittenLayers()
+      try await context.volumes.removeScratch(podUID: pod.uid)
+    }
     stage = .finished
     hostPaths = nil
     noteStatusChange()
+  }
+
+  /// Processes that were killed a moment ago may still be on their way out of the group.
+  private func removeControlGroup() async throws {
+    let group = PodControlGroup(pod: pod, node: context.node).group
+    let deadline = ContinuousClock.now + .seconds(5)
+    while true {
+      do { return try group.remove() } catch {
+        guard ContinuousClock.now < deadline else { throw error }
+        try await Task.sleep(for: .milliseconds(10))
+      }
+    }
   }
 
   private func sandboxes() async throws -> [Runtime_V1_PodSandbox] {

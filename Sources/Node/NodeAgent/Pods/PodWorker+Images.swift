@@ -19,7 +19,8 @@ extension PodWorker {
       let (events, pod) = (context.events, self.pod)
       let (id, isNew) = try await context.puller.pull(image, policy: container["imagePullPolicy"].string) {
         events.record(.normal, about: pod, reason: "Pulling", message: "Pulling image \"\(image)\"")
-        return try await self.imageCredentials()
+      } credentials: {
+        try await self.imageCredentials()
       }
       if isNew {
         events.record(.normal, about: pod, reason: "Pulled", message: "Successfully pulled image \"\(image)\"")

@@ -3,46 +3,74 @@ import KubernetesAPI
 import LinuxSystem
 import Logging
 
-/// `emptyDir.sizeLimit` (core/v1 `EmptyDirVolumeSource`): looked at from time to time; who takes more is evicted.
+/// What the pod has on the node's disk: looked at by `DiskWatch`; who takes more than he may is evicted.
 extension PodWorker {
-  func checkScratchLimits() async {
-    guard eviction == nil, stage == .active, !shouldEnd else { return }
+  /// Measures the pod, and ends it if it has more than its limits.
+  /// - Returns: `nil` if the pod does not run.
+  func checkDisk() async -> PodDiskUsage? {
+    guard canBeEvicted else { return nil }
+    let (places, pod, limits) = (diskPlaces(), pod, context.node.limits)
+    let measured = try? await BlockingWork.run {
+      PodDiskUsage(measuring: places, mostBytes: PodDiskUsage.mostBytes(of: pod), mostInodes: limits.podInodes)
+    }
+    guard let measured, canBeEvicted else { return nil }
+    if let excess = measured.excess(of: pod, limits: limits) {
+      evict(excess)
+      return nil
+    }
+    return measured
+  }
+
+  private var canBeEvicted: Bool { eviction == nil && stage == .active && !shouldEnd }
+
+  /// Ends the pod for good: its processes at once, the rest as the next step.
+  func evict(_ message: String) {
+    guard canBeEvicted else { return }
+    logger.info("evicting a pod", metadata: ["reason": .string(message)])
+    context.events.record(.warning, about: pod, reason: "Evicted", message: message)
+    eviction = message
+    // What goes on writing meanwhile takes more of what is lacking.
+    PodControlGroup(pod: pod, node: context.node).group.kill()
+    wake.raise()
+  }
+
+  /// Remembers where a container writes, while it runs: afterwards nobody can tell.
+  func findLayer(of containerID: String) async {
+    let found = try? await BlockingWork.run { WritableLayer.directory(of: containerID) }
+    if let found { layers[containerID] = found }
+  }
+
+  private func diskPlaces() -> PodDiskUsage.Places {
+    let logs = PodConfigurations(pod: pod, node: context.node).logDirectory
+    var places = PodDiskUsage.Places()
+    for record in records {
+      if layers[record.id] == nil { layers[record.id] = WritableLayer.directory(of: record.id) }
+      places.containers[record.name, default: ["\(logs)/\(record.name)"]] += [layers[record.id]].compactMap(\.self)
+    }
     for volume in pod.spec["volumes"].elements {
-      // In memory the kernel holds the limit.
-      let source = volume["emptyDir"]
-      guard source["medium"].string != "Memory", let limit = source["sizeLimit"].quantity, limit.value > 0,
-        let name = volume["name"].string, let path = hostPaths?[name]
+      guard let name = volume["name"].string, !volume["emptyDir"].isNull,
+        volume["emptyDir"]["medium"].string != "Memory"
       else { continue }
-      let used = await ScratchUsage.bytes(below: path)
-      guard used > limit.value, eviction == nil, stage == .active, !shouldEnd else { continue }
-      let message =
-        "Usage of EmptyDir volume \"\(name)\" exceeds the limit \"\(source["sizeLimit"].string ?? "\(limit.value)")\"."
-      logger.info("evicting a pod", metadata: ["volume": .string(name), "used": "\(used)", "limit": "\(limit.value)"])
-      context.events.record(.warning, about: pod, reason: "Evicted", message: message)
-      eviction = message
-      wake.raise()
-      return
+      places.volumes[name] = hostPaths?[name]
+    }
+    layers = layers.filter { entry in records.contains { $0.id == entry.key } }
+    return places
+  }
+
+  /// Gives back what an evicted pod has on the disk but for its logs; its containers have ended.
+  func removeWrittenLayers() {
+    for layer in layers.values {
+      for name in Directory.namesIfReadable(in: layer) { try? Directory.removeTree("\(layer)/\(name)") }
     }
   }
 }
 
-/// What a directory tree takes on its disk.
-enum ScratchUsage {
-  /// Bytes of the blocks of everything below a directory, on its file system; a file with several names counts once.
-  static func bytes(below directory: String) async -> Int64 {
-    guard let top = (try? FileStatus(of: directory)) ?? nil else { return 0 }
-    var (sum, seen): (Int64, Set<UInt64>) = (0, [])
-    var open = [directory]
-    while let path = open.popLast() {
-      for name in Directory.namesIfReadable(in: path) {
-        let child = "\(path)/\(name)"
-        guard let status = (try? FileStatus(of: child)) ?? nil, status.device == top.device,
-          seen.insert(status.inode).inserted
-        else { continue }
-        sum += status.allocatedBytes
-        if status.kind == .directory { open.append(child) }
-      }
-    }
-    return sum
+/// Where the writes of a container into its root file system go.
+enum WritableLayer {
+  /// The upper directory of the overlay that the runtime mounted for a running container; `nil` if it has none.
+  static func directory(of containerID: String) -> String? {
+    let entries = (try? Mounts.table())?.entries ?? []
+    let root = entries.last { $0.mountPoint.hasSuffix("/\(containerID)/rootfs") && $0.fileSystemType == "overlay" }
+    return root?.superOptions.first { $0.hasPrefix("upperdir=") }.map { String($0.dropFirst("upperdir=".count)) }
   }
 }

@@ -63,6 +63,8 @@ actor PodWorker {
   var eviction: String?
   private var publishedStatus: JSONValue?
   private var volumesCheckedAt = ContinuousClock.now
+  /// Where containers write what they change of their root file systems, by container id.
+  var layers: [String: String] = [:]
   /// Ended containers whose end has been told as an event.
   var toldExits: Set<String> = []
 
@@ -112,6 +114,7 @@ actor PodWorker {
     }
     for task in probes.values.flatMap(\.self) { task.cancel() }
     probes = [:]
+    for record in records { context.logs.remove(record.id) }
   }
 
   private func follow() async {
@@ -155,7 +158,7 @@ actor PodWorker {
     }
   }
 
-  private var names: [String] { (pod.initContainers + pod.containers).compactMap { $0["name"].string } }
+  var names: [String] { (pod.initContainers + pod.containers).compactMap { $0["name"].string } }
   private func hasRun(_ name: String) -> Bool { records.contains { $0.name == name } }
 
   /// Reads what the runtime has of this pod.
@@ -201,8 +204,14 @@ actor PodWorker {
       found.append(completed(ContainerRecord(status, sandboxID: container.podSandboxID)))
     }
     records = found
-    for record in found where record.exit != nil { stopProbes(record.id) }
-    for record in found where record.isRunning { startProbes(record) }
+    for record in found where record.exit != nil {
+      stopProbes(record.id)
+      context.logs.remove(record.id)
+    }
+    for record in found where record.isRunning {
+      startProbes(record)
+      watchLog(record)
+    }
   }
 
   /// Adds the message that an ended container left.
@@ -212,8 +221,8 @@ actor PodWorker {
     let path = configurations.terminationLog(record.name, attempt: record.attempt)
     // Tells those who follow the log that nothing more comes.
     try? SmallFile.write([], to: "\(configurations.logDirectory)/\(record.name)/\(record.attempt).ended")
-    if let bytes = try? SmallFile.read(path, limit: 4096), !bytes.isEmpty {
-      exit.message = String(decoding: bytes.prefix(4096), as: UTF8.self)
+    if let bytes = try? RootedFile(path).read(first: 4096), !bytes.isEmpty {
+      exit.message = String(decoding: bytes, as: UTF8.self)
     }
     if exit.message.isEmpty, exit.code != 0, fallsBackToLogs(record.name) {
       exit.message = ContainerLogFilter.lastWords(
@@ -238,8 +247,13 @@ actor PodWorker {
     PodStatusBuilder(
       pod: pod, hostIP: context.node.address, podIP: sandbox?.address ?? pod.status["podIP"].string ?? "",
       records: records, waiting: waiting, ready: ready, started: started, isEnding: shouldEnd || stage == .finished,
-      eviction: eviction, now: .now
+      eviction: eviction ?? earlierEviction, now: .now
     ).status
+  }
+
+  /// What an earlier agent evicted stays so.
+  private var earlierEviction: String? {
+    pod.status["reason"].string == "Evicted" ? pod.status["message"].string ?? "" : nil
   }
 
   func noteStatusChange() { statusChanged.raise() }
@@ -312,17 +326,24 @@ struct FailedStart: Hashable, Sendable {
 }
 
 extension PodWorker {
-  /// Rotates the logs of running containers that have grown too large.
-  func rotateLogs() async {
-    let directory = PodConfigurations(pod: pod, node: context.node).logDirectory
-    for record in records where record.isRunning {
-      do {
-        try await LogRotation.rotate(
-          place: "\(directory)/\(record.name)", attempt: record.attempt, containerID: record.id,
-          runtime: context.runtime)
-      } catch {
-        logger.warning("a log can't be rotated", metadata: ["container": .string(record.name), "error": "\(error)"])
-      }
-    }
+  /// Ends a container that logs without end; it is started again with the delays of a crash.
+  func stopFlood(_ record: ContainerRecord) async {
+    guard records.contains(where: { $0.id == record.id && $0.isRunning }) else { return }
+    let reason =
+      "logged more than \(NodeLimits.logBytesPerSecond >> 20) MiB/s for too long (\(NodeLimits.logBurstBytes >> 20) MiB at once)"
+    logger.info("ending a container", metadata: ["container": .string(record.name), "reason": .string(reason)])
+    context.events.record(
+      .warning, about: pod, reason: "LogFlood", message: "Container \(record.name) \(reason), will be restarted")
+    condemned[record.id] = reason
+    await stop(record, .null, graceSeconds: 0)
+    wake.raise()
+  }
+
+  func watchLog(_ record: ContainerRecord) {
+    let place = "\(PodConfigurations(pod: pod, node: context.node).logDirectory)/\(record.name)"
+    context.logs.add(
+      LogWatch.Log(containerID: record.id, place: place, attempt: record.attempt) { [weak self] in
+        await self?.stopFlood(record)
+      })
   }
 }

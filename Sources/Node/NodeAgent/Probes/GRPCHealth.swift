@@ -21,7 +21,7 @@ enum GRPCHealth {
       transportSecurity: .plaintext)
     return try await withGRPCClient(transport: transport) { client in
       var options = CallOptions.defaults
-      options.timeout = timeout
+      options.timeout = min(timeout, .seconds(30 * 86_400))
       return try await client.unary(
         request: ClientRequest(message: service), descriptor: check, serializer: RequestCoding(),
         deserializer: ResponseCoding(), options: options

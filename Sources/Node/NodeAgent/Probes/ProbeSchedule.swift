@@ -1,3 +1,4 @@
+import BoundedNumbers
 import JSONDocument
 
 /// When a probe asks next, and what its answers add up to (core/v1 `Probe`).
@@ -27,9 +28,9 @@ struct ProbeSchedule: Hashable, Sendable {
 
   init(_ kind: Kind, _ probe: JSONValue) {
     self.kind = kind
-    initialDelay = .seconds(max(0, probe["initialDelaySeconds"].int ?? 0))
-    period = .seconds(max(1, probe["periodSeconds"].int ?? 10))
-    timeout = .seconds(max(1, probe["timeoutSeconds"].int ?? 1))
+    initialDelay = .seconds(clamping: max(0, probe["initialDelaySeconds"].int ?? 0))
+    period = .seconds(clamping: max(1, probe["periodSeconds"].int ?? 10))
+    timeout = .seconds(clamping: max(1, probe["timeoutSeconds"].int ?? 1))
     successThreshold = max(1, probe["successThreshold"].int ?? 1)
     failureThreshold = max(1, probe["failureThreshold"].int ?? 3)
   }
@@ -49,7 +50,7 @@ struct ProbeSchedule: Hashable, Sendable {
   /// Takes an answer.
   /// - Returns: the new result if this answer changed it.
   mutating func record(_ success: Bool) -> Bool? {
-    streak = lastAnswer == success ? streak + 1 : 1
+    streak = lastAnswer == success ? streak.clampedAdding(1) : 1
     lastAnswer = success
     // Quick questions at the beginning must not use up the failures that a startup probe allows in its periods.
     let isQuick = kind != .liveness && isSuccessful != true && quickWait < period

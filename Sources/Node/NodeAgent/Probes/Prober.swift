@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import BoundedNumbers
 import CRI
 import Foundation
 import GRPCCore
@@ -39,10 +40,12 @@ struct Prober: Sendable {
       return await exec(action["exec"]["command"].elements.compactMap(\.string), containerID, timeout)
     }
     if let seconds = action["sleep"]["seconds"].int {
-      try? await Task.sleep(for: .seconds(seconds))
+      // Never longer than there is time: what ends a pod waits for its hooks.
+      try? await Task.sleep(for: min(.seconds(clamping: max(0, seconds)), timeout))
       return .success
     }
-    if let port = action["grpc"]["port"].int {
+    if !action["grpc"].isNull {
+      guard let port = Self.port(action["grpc"]["port"], container) else { return .failure("no such port") }
       return await Self.grpc(address, port, action["grpc"]["service"].string ?? "", timeout)
     }
     return .failure("the probe has no action")
@@ -50,10 +53,11 @@ struct Prober: Sendable {
 
   /// A port by number or by the name that the container gives it.
   static func port(_ value: JSONValue, _ container: JSONValue) -> Int? {
-    if let number = value.int { return number }
-    guard let name = value.string else { return nil }
-    if let number = Int(name) { return number }
-    return container["ports"].elements.first { $0["name"].string == name }?["containerPort"].int
+    let name = value.string ?? ""
+    let number =
+      value.int ?? Int(name)
+      ?? container["ports"].elements.first { $0["name"].string == name }?["containerPort"].int
+    return number.flatMap { (1...65_535).contains($0) ? $0 : nil }
   }
 
   private func http(_ action: JSONValue, container: JSONValue, address: String, timeout: Duration) async -> Answer {
@@ -131,7 +135,7 @@ struct Prober: Sendable {
         .with {
           $0.containerID = containerID
           $0.cmd = command
-          $0.timeout = max(1, timeout.components.seconds)
+          $0.timeout = min(max(1, timeout.components.seconds), Int64(Int32.max))
         }, options: RuntimeClient.within(timeout + .seconds(5)))
       guard answer.exitCode == 0 else {
         let output = String(decoding: (answer.stdout + answer.stderr).prefix(500), as: UTF8.self)

@@ -51,7 +51,8 @@ public struct RuntimeClient: Sendable {
   /// Options for a call that should be answered within a time; without a connection it fails in that time too.
   public static func within(_ limit: Duration) -> CallOptions {
     var options = CallOptions.defaults
-    options.timeout = limit
+    // What a deadline on the wire can hold and the runtime's clock can add.
+    options.timeout = min(limit, .seconds(30 * 86_400))
     options.waitForReady = true
     return options
   }

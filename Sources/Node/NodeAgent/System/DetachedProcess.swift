@@ -87,6 +87,13 @@ public struct DetachedProcess: Hashable, Sendable {
   /// Whether its name (at most 15 characters, as the kernel keeps it) is this.
   func isNamed(_ name: String) -> Bool { SmallFile.text("/proc/\(id)/comm")?.hasPrefix(name.prefix(15)) ?? false }
 
+  /// Makes it go before others when memory runs out; one that goes earlier already stays so.
+  func raiseOutOfMemoryScore(to score: Int) {
+    let path = "/proc/\(id)/oom_score_adj"
+    guard let present = SmallFile.text(path).flatMap({ Int($0.filter { $0 != "\n" }) }), present < score else { return }
+    try? KernelSetting.write("\(score)", to: path)
+  }
+
   func signal(_ number: Int32) { kill(id, number) }
 
   /// Waits until it has ended.

@@ -1,3 +1,4 @@
+import BoundedNumbers
 import JSONDocument
 import KubernetesAPI
 
@@ -5,6 +6,9 @@ import KubernetesAPI
 struct FileVolumeContents {
   let fields: FieldReference
   let lookup: ContainerEnvironment.Lookup
+
+  /// Permission bits that a file of a volume can have (core/v1 `KeyToPath.mode`).
+  private static let modes = Bounded<UInt32>("mode", 0...0o777)
 
   /// Whether a volume is made of files that the node agent writes.
   static func isFiles(_ volume: JSONValue) -> Bool {
@@ -48,7 +52,7 @@ struct FileVolumeContents {
   private func keyed(_ source: JSONValue, _ resource: Resource, _ name: String?, _ defaultMode: Int) async throws
     -> [String: PublishedFiles.File]
   {
-    let mode = UInt32(source["defaultMode"].int ?? defaultMode)
+    let mode = Self.modes.clamp(source["defaultMode"].int ?? defaultMode)
     let isOptional = source["optional"].bool == true
     guard let name, let object = try await lookup(resource, name) else {
       if isOptional { return [:] }
@@ -65,20 +69,20 @@ struct FileVolumeContents {
         throw PodProblem(
           "ContainerCreating", "\(resource.kind.lowercased()) \"\(name)\" has no key \(key)", event: "FailedMount")
       }
-      files[path] = .init(bytes: bytes, mode: item["mode"].int.map { UInt32($0) } ?? mode)
+      files[path] = .init(bytes: bytes, mode: item["mode"].int.map { Self.modes.clamp($0) } ?? mode)
     }
     return files
   }
 
   private func downward(_ source: JSONValue, _ defaultMode: Int) throws -> [String: PublishedFiles.File] {
-    let mode = UInt32(source["defaultMode"].int ?? defaultMode)
+    let mode = Self.modes.clamp(source["defaultMode"].int ?? defaultMode)
     var files: [String: PublishedFiles.File] = [:]
     for item in source["items"].elements {
       guard let path = item["path"].string else { continue }
       let text =
         try item["fieldRef"]["fieldPath"].string.map { try fields.value(at: $0) }
         ?? fields.resource(item["resourceFieldRef"], container: "")
-      files[path] = .init(bytes: Array(text.utf8), mode: item["mode"].int.map { UInt32($0) } ?? mode)
+      files[path] = .init(bytes: Array(text.utf8), mode: item["mode"].int.map { Self.modes.clamp($0) } ?? mode)
     }
     return files
   }

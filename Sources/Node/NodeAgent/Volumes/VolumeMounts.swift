@@ -13,7 +13,8 @@ import Logging
 ///
 /// `pods/<uid>/volumes/<kind>/<name>` holds a pod's volume. For a CSI volume there is first a record
 /// (`<name>.json`, what to take back), then its mount `<name>/mount`; the volume itself is staged once for the node at
-/// `csi/<digest>/mount`. So whatever is mounted can be taken back from the disk alone, at any moment.
+/// `csi/<digest>/mount`. Parts of volumes that containers mount are at `pods/<uid>/volumes/subpath` (`SubPath`). So
+/// whatever is mounted can be taken back from the disk alone, at any moment.
 actor VolumeMounts {
   private let directory: String
   private let client: KubernetesClient
@@ -71,8 +72,8 @@ actor VolumeMounts {
       try Directory.make(path, permissions: 0o777)
       chmod(path, 0o777)
       if volume["emptyDir"]["medium"].string == "Memory", !Self.isMounted(path) {
-        let size = volume["emptyDir"]["sizeLimit"].quantity.map { ["size=\($0.value)"] } ?? []
-        try Mounts.mount("tmpfs", at: path, type: "tmpfs", options: ["mode=0777"] + size)
+        try Mounts.mount(
+          "tmpfs", at: path, type: "tmpfs", options: ["mode=0777"] + MemoryVolume.bounds(of: volume, in: pod))
       }
       return path
     }
@@ -139,6 +140,10 @@ actor VolumeMounts {
       throw PodProblem("ContainerCreating", "persistentvolumeclaim \"\(name)\" is not bound yet")
     }
     let volume = try await client.get(.persistentVolumes, name: volumeName)
+    guard VolumeBinding.isMutual(claim, volume) else {
+      throw PodProblem(
+        "ContainerCreating", "persistentvolume \"\(volumeName)\" is not bound to persistentvolumeclaim \"\(name)\"")
+    }
     let source = volume.spec["csi"]
     guard let driver = source["driver"].string, let handle = source["volumeHandle"].string else {
       throw PodProblem("ContainerCreating", "persistentvolume \"\(volumeName)\" is not a CSI volume")
@@ -177,6 +182,8 @@ actor VolumeMounts {
   /// Unmounts a pod's volumes; its directory stays until `removeDirectory`.
   func unmount(podUID: String) async throws {
     let volumes = "\(podDirectory(podUID))/volumes"
+    // Parts of volumes before the volumes.
+    try SubPath.unmountAll(in: "\(volumes)/subpath")
     for name in Directory.namesIfReadable(in: "\(volumes)/csi") where name.hasSuffix(".json") {
       try await unpublish(record: "\(volumes)/csi/\(name)", target: "\(volumes)/csi/\(name.dropLast(5))/mount")
     }

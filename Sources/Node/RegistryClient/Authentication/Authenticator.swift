@@ -17,9 +17,19 @@ actor Authenticator {
     var text: String { "repository:\(repository):\(actions)" }
   }
 
+  /// What one credential got is not used when another stands in its place.
   private struct Key: Hashable {
     let origin: String
     let scope: Scope
+    /// The credential that was brought for this place last, if any was.
+    let brought: RegistryCredential?
+  }
+
+  /// What is sent, and whose it is.
+  struct Authorization: Sendable, Hashable {
+    /// The header's value.
+    var header: String
+    var credential: RegistryCredential?
   }
 
   private struct Grant: Sendable {
@@ -28,6 +38,8 @@ actor Authenticator {
     var until: ContinuousClock.Instant
     /// The credential it was made of, so that another is taken if this one is refused.
     var credential: RegistryCredential?
+
+    var authorization: Authorization { Authorization(header: header, credential: credential) }
   }
 
   private let wire: HTTPWire
@@ -46,10 +58,19 @@ actor Authenticator {
     self.logger = logger
   }
 
+  private func key(_ host: RegistryHost, _ scope: Scope) async -> Key {
+    let place = RegistryPlace(host: host.name, repository: scope.repository)
+    var brought: RegistryCredential?
+    for case let source as RememberedCredentials in sources where brought == nil {
+      brought = await source.credential(for: place, rejected: nil)
+    }
+    return Key(origin: host.api.origin, scope: scope, brought: brought)
+  }
+
   /// The header to send, as far as it is known without having been refused.
-  func authorization(for host: RegistryHost, _ scope: Scope) async throws -> String? {
-    let key = Key(origin: host.api.origin, scope: scope)
-    if let grant = grants[key], grant.until > .now { return grant.header }
+  func authorization(for host: RegistryHost, _ scope: Scope) async throws -> Authorization? {
+    let key = await key(host, scope)
+    if let grant = grants[key], grant.until > .now { return grant.authorization }
     guard let challenge = bearers[key.origin] else { return nil }
     return try await exchange(key, host, [challenge], rejected: nil)
   }
@@ -58,13 +79,13 @@ actor Authenticator {
   /// - Parameter rejected: the header that was refused, if one was sent.
   /// - Throws: `RegistryError`.
   func authorization(for host: RegistryHost, _ scope: Scope, challenges: [AuthenticationChallenge], rejected: String?)
-    async throws -> String
+    async throws -> Authorization
   {
-    let key = Key(origin: host.api.origin, scope: scope)
+    let key = await key(host, scope)
     var credential: RegistryCredential?
     if let grant = grants[key] {
       // Somebody else was refused before us and has got one since.
-      if grant.header != rejected, grant.until > .now { return grant.header }
+      if grant.header != rejected, grant.until > .now { return grant.authorization }
       // A token that was good for a while has run out; one that never was any good has a wrong credential.
       if rejected?.hasPrefix("Basic ") == true { credential = grant.credential }
       grants[key] = nil
@@ -75,7 +96,7 @@ actor Authenticator {
 
   private func exchange(
     _ key: Key, _ host: RegistryHost, _ challenges: [AuthenticationChallenge], rejected: RegistryCredential?
-  ) async throws -> String {
+  ) async throws -> Authorization {
     let task: Task<Grant, any Error>
     if let running = pending[key] {
       task = running
@@ -92,7 +113,7 @@ actor Authenticator {
         grants[key] = grant
       }
     }
-    return try result.get().header
+    return try result.get().authorization
   }
 
   private func grant(

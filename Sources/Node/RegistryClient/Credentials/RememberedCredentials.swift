@@ -4,16 +4,20 @@ public import Logging
 
 /// Credentials that somebody else brought: requests to pull that passed by on their way to containerd, or a test.
 ///
+/// One whose pull has not ended yet is tried after those that were good, and drives none of them out: whoever pulls
+/// another's image with a wrong password changes nothing for him.
 /// With a file they outlive the process, as the containers do that read by them; on tmpfs they don't outlive the machine.
 public actor RememberedCredentials: CredentialSource {
   /// The newest first: pods of several tenants pull the same repository, each with its own.
   private var known: [RegistryPlace: [RegistryCredential]] = [:]
   private var order: [RegistryPlace] = []
+  /// Brought by pulls that are under way; the newest last.
+  private var trials: [RegistryPlace: [RegistryCredential]] = [:]
   private let capacity: Int
   private let file: String?
   private let logger: Logger?
   /// Of one repository.
-  private static let limit = 4
+  private static let limit = 16
 
   /// - Parameters:
   ///   - file: where they are kept, with mode 0600; what is there and can't be read is as good as nothing.
@@ -39,8 +43,28 @@ public actor RememberedCredentials: CredentialSource {
     order.removeAll { $0 == place }
     order.append(place)
     known[place] = Array(([credential] + (known[place] ?? []).filter { $0 != credential }).prefix(Self.limit))
-    while order.count > capacity { known[order.removeFirst()] = nil }
+    while order.count > capacity { dropOne() }
     save()
+  }
+
+  /// Forgets the oldest repository of the host that has most of them: nobody's registry drives out another's.
+  private func dropOne() {
+    let counts = order.reduce(into: [String: Int]()) { $0[$1.host, default: 0] += 1 }
+    let most = counts.values.max() ?? 0
+    guard let index = order.firstIndex(where: { counts[$0.host] == most }) else { return }
+    known[order.remove(at: index)] = nil
+  }
+
+  /// Takes a credential whose pull begins; `settle` ends it.
+  public func begin(_ credential: RegistryCredential, for place: RegistryPlace) {
+    trials[place] = Array(((trials[place] ?? []) + [credential]).suffix(64))
+  }
+
+  /// A pull has ended: a credential that was good is remembered, another is dropped unless it was good before.
+  public func settle(_ credential: RegistryCredential, for place: RegistryPlace, isGood: Bool) {
+    if let index = trials[place]?.firstIndex(of: credential) { trials[place]?.remove(at: index) }
+    if trials[place]?.isEmpty == true { trials[place] = nil }
+    if isGood { remember(credential, for: place) }
   }
 
   /// Drops a credential that turned out to be of no use; others for the place stay.
@@ -53,7 +77,7 @@ public actor RememberedCredentials: CredentialSource {
 
   public func credential(for place: RegistryPlace, rejected: RegistryCredential?) -> RegistryCredential? {
     let ofHost = RegistryPlace(host: place.host, repository: "")
-    return ((known[place] ?? []) + (known[ofHost] ?? [])).first { $0 != rejected }
+    return ((known[place] ?? []) + (known[ofHost] ?? []) + (trials[place] ?? []).reversed()).first { $0 != rejected }
   }
 
   private func save() {

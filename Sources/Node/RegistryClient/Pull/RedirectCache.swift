@@ -9,6 +9,8 @@ final class RedirectCache: Sendable {
     let origin: String
     let repository: String
     let blob: Digest
+    /// Whose request was sent on; `nil`: nobody's in particular.
+    var credential: RegistryCredential?
   }
 
   private struct State {

@@ -122,9 +122,15 @@ final class RegistryExchange: Sendable {
       }
       start = place.appending("", query: query)
     }
-    let key = request.blob.map { RedirectCache.Key(origin: start.origin, repository: image.repository, blob: $0) }
-    var address = key.flatMap { redirects[$0] } ?? start
     var authorization = try await naming(request.reference) { try await authenticator.authorization(for: host, scope) }
+    // Where a host sends one credential is not for another.
+    func place(_ credential: RegistryCredential?) -> RedirectCache.Key? {
+      request.blob.map {
+        RedirectCache.Key(origin: start.origin, repository: image.repository, blob: $0, credential: credential)
+      }
+    }
+    var key = place(authorization?.credential)
+    var address = key.flatMap { redirects[$0] } ?? start
     var (refusals, hops, returns) = (0, 0, 0)
 
     func failure(_ kind: RegistryError.Kind, status: Int? = nil, _ reason: String) -> RegistryError {
@@ -139,7 +145,7 @@ final class RegistryExchange: Sendable {
       message.body = request.body
       if isAtHome {
         for header in host.headers { message.headers.add(name: header.name, value: header.value) }
-        if let authorization { message.headers.replaceOrAdd(name: "authorization", value: authorization) }
+        if let header = authorization?.header { message.headers.replaceOrAdd(name: "authorization", value: header) }
         message.tls = host.trust.configuration
       } else {
         message.tls = host.trust.redirected
@@ -171,10 +177,11 @@ final class RegistryExchange: Sendable {
         address = next
       case .challenge(let challenges):
         refusals += 1
-        let rejected = authorization
+        let rejected = authorization?.header
         authorization = try await naming(request.reference) {
           try await authenticator.authorization(for: host, scope, challenges: challenges, rejected: rejected)
         }
+        key = place(authorization?.credential)
       case .refused(let status, let words, let retryAfter):
         // A signed address that ran out: 403 mostly, some say 400, 401 or 404. The host is asked for a new one, once.
         if !isAtHome, [400, 401, 403, 404, 410].contains(status), returns == 0 {

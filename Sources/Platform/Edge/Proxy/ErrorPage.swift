@@ -13,6 +13,13 @@ struct ErrorPage: Sendable, Hashable {
       lines: ["There is no app at \(host).", "List the apps of a namespace: nagaya get apps -n NAMESPACE"])
   }
 
+  /// - Parameter url: where the app is now.
+  static func moved(_ host: String, to url: String) -> ErrorPage {
+    ErrorPage(
+      status: 404, title: "The app has another address",
+      lines: ["There is no app at \(host) any more. It answers at \(url)"])
+  }
+
   static func notReady(_ app: ObjectKey, reason: String, message: String) -> ErrorPage {
     var lines = ["The app \(app.name) in \(app.namespace) has no ready pod\(reason.isEmpty ? "." : ": \(reason)")"]
     if !message.isEmpty { lines.append(message) }

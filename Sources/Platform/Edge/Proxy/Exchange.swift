@@ -5,6 +5,8 @@ import NIOHTTP1
 /// One request on its way through the edge.
 final class Exchange {
   let app: ObjectKey
+  /// `<tenant>.<domain>`: how far the app's cookies may reach.
+  let site: String
   let host: String
   let head: HTTPRequestHead
   let framing: Forwarding.RequestFraming
@@ -29,10 +31,12 @@ final class Exchange {
   var sent = 0
 
   init(
-    app: ObjectKey, host: String, head: HTTPRequestHead, framing: Forwarding.RequestFraming, upgrade: String?,
+    app: ObjectKey, site: String, host: String, head: HTTPRequestHead, framing: Forwarding.RequestFraming,
+    upgrade: String?,
     endpoint: Endpoint, keepsClient: Bool
   ) {
     self.app = app
+    self.site = site
     self.host = host
     self.head = head
     self.framing = framing

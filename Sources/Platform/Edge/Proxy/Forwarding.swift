@@ -8,12 +8,6 @@ enum Forwarding {
     "transfer-encoding", "upgrade", "http2-settings",
   ]
 
-  /// Fields only the edge may set, or that mislead servers behind it (`Proxy` becomes `HTTP_PROXY` in CGI programs).
-  private static let edgeOnly: [String] = [
-    "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-forwarded-server",
-    "x-real-ip", "forwarded", "proxy",
-  ]
-
   /// How the body of a request ends.
   enum RequestFraming: Sendable, Hashable {
     case none
@@ -73,7 +67,7 @@ enum Forwarding {
   ) -> HTTPRequestHead {
     var headers = head.headers
     removeHopByHop(&headers)
-    for name in edgeOnly { headers.remove(name: name) }
+    ForwardingFields.remove(from: &headers)
     headers.remove(name: "content-length")
     switch framing {
     case .none: break

@@ -91,6 +91,7 @@ extension ProxyHandler {
       return
     }
     state = .idle
+    isBusy = false
     if !isHTTP2 { startIdleTimer(limits.keepAlive) }
     process()
   }

@@ -85,16 +85,17 @@ extension ProxyHandler: UpstreamDelegate {
     exchange.lastBytes = .now()
     switch part {
     case .head(let head) where head.status == .switchingProtocols:
-      exchange.responseHead = head
+      exchange.responseHead = limited(head, exchange)
     case .head(let head) where head.status.code < 200:
       guard exchange.head.version != .http1_0 else { return }
-      let answer = Forwarding.response(head, to: exchange.head, isHTTP2: isHTTP2, keepsAlive: true)
+      let answer = Forwarding.response(
+        limited(head, exchange), to: exchange.head, isHTTP2: isHTTP2, keepsAlive: true)
       context.writeAndFlush(wrapOutboundOut(.head(answer)), promise: nil)
     case .head(let head):
       exchange.responseHead = head
       exchange.keepsUpstream = head.isKeepAlive && exchange.upgrade == nil
       let answer = Forwarding.response(
-        head, to: exchange.head, isHTTP2: isHTTP2, keepsAlive: exchange.keepsClient)
+        limited(head, exchange), to: exchange.head, isHTTP2: isHTTP2, keepsAlive: exchange.keepsClient)
       context.write(wrapOutboundOut(.head(answer)), promise: nil)
     case .body(let bytes):
       exchange.sent += bytes.readableBytes
@@ -103,8 +104,19 @@ extension ProxyHandler: UpstreamDelegate {
       guard let head = exchange.responseHead else { return }
       if head.status == .switchingProtocols { return switchProtocols(exchange, head) }
       release(exchange, status: Int(head.status.code), reusable: exchange.keepsUpstream && exchange.requestEnded)
-      endAnswer(trailers: trailers, keepsClient: exchange.keepsClient, requestEnded: exchange.requestEnded)
+      endAnswer(
+        trailers: CookieScope.limit(trailers: trailers), keepsClient: exchange.keepsClient,
+        requestEnded: exchange.requestEnded)
     }
+  }
+
+  /// The head with what its app may tell browsers.
+  private func limited(_ head: HTTPResponseHead, _ exchange: Exchange) -> HTTPResponseHead {
+    var head = head
+    CookieScope.limit(
+      &head.headers, to: exchange.site,
+      isOwnSite: EdgeConfiguration.tenantsAreSites(below: shared.configuration.domain))
+    return head
   }
 
   func upstreamClosed(_ upstream: UpstreamHandler, error: (any Error)?) {

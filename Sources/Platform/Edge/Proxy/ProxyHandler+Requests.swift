@@ -1,3 +1,4 @@
+import KubernetesAPI
 import NIOCore
 import NIOHTTP1
 
@@ -25,7 +26,7 @@ extension ProxyHandler {
         parts.removeFirst()
         exchange.requestEnded = true
         exchange.lastBytes = .now()
-        exchange.upstream?.send(.end(exchange.framing == .chunked ? trailers : nil))
+        exchange.upstream?.send(.end(exchange.framing == .chunked ? ForwardingFields.trailers(trailers) : nil))
         wrote = true
       case (.discarding(let left, let keepsClient), .body(let bytes)):
         parts.removeFirst()
@@ -49,9 +50,24 @@ extension ProxyHandler {
     resumeReading()
   }
 
+  /// The port that this client reached the edge at.
+  private var publicPort: Int {
+    let channel = context?.channel
+    return (channel?.parent ?? channel)?.localAddress?.port ?? shared.configuration.port
+  }
+
+  private func pageForNoApp(at host: String) -> ErrorPage {
+    let domain = shared.configuration.domain
+    guard let former = HostName.formerApp(of: host, domain: domain), let now = shared.routes.host(of: former) else {
+      return .unknownHost(host)
+    }
+    return .moved(host, to: now.url(below: domain, port: publicPort))
+  }
+
   /// Checks a request, finds its app and takes it on.
   private func begin(_ head: HTTPRequestHead) {
     idleTimer?.cancel()
+    isBusy = true
     var keepsClient = isHTTP2 || (head.isKeepAlive && head.version == .http1_1)
     // After such a head the decoder takes everything that follows for the other protocol's bytes.
     if !isHTTP2, head.headers.contains(name: "upgrade") { keepsClient = false }
@@ -63,10 +79,11 @@ extension ProxyHandler {
     }
     guard head.method != .CONNECT else { return refuse(405, "the edge is no forward proxy") }
     let hosts = head.headers["host"]
-    let authority = Forwarding.absoluteForm(head.uri)?.authority ?? hosts.first
-    guard hosts.count <= 1, let authority, let host = HostName.normalized(authority) else {
-      return refuse(400, "it needs exactly one valid Host")
-    }
+    let target = Forwarding.absoluteForm(head.uri)?.authority
+    guard hosts.count <= 1, let authority = target ?? hosts.first, let host = HostName.normalized(authority),
+      // RFC 9112 section 3.2 asks for the same in both; whoever looks at the other one would serve another app.
+      target == nil || hosts.first.map({ $0.lowercased() == authority.lowercased() }) ?? true
+    else { return refuse(400, "it needs exactly one valid Host") }
     guard head.uri.hasPrefix("/") || head.uri == "*" || Forwarding.absoluteForm(head.uri) != nil else {
       return refuse(400, "its target is no path")
     }
@@ -77,8 +94,9 @@ extension ProxyHandler {
       framing = try Forwarding.framing(of: head, isHTTP2: isHTTP2, hasBody: hasBody)
     } catch { return refuse(Int(error.status.code), "it has \(error.why)") }
 
-    guard let app = HostName.app(of: host, domain: shared.configuration.domain) else {
-      return answer(.unknownHost(host), to: head, keepsClient: keepsClient)
+    let domain = shared.configuration.domain
+    guard let appHost = AppHost(host, below: domain), let app = shared.routes.app(at: appHost) else {
+      return answer(pageForNoApp(at: host), to: head, keepsClient: keepsClient)
     }
     switch shared.routes.admit(app, limit: limits.requestsPerApp) {
     case .unknown: answer(.unknownHost(host), to: head, keepsClient: keepsClient)
@@ -91,7 +109,8 @@ extension ProxyHandler {
     case .admitted(let endpoint):
       let upgrade = isHTTP2 ? nil : Forwarding.upgrade(of: head).flatMap { $0.lowercased() == "h2c" ? nil : $0 }
       let exchange = Exchange(
-        app: app, host: authority, head: head, framing: framing, upgrade: upgrade, endpoint: endpoint,
+        app: app, site: "\(appHost.environment.tenant).\(domain)", host: authority, head: head, framing: framing,
+        upgrade: upgrade, endpoint: endpoint,
         keepsClient: keepsClient)
       state = .connecting(exchange)
       watch(exchange)

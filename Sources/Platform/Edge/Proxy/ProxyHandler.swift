@@ -34,6 +34,14 @@ final class ProxyHandler: ChannelInboundHandler, ChannelOutboundHandler, Removab
   let shared: ProxyContext
   let pool: UpstreamPool
   let isHTTP2: Bool
+  private let connection: ClientConnection
+  /// A request is under way here; connections without any are the first to go when there are too many.
+  var isBusy = false {
+    didSet {
+      if isBusy, !oldValue { connection.beginRequest() }
+      if !isBusy, oldValue { connection.endRequest() }
+    }
+  }
   var context: ChannelHandlerContext?
   var state = State.idle
   var parts = CircularBuffer<HTTPServerRequestPart>()
@@ -42,9 +50,10 @@ final class ProxyHandler: ChannelInboundHandler, ChannelOutboundHandler, Removab
   var idleTimer: Scheduled<Void>?
   var clientAddress = ""
 
-  init(shared: ProxyContext, pool: UpstreamPool, isHTTP2: Bool) {
+  init(shared: ProxyContext, pool: UpstreamPool, connection: ClientConnection, isHTTP2: Bool) {
     self.shared = shared
     self.pool = pool
+    self.connection = connection
     self.isHTTP2 = isHTTP2
   }
 
@@ -100,6 +109,7 @@ final class ProxyHandler: ChannelInboundHandler, ChannelOutboundHandler, Removab
     case .idle, .discarding, .done: break
     }
     state = .done
+    isBusy = false
     parts.removeAll()
     context.fireChannelInactive()
   }

@@ -1,6 +1,6 @@
 import KubernetesAPI
 
-/// Reads `Host` and `:authority` (RFC 9110 section 7.2) and finds the app that is meant.
+/// Reads `Host` and `:authority` (RFC 9110 section 7.2). Which app is meant, `AppHost` says.
 enum HostName {
   /// The host without its port, in lower case and without a trailing dot; `nil` if it is malformed.
   static func normalized(_ authority: String) -> String? {
@@ -34,11 +34,12 @@ enum HostName {
     text.first == ":" && text.utf8.count <= 6 && text.dropFirst().utf8.allSatisfy { (48...57).contains($0) }
   }
 
-  /// The app of `<app>.<namespace>.<domain>`; `nil` for every other host.
-  static func app(of host: String, domain: String) -> ObjectKey? {
-    guard host.hasSuffix("." + domain) else { return nil }
-    let labels = host.dropLast(domain.utf8.count + 1).split(separator: ".", omittingEmptySubsequences: false)
-    guard labels.count == 2, labels.allSatisfy({ Names.isDNSLabel(String($0)) }) else { return nil }
-    return ObjectKey(namespace: String(labels[1]), name: String(labels[0]))
+  /// The app of a host as it was once made, `<app>.<namespace>.<domain>`, by default below `nagaya.localhost`; only to
+  /// tell people where the app is now.
+  static func formerApp(of host: String, domain: String) -> ObjectKey? {
+    var labels = AppHost.labels(of: host, below: domain)
+    if domain == "localhost", labels.count == 3, labels[2] == "nagaya" { labels.removeLast() }
+    guard labels.count == 2, labels.allSatisfy(Names.isDNSLabel) else { return nil }
+    return ObjectKey(namespace: labels[1], name: labels[0])
   }
 }

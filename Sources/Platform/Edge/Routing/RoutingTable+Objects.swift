@@ -14,6 +14,15 @@ extension RoutingTable {
     }
   }
 
+  /// Follows namespaces: their labels say which environment of which tenant they are.
+  public func apply(namespace event: InformerEvent) {
+    switch event {
+    case .deleted(let namespace): setEnvironment(nil, ofNamespace: namespace.name)
+    case .added(let namespace), .updated(_, let namespace):
+      setEnvironment(TenantEnvironment(namespace: namespace), ofNamespace: namespace.name)
+    }
+  }
+
   /// Follows EndpointSlices; those of no service are left aside.
   public func apply(endpointSlice event: InformerEvent) {
     switch event {
@@ -21,19 +30,39 @@ extension RoutingTable {
     case .added(let slice), .updated(_, let slice):
       guard let service = slice.labels["kubernetes.io/service-name"] else { return removeSlice(slice.key) }
       setSlice(
-        slice.key, service: ObjectKey(namespace: slice.namespace, name: service), ready: Self.readyEndpoints(slice))
+        slice.key, service: ObjectKey(namespace: slice.namespace, name: service), backends: Self.readyBackends(slice))
+    }
+  }
+
+  /// Follows pods: what a slice says of one counts only if it is true.
+  public func apply(pod event: InformerEvent) {
+    switch event {
+    case .deleted(let pod): setPod(pod.key, nil)
+    case .added(let pod), .updated(_, let pod): setPod(pod.key, PodAddresses(of: pod))
     }
   }
 
   /// The addresses of a slice that take new requests: ready, not terminating (discovery.k8s.io/v1). A missing `ready`
   /// counts as ready, as the API says. Only the first TCP port is used; our services have one.
-  static func readyEndpoints(_ slice: KubernetesObject) -> [Endpoint] {
-    guard let port = slice["ports"].elements.first(where: { ($0["protocol"].string ?? "TCP") == "TCP" })?["port"].int
+  ///
+  /// Endpoints that are no pods of the slice's own namespace are left out.
+  static func readyBackends(_ slice: KubernetesObject) -> [Backend] {
+    guard
+      let port = slice["ports"].elements.first(where: { ($0["protocol"].string ?? "TCP") == "TCP" })?["port"].int,
+      (1...65_535).contains(port)
     else { return [] }
-    return slice["endpoints"].elements.flatMap { endpoint -> [Endpoint] in
+    return slice["endpoints"].elements.flatMap { endpoint -> [Backend] in
       let conditions = endpoint["conditions"]
       guard conditions["ready"].bool ?? true, !(conditions["terminating"].bool ?? false) else { return [] }
-      return endpoint["addresses"].elements.compactMap(\.string).map { Endpoint(address: $0, port: port) }
+      let target = endpoint["targetRef"]
+      guard target["kind"].string == "Pod", let name = target["name"].string, let uid = target["uid"].string,
+        (target["namespace"].string ?? slice.namespace) == slice.namespace
+      else { return [] }
+      let pod = PodIdentity(key: ObjectKey(namespace: slice.namespace, name: name), uid: uid)
+      // All of an endpoint's addresses are the same pod: the first is used (discovery.k8s.io/v1).
+      return endpoint["addresses"].elements.prefix(1).compactMap(\.string).map {
+        Backend(endpoint: Endpoint(address: $0, port: port), pod: pod)
+      }
     }
   }
 }

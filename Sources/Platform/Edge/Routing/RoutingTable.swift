@@ -62,9 +62,14 @@ public final class RoutingTable: Sendable {
   private struct State {
     var apps: [ObjectKey: App] = [:]
     /// Ready addresses by slice, with the service that the slice is of.
-    var slices: [ObjectKey: (service: ObjectKey, ready: [Endpoint])] = [:]
+    var slices: [ObjectKey: (service: ObjectKey, ready: [Backend])] = [:]
+    /// Pods of apps, and the slices that name them.
+    var pods: [ObjectKey: PodAddresses] = [:]
+    var slicesOfPod: [ObjectKey: Set<ObjectKey>] = [:]
     var slicesOfService: [ObjectKey: Set<ObjectKey>] = [:]
     var inFlight = 0
+    /// Namespaces of tenants, by name.
+    var environments: [String: TenantEnvironment] = [:]
   }
 
   private let state = Mutex(State())
@@ -72,6 +77,28 @@ public final class RoutingTable: Sendable {
   public init() {}
 
   // MARK: What there is
+
+  /// A namespace is an environment of a tenant; `nil`: of none, or it is gone. Only apps of environments have hosts.
+  public func setEnvironment(_ environment: TenantEnvironment?, ofNamespace namespace: String) {
+    state.withLock { $0.environments[namespace] = environment }
+  }
+
+  /// The app at a host, whether or not it exists; `nil` if there is no such environment.
+  ///
+  /// The namespace is found by what it says of itself: a host is never matched by splitting a namespace's name.
+  public func app(at host: AppHost) -> ObjectKey? {
+    let namespace = host.environment.namespace
+    guard state.withLock({ $0.environments[namespace] }) == host.environment else { return nil }
+    return ObjectKey(namespace: namespace, name: host.app)
+  }
+
+  /// The host of an app that exists.
+  func host(of key: ObjectKey) -> AppHost? {
+    state.withLock { state in
+      guard state.apps[key]?.isKnown == true, let environment = state.environments[key.namespace] else { return nil }
+      return AppHost(app: key.name, in: environment)
+    }
+  }
 
   /// An app exists; `reason` and `message` are those of its Ready condition.
   public func setApp(_ key: ObjectKey, reason: String, message: String) {
@@ -89,13 +116,31 @@ public final class RoutingTable: Sendable {
     }
   }
 
-  /// The ready addresses of one slice of a service; the service has its app's name.
+  /// The ready addresses of one slice of a service, as they are; the service has its app's name.
   public func setSlice(_ slice: ObjectKey, service: ObjectKey, ready: [Endpoint]) {
+    setSlice(slice, service: service, backends: ready.map { Backend(endpoint: $0, pod: nil) })
+  }
+
+  /// What one slice of a service says. Used is only what the pods themselves have.
+  func setSlice(_ slice: ObjectKey, service: ObjectKey, backends: [Backend]) {
     state.withLock { state in
       if let old = state.slices[slice], old.service != service { Self.dropSlice(slice, in: &state) }
-      state.slices[slice] = (service, ready)
+      Self.unlinkPods(of: slice, in: &state)
+      state.slices[slice] = (service, backends)
+      for pod in backends.compactMap(\.pod) { state.slicesOfPod[pod.key, default: []].insert(slice) }
       state.slicesOfService[service, default: []].insert(slice)
       Self.collectReady(of: service, in: &state)
+    }
+  }
+
+  /// A pod and its addresses as its node reported them; `nil`: it is gone, or has none.
+  func setPod(_ key: ObjectKey, _ addresses: PodAddresses?) {
+    state.withLock { state in
+      guard state.pods[key] != addresses else { return }
+      state.pods[key] = addresses
+      for service in Set((state.slicesOfPod[key] ?? []).compactMap { state.slices[$0]?.service }) {
+        Self.collectReady(of: service, in: &state)
+      }
     }
   }
 
@@ -104,15 +149,28 @@ public final class RoutingTable: Sendable {
   }
 
   private static func dropSlice(_ slice: ObjectKey, in state: inout State) {
+    unlinkPods(of: slice, in: &state)
     guard let old = state.slices.removeValue(forKey: slice) else { return }
     state.slicesOfService[old.service]?.remove(slice)
     if state.slicesOfService[old.service]?.isEmpty == true { state.slicesOfService[old.service] = nil }
     collectReady(of: old.service, in: &state)
   }
 
+  private static func unlinkPods(of slice: ObjectKey, in state: inout State) {
+    for pod in (state.slices[slice]?.ready ?? []).compactMap(\.pod) {
+      state.slicesOfPod[pod.key]?.remove(slice)
+      if state.slicesOfPod[pod.key]?.isEmpty == true { state.slicesOfPod[pod.key] = nil }
+    }
+  }
+
   private static func collectReady(of service: ObjectKey, in state: inout State) {
     var ready: Set<Endpoint> = []
-    for slice in state.slicesOfService[service] ?? [] { ready.formUnion(state.slices[slice]?.ready ?? []) }
+    for slice in state.slicesOfService[service] ?? [] {
+      for backend in state.slices[slice]?.ready ?? [] {
+        if let pod = backend.pod, state.pods[pod.key]?.has(backend.endpoint.address, uid: pod.uid) != true { continue }
+        ready.insert(backend.endpoint)
+      }
+    }
     state.apps[service, default: App()].ready = ready.sorted()
     forgetIfUnused(service, in: &state)
   }

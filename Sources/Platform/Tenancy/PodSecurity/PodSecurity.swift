@@ -33,9 +33,12 @@ public enum PodSecurity {
   /// - Parameters:
   ///   - pod: with `metadata` (its annotations count) and `spec`.
   ///   - field: what the pod is called in the causes: empty, or the path of a template (`spec.template`).
-  public static func faults(of pod: JSONValue, field: String = "") -> [APIStatus.Cause] {
+  ///   - level: how much is forbidden.
+  public static func faults(of pod: JSONValue, field: String = "", level: PodSecurityLevel = .baseline)
+    -> [APIStatus.Cause]
+  {
     let prefix = field.isEmpty ? "" : "\(field)."
-    var causes: [APIStatus.Cause] = []
+    var causes: [APIStatus.Cause] = level == .restricted ? restrictedFaults(of: pod["spec"], at: "\(prefix)spec") : []
     for rule in rules {
       for path in rule.paths {
         for (place, value) in values(path.split(separator: "."), in: pod["spec"], at: "\(prefix)spec") {

@@ -38,9 +38,12 @@ public struct PodSecurityAdmission: Sendable {
   /// - Parameters:
   ///   - old: what is stored; `nil` when it is created.
   ///   - new: what is to be stored; `nil` when it is deleted.
+  ///   - level: of the namespace; `nil`: no tenant's, nothing is judged. Asked last: most writes of pods change nothing
+  ///     that is judged.
   /// - Returns: the refusal, with a cause for each field; `nil` if nothing speaks against it.
   public func refusal(
-    old: KubernetesObject?, new: KubernetesObject?, of resource: Resource, by user: UserInfo
+    old: KubernetesObject?, new: KubernetesObject?, of resource: Resource, by user: UserInfo,
+    level: () -> PodSecurityLevel? = { .baseline }
   ) -> APIStatus? {
     guard let new, let field = Self.templateField(of: resource) else { return nil }
     let isPod = resource == .pods
@@ -48,7 +51,7 @@ public struct PodSecurityAdmission: Sendable {
     if isPod, isAdministrator, !user.name.hasPrefix(Self.componentPrefix) { return nil }
     let pod = isPod ? new.json : new.spec["template"]
     let before = old.map { isPod ? $0.json : $0.spec["template"] }
-    let causes = faults(of: pod, before: before, field: field, isBinder: isPod && isAdministrator)
+    let causes = faults(of: pod, before: before, field: field, isBinder: isPod && isAdministrator, level)
     guard !causes.isEmpty else { return nil }
     let list = causes.map { "\($0.field): \($0.message)" }.joined(separator: "; ")
     var refusal = APIStatus.forbidden(
@@ -58,13 +61,16 @@ public struct PodSecurityAdmission: Sendable {
   }
 
   /// What was there before the rules, or is an administrator's, stays; but whoever changes it must keep to the rules.
-  private func faults(of pod: JSONValue, before: JSONValue?, field: String, isBinder: Bool) -> [APIStatus.Cause] {
-    guard let before else { return PodSecurity.faults(of: pod, field: field) }
+  private func faults(
+    of pod: JSONValue, before: JSONValue?, field: String, isBinder: Bool, _ level: () -> PodSecurityLevel?
+  ) -> [APIStatus.Cause] {
+    guard let before else { return level().map { PodSecurity.faults(of: pod, field: field, level: $0) } ?? [] }
     let isSame = Self.judged(pod) == Self.judged(before)
     // The scheduler gives a pod its node, and nobody else.
     let mayHaveNode = isBinder || pod["spec"]["nodeName"] == before["spec"]["nodeName"]
     if isSame, mayHaveNode { return [] }
-    return PodSecurity.faults(of: pod, field: field).filter {
+    guard let level = level() else { return [] }
+    return PodSecurity.faults(of: pod, field: field, level: level).filter {
       $0.field.hasSuffix("spec.nodeName") ? !(mayHaveNode && field.isEmpty) : !isSame
     }
   }

@@ -41,6 +41,15 @@ int nagaya_fallocate(int fd, int mode, int64_t offset, int64_t length);
 // renameat2's flags: 0 none, 1 do not replace, 2 exchange.
 int nagaya_rename(const char *from, const char *to, int flags);
 
+// Opens a path below a directory and never outside of it (openat2(2), RESOLVE_BENEATH). flags are open(2)'s; O_CLOEXEC is
+// added. resolve: NAGAYA_LINKS follows symbolic links that stay below, otherwise every one is refused; NAGAYA_ONE_MOUNT
+// refuses to enter what is mounted on the way, bind mounts too.
+#define NAGAYA_LINKS 1
+#define NAGAYA_ONE_MOUNT 2
+// O_PATH, which headers hide from Swift.
+#define NAGAYA_PATH_ONLY 0x200000
+int nagaya_open_beneath(int directory_fd, const char *path, int flags, int resolve);
+
 // Extended attributes of the file itself, a link not followed. Both answer the bytes written; -ERANGE: too small.
 // Names are ended by a zero byte each.
 long nagaya_list_attributes(const char *path, char *names, size_t size);
@@ -69,6 +78,8 @@ int nagaya_fs_mount_apart(const char *type, const char *const keys[], const char
 int nagaya_read_apart(const char *path, void *shared, size_t size);
 // A copy of the mount at path that is attached nowhere (open_tree(2)).
 int nagaya_clone_mount(const char *path);
+// The same of what an open file or directory stands for.
+int nagaya_clone_mount_of(int fd);
 // Shows such a mount's files with the ids that a user namespace maps them to (mount_setattr(2), Linux 5.12).
 int nagaya_map_mount(int mount_fd, int user_namespace_fd);
 // Starts a process in a new user namespace that waits to be killed; answers its id. Its end raises no signal; wait for it
@@ -100,6 +111,15 @@ uint64_t nagaya_bit_first_clear(const void *map, uint64_t from, uint64_t end);
 
 // Starts a program with /dev/null as its standard files and waits for it to end; sets its wait status.
 int nagaya_start(char *const arguments[], int *status);
+// Starts a program as a child in a process group of its own, with output_fd as its output and errors and status_fd as its
+// descriptor 3, nothing else open, every signal at its default, and oom_score_adj (unless empty) written for it. The kernel
+// kills it (SIGKILL) when the thread that called this ends. Answers its id; pid_fd becomes readable when it has ended.
+int nagaya_start_child(const char *program, char *const arguments[], char *const environment[], int output_fd,
+                       int status_fd, const char *oom_score_adj, int *pid_fd);
+// A pipe, both ends closed on exec; the end that is read does not block.
+int nagaya_pipe(int *read_fd, int *write_fd);
+// From now on SIGTERM, SIGINT and SIGHUP add 1 to an eventfd(2), and SIGPIPE does nothing.
+int nagaya_signals_to_counter(int counter_fd);
 // Leaves the parent and its session: answers in the new process only.
 int nagaya_become_background(void);
 int nagaya_close_from(int first);

@@ -26,8 +26,6 @@ extension ResourceDefinition {
       var faults = FieldFaults()
       let spec = app.spec
       if (spec["image"].string ?? "").isEmpty { faults.required("spec.image") }
-      faults.checkPort("spec.port", spec["port"])
-      faults.checkNotNegative("spec.replicas", spec["replicas"])
       faults.checkChoice("spec.volumeRetention", spec["volumeRetention"], ["Delete", "Retain"])
       if let path = spec["readiness"]["path"].string, !path.isAbsolutePath {
         faults.invalid("spec.readiness.path", .string(path), "must begin with '/'")

@@ -16,7 +16,14 @@ extension ResourceDefinition {
       for field in ["data", "binaryData"] {
         for (key, value) in configMap[field].members.sorted(by: { $0.key < $1.key }) {
           if !ConfigKeys.isValid(key) { faults.invalid("\(field)[\(key)]", .string(key), ConfigKeys.rule) }
-          bytes += key.utf8.count + (value.string?.utf8.count ?? 0)
+          bytes += key.utf8.count
+          if field == "data" {
+            bytes += value.string?.utf8.count ?? 0
+          } else if let count = value.string.flatMap({ Base64.decodedCount($0) }) {
+            bytes += count
+          } else {
+            faults.invalid("binaryData[\(key)]", "", "must be base64 (RFC 4648)")
+          }
         }
       }
       for key in configMap["data"].members.keys.sorted() where configMap["binaryData"].members[key] != nil {

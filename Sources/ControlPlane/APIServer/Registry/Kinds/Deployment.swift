@@ -35,9 +35,6 @@ extension ResourceDefinition {
     validate: { deployment, old in
       var faults = FieldFaults()
       let spec = deployment.spec
-      for field in ["replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"] {
-        faults.checkNotNegative("spec.\(field)", spec[field])
-      }
       faults.checkWorkloadSelector(spec)
       faults.checkStrategy(spec["strategy"])
       if let deadline = spec["progressDeadlineSeconds"].int, deadline <= spec["minReadySeconds"].int ?? 0 {
@@ -78,8 +75,6 @@ extension FieldFaults {
     for key in ["maxSurge", "maxUnavailable"] {
       let value = rolling[key]
       switch value {
-      case .integer(let number) where number < 0:
-        invalid("\(field).rollingUpdate.\(key)", value, "must be greater than or equal to 0")
       case .integer(0), .string("0%"): zeros += 1
       case .string(let text):
         guard text.hasSuffix("%"), let percent = Int(text.dropLast()), percent >= 0 else {

@@ -2,7 +2,10 @@ import JSONDocument
 import KubernetesAPI
 
 extension FieldFaults {
-  mutating func checkContainer(_ field: String, _ container: JSONValue, volumes: [String: JSONValue]) {
+  /// - Parameter graceSeconds: the pod's `terminationGracePeriodSeconds`: no hook sleeps longer.
+  mutating func checkContainer(
+    _ field: String, _ container: JSONValue, volumes: [String: JSONValue], graceSeconds: Int
+  ) {
     checkDNSLabel("\(field).name", container["name"])
     let image = container["image"].string ?? ""
     if image.isEmpty {
@@ -27,7 +30,18 @@ extension FieldFaults {
       } else if !paths.insert(path).inserted {
         invalid("\(place).mountPath", .string(path), "must be unique")
       }
-      if let sub = mount["subPath"].string, !sub.isEmpty { checkRelativePath("\(place).subPath", .string(sub)) }
+      for key in ["subPath", "subPathExpr"] {
+        if let sub = mount[key].string, !sub.isEmpty { checkRelativePath("\(place).\(key)", .string(sub)) }
+      }
+      if !(mount["subPath"].string ?? "").isEmpty, !(mount["subPathExpr"].string ?? "").isEmpty {
+        invalid("\(place).subPathExpr", mount["subPathExpr"], "subPathExpr and subPath are mutually exclusive")
+      }
+      // Such a mount reaches the node and all other containers of the volume.
+      if mount["mountPropagation"].string == "Bidirectional", container["securityContext"]["privileged"].bool != true {
+        forbidden(
+          "\(place).mountPropagation",
+          "Bidirectional mount propagation is available only to privileged containers")
+      }
     }
     checkDevices(field, container, volumes: volumes, mountPaths: paths)
     for probe in ["livenessProbe", "readinessProbe", "startupProbe"] where !container[probe].isNull {
@@ -36,6 +50,11 @@ extension FieldFaults {
     for hook in ["postStart", "preStop"] where !container["lifecycle"][hook].isNull {
       checkHandler(
         "\(field).lifecycle.\(hook)", container["lifecycle"][hook], ["exec", "httpGet", "sleep", "tcpSocket"])
+      if let seconds = container["lifecycle"][hook]["sleep"]["seconds"].int, seconds > graceSeconds {
+        invalid(
+          "\(field).lifecycle.\(hook).sleep", JSONValue(seconds),
+          "must be non-negative and less than terminationGracePeriodSeconds (\(graceSeconds))")
+      }
     }
   }
 
@@ -79,8 +98,6 @@ extension FieldFaults {
     var names: Set<String> = []
     for (index, port) in ports.enumerated() {
       let place = "\(field)[\(index)]"
-      checkPort("\(place).containerPort", port["containerPort"])
-      if let host = port["hostPort"].int, host != 0 { checkPort("\(place).hostPort", port["hostPort"]) }
       checkChoice("\(place).protocol", port["protocol"], ["SCTP", "TCP", "UDP"])
       guard let name = port["name"].string, !name.isEmpty else { continue }
       if !PortNames.isValid(name) {
@@ -138,8 +155,10 @@ extension FieldFaults {
 
   private mutating func checkProbe(_ field: String, _ probe: JSONValue, succeedsOnce: Bool) {
     checkHandler(field, probe, ["exec", "grpc", "httpGet", "tcpSocket"])
-    for key in ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"] {
-      checkNotNegative("\(field).\(key)", probe[key])
+    if !succeedsOnce, !probe["terminationGracePeriodSeconds"].isNull {
+      invalid(
+        "\(field).terminationGracePeriodSeconds", probe["terminationGracePeriodSeconds"],
+        "must not be set for readinessProbes")
     }
     if succeedsOnce, let threshold = probe["successThreshold"].int, threshold != 1 {
       invalid("\(field).successThreshold", JSONValue(threshold), "must be 1")

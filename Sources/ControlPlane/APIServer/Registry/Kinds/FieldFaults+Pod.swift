@@ -7,6 +7,7 @@ extension FieldFaults {
     let volumes = checkVolumes("\(field).volumes", spec["volumes"].elements)
     if spec["containers"].elements.isEmpty { required("\(field).containers") }
     var names: Set<String> = []
+    let grace = spec["terminationGracePeriodSeconds"].int ?? PodDefaults.terminationGracePeriodSeconds
     for key in ["initContainers", "containers", "ephemeralContainers"] {
       var ports: Set<String> = []
       for (index, container) in spec[key].elements.enumerated() {
@@ -14,7 +15,8 @@ extension FieldFaults {
         if let name = container["name"].string, !name.isEmpty, !names.insert(name).inserted {
           duplicate("\(place).name", .string(name))
         }
-        checkContainer(place, container, volumes: volumes)
+        checkContainer(place, container, volumes: volumes, graceSeconds: grace)
+        checkSecurityProfiles("\(place).securityContext", container["securityContext"])
         for (index, port) in container["ports"].elements.enumerated() {
           guard let host = port["hostPort"].int, host > 0 else { continue }
           let use = "\(port["hostIP"].string ?? "")/\(host)/\(port["protocol"].string ?? "TCP")"
@@ -25,10 +27,6 @@ extension FieldFaults {
     checkChoice("\(field).restartPolicy", spec["restartPolicy"], ["Always", "Never", "OnFailure"])
     checkChoice(
       "\(field).dnsPolicy", spec["dnsPolicy"], ["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"])
-    checkNotNegative("\(field).terminationGracePeriodSeconds", spec["terminationGracePeriodSeconds"])
-    if let deadline = spec["activeDeadlineSeconds"].int, deadline < 1 {
-      invalid("\(field).activeDeadlineSeconds", JSONValue(deadline), "must be between 1 and 2147483647, inclusive")
-    }
     for key in ["nodeName", "serviceAccountName", "hostname", "subdomain"] {
       guard let name = spec[key].string, !name.isEmpty else { continue }
       let isLabel = key == "hostname" || key == "subdomain"
@@ -36,6 +34,7 @@ extension FieldFaults {
         invalid("\(field).\(key)", .string(name), isLabel ? Self.dnsLabelRule : Self.dnsSubdomainRule)
       }
     }
+    checkSecurityProfiles("\(field).securityContext", spec["securityContext"])
     checkLabels("\(field).nodeSelector", spec["nodeSelector"])
     checkTolerations("\(field).tolerations", spec["tolerations"].elements)
     checkTopologySpread("\(field).topologySpreadConstraints", spec["topologySpreadConstraints"].elements)
@@ -67,9 +66,14 @@ extension FieldFaults {
     if let path = volume["hostPath"]["path"].string, path.leadsUpwards {
       invalid("\(field).hostPath.path", .string(path), "must not contain '..'")
     }
-    for source in ["secret", "configMap"] {
-      for (index, item) in volume[source]["items"].elements.enumerated() {
-        checkRelativePath("\(field).\(source).items[\(index)].path", item["path"])
+    let projected = volume["projected"]["sources"].elements.enumerated().map {
+      ("\(field).projected.sources[\($0.offset)]", $0.element)
+    }
+    for (place, source) in [(field, volume)] + projected {
+      for kind in ["secret", "configMap", "downwardAPI"] {
+        for (index, item) in source[kind]["items"].elements.enumerated() {
+          checkRelativePath("\(place).\(kind).items[\(index)].path", item["path"])
+        }
       }
     }
     if let limit = Quantity(json: volume["emptyDir"]["sizeLimit"]), limit.milli < 0 {
@@ -121,9 +125,6 @@ extension FieldFaults {
     for (index, constraint) in constraints.enumerated() {
       let place = "\(field)[\(index)]"
       if (constraint["topologyKey"].string ?? "").isEmpty { required("\(place).topologyKey", "can not be empty") }
-      if (constraint["maxSkew"].int ?? 0) <= 0 {
-        invalid("\(place).maxSkew", constraint["maxSkew"], "must be greater than zero")
-      }
       checkChoice("\(place).whenUnsatisfiable", constraint["whenUnsatisfiable"], ["DoNotSchedule", "ScheduleAnyway"])
     }
   }

@@ -5,38 +5,54 @@ import KubernetesAPI
 struct FieldFaults {
   private(set) var causes: [APIStatus.Cause] = []
 
+  /// Faults that are told: a body of a million empty elements has two of each.
+  static let maximum = 100
+
+  private mutating func add(_ kind: APIStatus.Cause.Kind, _ field: String, _ message: String) {
+    guard causes.count < Self.maximum else { return }
+    causes.append(.init(kind, field: Self.bounded(field), message: message))
+  }
+
+  /// What a message shows of a text from outside.
+  private static func bounded(_ text: String) -> String { text.utf8.count <= 400 ? text : "\(text.prefix(397))..." }
+
   mutating func required(_ field: String, _ why: String = "") {
-    causes.append(.init(.required, field: field, message: why.isEmpty ? "Required value" : "Required value: \(why)"))
+    add(.required, field, why.isEmpty ? "Required value" : "Required value: \(why)")
   }
 
   mutating func invalid(_ field: String, _ value: JSONValue, _ why: String) {
-    causes.append(.init(.invalid, field: field, message: "Invalid value: \(Self.show(value)): \(why)"))
+    guard causes.count < Self.maximum else { return }
+    add(.invalid, field, "Invalid value: \(Self.show(value)): \(why)")
   }
 
   mutating func notSupported(_ field: String, _ value: String, supported: [String]) {
     let list = supported.map { "\"\($0)\"" }.joined(separator: ", ")
-    causes.append(
-      .init(.notSupported, field: field, message: "Unsupported value: \"\(value)\": supported values: \(list)"))
+    add(.notSupported, field, "Unsupported value: \"\(Self.bounded(value))\": supported values: \(list)")
   }
 
   mutating func duplicate(_ field: String, _ value: JSONValue) {
-    causes.append(.init(.duplicate, field: field, message: "Duplicate value: \(Self.show(value))"))
+    guard causes.count < Self.maximum else { return }
+    add(.duplicate, field, "Duplicate value: \(Self.show(value))")
   }
 
   mutating func forbidden(_ field: String, _ why: String) {
-    causes.append(.init(.forbidden, field: field, message: "Forbidden: \(why)"))
+    add(.forbidden, field, "Forbidden: \(why)")
   }
 
   mutating func notFound(_ field: String, _ value: String) {
-    causes.append(.init(.notFound, field: field, message: "Not found: \"\(value)\""))
+    add(.notFound, field, "Not found: \"\(Self.bounded(value))\"")
   }
 
   mutating func tooLong(_ field: String, maximumBytes: Int) {
-    causes.append(.init(.tooLong, field: field, message: "Too long: may not be more than \(maximumBytes) bytes"))
+    add(.tooLong, field, "Too long: may not be more than \(maximumBytes) bytes")
   }
 
   private static func show(_ value: JSONValue) -> String {
     // Long values (whole specs) would bury the message.
+    guard value.encodedCount(upTo: 4096) < 4096 else {
+      if case .string(let text) = value { return "\"\(text.prefix(253))...\"" }
+      return "\(value.typeName) of more than 4096 bytes"
+    }
     let text = String(decoding: value.encoded(), as: UTF8.self)
     return text.utf8.count <= 256 ? text : "\(text.prefix(253))..."
   }

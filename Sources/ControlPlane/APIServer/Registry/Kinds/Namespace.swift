@@ -20,6 +20,19 @@ extension ResourceDefinition {
     prepareForCreate: { namespace in
       namespace.json["status"] = ["phase": "Active"]
       // Holds the namespace until the namespace controller has emptied it.
-      namespace.json["spec"] = ["finalizers": ["kubernetes"]]
+      let own: JSONValue = "kubernetes"
+      let others = namespace.spec["finalizers"].elements.filter { $0 != own }
+      namespace.json["spec"] = ["finalizers": .array([own] + others)]
+    },
+    validate: { namespace, _ in
+      var faults = FieldFaults()
+      for (index, finalizer) in namespace.spec["finalizers"].elements.enumerated() {
+        let name = finalizer.string ?? ""
+        guard !Names.isQualifiedName(name) || !name.contains("/") && name != "kubernetes" else { continue }
+        faults.invalid(
+          "spec.finalizers[\(index)]", finalizer,
+          "must be \"kubernetes\" or a name such as example.com/what-is-cleaned-up")
+      }
+      return faults.causes
     })
 }

@@ -61,7 +61,7 @@ extension FieldFaults {
   fileprivate mutating func checkClaimUpdate(_ claim: KubernetesObject, _ old: KubernetesObject) {
     func frozen(_ spec: JSONValue) -> JSONValue {
       var spec = spec
-      spec["resources"].remove("requests")
+      spec["resources"]["requests"].remove("storage")
       if (old.spec["volumeName"].string ?? "").isEmpty { spec.remove("volumeName") }
       if old.spec["storageClassName"].isNull { spec.remove("storageClassName") }
       spec.remove("volumeAttributesClassName")

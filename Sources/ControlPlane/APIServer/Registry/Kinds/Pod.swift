@@ -56,6 +56,7 @@ extension ResourceDefinition {
         return faults.causes
       }
       faults.checkPodSpec("spec", pod.spec)
+      faults.checkAppArmorAnnotations(pod.annotations)
       if let old {
         faults.checkPodUpdate(pod, old)
       } else if !pod.spec["ephemeralContainers"].elements.isEmpty {

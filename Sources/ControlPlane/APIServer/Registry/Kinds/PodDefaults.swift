@@ -12,9 +12,9 @@ enum PodDefaults {
     spec.setDefault("schedulerName", "default-scheduler")
     spec.setDefault("securityContext", [:])
     spec.setDefault("enableServiceLinks", true)
-    // The old and the new name of one field; both are kept alike.
+    // The old and the new name of one field; both are kept alike, and the new one counts.
     spec.setDefault("serviceAccountName", spec["serviceAccount"])
-    spec.setDefault("serviceAccount", spec["serviceAccountName"])
+    if !spec["serviceAccountName"].isNull { spec["serviceAccount"] = spec["serviceAccountName"] }
     let usesHostNetwork = spec["hostNetwork"].bool == true
     for key in ["initContainers", "containers", "ephemeralContainers"] {
       spec.updateElements(key) { apply(toContainer: &$0, usesHostNetwork: usesHostNetwork) }

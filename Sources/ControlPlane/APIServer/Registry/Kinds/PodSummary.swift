@@ -13,7 +13,7 @@ struct PodSummary {
   /// `2 (3m ago)`
   var restarts: String {
     guard restartCount > 0, let lastRestart else { return String(restartCount) }
-    return "\(restartCount) (\(HumanDuration.text(seconds: Timestamp.now.seconds - lastRestart.seconds)) ago)"
+    return "\(restartCount) (\(HumanDuration.text(seconds: Timestamp.now.seconds(since: lastRestart))) ago)"
   }
 
   init(_ pod: KubernetesObject) {
@@ -33,7 +33,7 @@ struct PodSummary {
   }
 
   private mutating func countRestarts(_ container: JSONValue) {
-    restartCount += container["restartCount"].int ?? 0
+    restartCount += container["restartCount"].count ?? 0
     if let finished = container["lastState"]["terminated"]["finishedAt"].string.flatMap(Timestamp.init) {
       lastRestart = max(lastRestart ?? finished, finished)
     }
@@ -48,7 +48,7 @@ struct PodSummary {
       let isSidecar = sidecars.contains(container["name"].string ?? "")
       countRestarts(container)
       if isSidecar {
-        sidecarRestarts += container["restartCount"].int ?? 0
+        sidecarRestarts += container["restartCount"].count ?? 0
         if let finished = container["lastState"]["terminated"]["finishedAt"].string.flatMap(Timestamp.init) {
           sidecarRestart = max(sidecarRestart ?? finished, finished)
         }

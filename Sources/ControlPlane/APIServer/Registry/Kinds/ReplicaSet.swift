@@ -28,8 +28,6 @@ extension ResourceDefinition {
     prepareForCreate: { $0.json["status"] = ["replicas": 0] },
     validate: { replicaSet, old in
       var faults = FieldFaults()
-      faults.checkNotNegative("spec.replicas", replicaSet.spec["replicas"])
-      faults.checkNotNegative("spec.minReadySeconds", replicaSet.spec["minReadySeconds"])
       faults.checkWorkloadSelector(replicaSet.spec)
       faults.checkPodTemplate("spec.template", replicaSet.spec["template"])
       if let old { faults.checkImmutable("spec.selector", new: replicaSet.spec["selector"], old: old.spec["selector"]) }

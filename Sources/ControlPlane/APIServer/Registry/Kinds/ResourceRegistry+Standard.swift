@@ -7,7 +7,7 @@ extension ResourceRegistry {
 
   private static let kinds: [ResourceDefinition] = [
     .namespace, .node, .pod, .event, .service, .configMap, .secret, .serviceAccount, .persistentVolume,
-    .persistentVolumeClaim, .resourceQuota, .deployment, .replicaSet, .storageClass, .csiDriver, .csiNode,
+    .persistentVolumeClaim, .resourceQuota, .limitRange, .deployment, .replicaSet, .storageClass, .csiDriver, .csiNode,
     .csiStorageCapacity, .lease, .endpointSlice, .role, .roleBinding, .clusterRole, .clusterRoleBinding,
     .application, .tenant, .volumePool,
   ]

@@ -50,6 +50,8 @@ extension ResourceDefinition {
       }
       service.spec.updateElements("ports") { port in
         port.setDefault("protocol", "TCP")
+        // 0 and "" are what a client writes that has no null.
+        if port["targetPort"] == 0 || port["targetPort"] == "" { port.remove("targetPort") }
         port.setDefault("targetPort", port["port"])
       }
       if service.status.isNull { service.json["status"] = ["loadBalancer": [:]] }

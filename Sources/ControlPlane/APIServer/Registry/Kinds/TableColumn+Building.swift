@@ -69,6 +69,6 @@ extension KubernetesObject {
   /// How long ago an instant was, or `<unknown>`.
   static func age(of instant: String?) -> String {
     guard let instant = instant.flatMap(Timestamp.init) else { return "<unknown>" }
-    return HumanDuration.text(seconds: Timestamp.now.seconds - instant.seconds)
+    return HumanDuration.text(seconds: Timestamp.now.seconds(since: instant))
   }
 }

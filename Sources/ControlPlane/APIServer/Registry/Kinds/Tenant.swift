@@ -13,8 +13,12 @@ extension ResourceDefinition {
       .conditionReady, .conditionReason, .age,
     ],
     subresources: [.status], hasGeneration: true,
-    validate: { tenant, _ in
+    validate: { tenant, old in
       var faults = FieldFaults()
+      // One that was there before the name was reserved can still be changed, and deleted; its condition tells of it.
+      if old == nil, let fault = TenantNames.fault(of: tenant.name) {
+        faults.invalid("metadata.name", .string(tenant.name), fault)
+      }
       var names: Set<String> = []
       for (index, environment) in tenant.spec["environments"].elements.enumerated() {
         let field = "spec.environments[\(index)]"
@@ -39,6 +43,11 @@ extension ResourceDefinition {
         faults.checkChoice("\(field).role", member["role"], ["admin", "edit", "view"])
       }
       faults.checkResourceList("spec.quota.hard", tenant.spec["quota"]["hard"])
+      faults.checkLimitRangeItem("spec.limits", tenant.spec["limits"], type: "Container")
+      faults.checkChoice("spec.podSecurity.level", tenant.spec["podSecurity"]["level"], ["baseline", "restricted"])
+      for (name, level) in tenant.spec["podSecurity"]["environments"].members.sorted(by: { $0.key < $1.key }) {
+        faults.checkChoice("spec.podSecurity.environments[\(name)]", level, ["baseline", "restricted"])
+      }
       return faults.causes
     })
 }

@@ -57,8 +57,8 @@ extension SchemaTable {
     targetContainerName string 2 | The container whose processes it sees.
     # ContainerPort | A port of a container.
     name string 1 | A name that services and probes may use.
-    hostPort int 2 | The same port of the node.
-    containerPort! int 3 | The port, 1 to 65535.
+    hostPort int(0..65535) 2 | The same port of the node.
+    containerPort! int(1..65535) 3 | The port, 1 to 65535.
     protocol string 4 | TCP (default), UDP or SCTP.
     hostIP string 5 | The node's address for hostPort.
     # ContainerResizePolicy | What a change of one resource does.
@@ -133,12 +133,12 @@ extension SchemaTable {
     httpGet HTTPGetAction *1.2 | Asks by http; 200 to 399 is success.
     tcpSocket TCPSocketAction *1.3 | Opens a connection.
     grpc GRPCAction *1.4 | Asks the gRPC health service.
-    initialDelaySeconds int 2 | Seconds from the start to the first test.
-    timeoutSeconds int 3 | Seconds a test may take; 1.
-    periodSeconds int 4 | Seconds between tests; 10.
-    successThreshold int 5 | Successes in a row that make it good; 1.
-    failureThreshold int 6 | Failures in a row that make it bad; 3.
-    terminationGracePeriodSeconds int64 *7 | The grace period after this probe failed, instead of the pod's.
+    initialDelaySeconds int(0..) 2 | Seconds from the start to the first test.
+    timeoutSeconds int(0..) 3 | Seconds a test may take; 1.
+    periodSeconds int(0..) 4 | Seconds between tests; 10.
+    successThreshold int(0..) 5 | Successes in a row that make it good; 1.
+    failureThreshold int(0..) 6 | Failures in a row that make it bad; 3.
+    terminationGracePeriodSeconds int64(1..) *7 | The grace period after this probe failed, instead of the pod's.
     # Lifecycle | What to do at the ends of a container's life.
     postStart LifecycleHandler *1 | Right after the start.
     preStop LifecycleHandler *2 | Before it is told to end.
@@ -152,7 +152,7 @@ extension SchemaTable {
     command []string 1 | The command and its arguments; no shell.
     # HTTPGetAction | A request.
     path string 1 | The path.
-    port! intstr 2 | The port's number or name.
+    port! intstr(1..65535) 2 | The port's number or name.
     host string 3 | The host; the pod's address if empty.
     scheme string 4 | HTTP or HTTPS.
     httpHeaders []HTTPHeader 5 | Further headers.
@@ -160,20 +160,20 @@ extension SchemaTable {
     name! string 1 | Its name.
     value! string 2 | Its value.
     # TCPSocketAction | A connection.
-    port! intstr 1 | The port's number or name.
+    port! intstr(1..65535) 1 | The port's number or name.
     host string 2 | The host; the pod's address if empty.
     # GRPCAction | A call of the health service.
-    port! int 1 | The port's number.
+    port! int(1..65535) 1 | The port's number.
     service string *2 | The service to ask about.
     # SleepAction | A pause.
-    seconds! int64 1 | How long.
+    seconds! int64(0..) 1 | How long.
     # SecurityContext | Who a container runs as, and what it may do.
     capabilities Capabilities *1 | Capabilities to add and to drop.
     privileged bool *2 | As root on the node.
     seLinuxOptions SELinuxOptions *3 | The SELinux label.
     windowsOptions WindowsSecurityContextOptions *10 | For Windows.
-    runAsUser int64 *4 | The user's number.
-    runAsGroup int64 *8 | The group's number.
+    runAsUser int64(0..2147483647) *4 | The user's number.
+    runAsGroup int64(0..2147483647) *8 | The group's number.
     runAsNonRoot bool *5 | Refuse to run as root.
     readOnlyRootFilesystem bool *6 | The image's files cannot be changed.
     allowPrivilegeEscalation bool *7 | A process may gain more than its parent has.

@@ -52,7 +52,7 @@ extension SchemaTable {
     # NodeDaemonEndpoints | Ports of daemons.
     kubeletEndpoint DaemonEndpoint 1 | The node agent's port.
     # DaemonEndpoint | A port.
-    Port! int 1 | The port.
+    Port! int(0..65535) 1 | The port.
     # NodeSystemInfo | What a node runs on.
     machineID! string 1 | The machine's id.
     systemUUID! string 2 | The firmware's id.

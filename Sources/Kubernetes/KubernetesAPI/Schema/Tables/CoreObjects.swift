@@ -35,6 +35,16 @@ extension SchemaTable {
     # ResourceQuotaStatus | The bounds and the use.
     hard {}quantity 1 | The bounds in force.
     used {}quantity 2 | The use.
+    # LimitRange : LimitRangeSpec | What each pod, container or claim of a namespace takes at least, at most, and if it says nothing.
+    # LimitRangeSpec | The bounds.
+    limits! []LimitRangeItem 1 | One for each type.
+    # LimitRangeItem | The bounds of one type of object.
+    type! string 1 | Container, Pod or PersistentVolumeClaim.
+    max {}quantity 2 | At most, by resource.
+    min {}quantity 3 | At least, by resource.
+    default {}quantity 4 | The limits of a container that has none.
+    defaultRequest {}quantity 5 | The requests of a container that has none.
+    maxLimitRequestRatio {}quantity 6 | How many times its request a limit may be.
     # ScopeSelector | Which pods count.
     matchExpressions []ScopedResourceSelectorRequirement 1 | All of these.
     # ScopedResourceSelectorRequirement | A scope, an operator and values.
@@ -80,7 +90,7 @@ extension SchemaTable {
     loadBalancerSourceRanges []string 9 | Who may come in.
     externalName string 10 | A DNS name, for ExternalName.
     externalTrafficPolicy string 11 | Cluster or Local.
-    healthCheckNodePort int 12 | The port of health checks.
+    healthCheckNodePort int(0..65535) 12 | The port of health checks.
     publishNotReadyAddresses bool 13 | Pods that are not ready count too.
     sessionAffinityConfig SessionAffinityConfig *14 | How long clients stick.
     ipFamilies []string 19 | IPv4, IPv6.
@@ -93,13 +103,13 @@ extension SchemaTable {
     name string 1 | Its name; needed if there are several.
     protocol string 2 | TCP (default), UDP or SCTP.
     appProtocol string *6 | What is spoken.
-    port! int 3 | The service's port.
-    targetPort intstr 4 | The pods' port, by number or name; the same if left out.
-    nodePort int 5 | The nodes' port.
+    port! int(1..65535) 3 | The service's port.
+    targetPort intstr(0..65535) 4 | The pods' port, by number or name; the same if left out.
+    nodePort int(0..65535) 5 | The nodes' port.
     # SessionAffinityConfig | How clients stick.
     clientIP ClientIPConfig *1 | By address.
     # ClientIPConfig | By address.
-    timeoutSeconds int *1 | How long.
+    timeoutSeconds int(1..86400) *1 | How long.
     # ServiceStatus | A service's state.
     loadBalancer LoadBalancerStatus 1 | Its load balancer.
     conditions []meta.Condition@type 2 | Aspects of its state.
@@ -111,7 +121,7 @@ extension SchemaTable {
     ipMode string *3 | VIP or Proxy.
     ports []PortStatus 4 | Port by port.
     # PortStatus | A port's state.
-    port! int 1 | The port.
+    port! int(1..65535) 1 | The port.
     protocol! string 2 | The protocol.
     error string *3 | What went wrong.
     """)

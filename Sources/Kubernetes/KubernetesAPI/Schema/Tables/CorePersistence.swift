@@ -59,7 +59,7 @@ extension SchemaTable {
     # ISCSIPersistentVolumeSource | An iSCSI disk.
     targetPortal! string 1 | The target's address.
     iqn! string 2 | The target's name.
-    lun! int 3 | The unit.
+    lun! int(0..255) 3 | The unit.
     iscsiInterface string 4 | The interface.
     fsType string 5 | The file system.
     readOnly bool 6 | No writing.

@@ -23,10 +23,10 @@ extension SchemaTable {
     matchLabelKeys []string 5 | Keys whose values the pod itself provides.
     mismatchLabelKeys []string 6 | Keys whose values must differ from the pod's.
     # WeightedPodAffinityTerm | A rule and its weight.
-    weight! int 1 | 1 to 100.
+    weight! int(1..100) 1 | 1 to 100.
     podAffinityTerm! PodAffinityTerm 2 | The rule.
     # PreferredSchedulingTerm | A rule and its weight.
-    weight! int 1 | 1 to 100.
+    weight! int(1..100) 1 | 1 to 100.
     preference! NodeSelectorTerm 2 | The rule.
     # NodeSelector | Nodes; any of the terms.
     nodeSelectorTerms! []NodeSelectorTerm 1 | The terms.
@@ -49,11 +49,11 @@ extension SchemaTable {
     effect! string 3 | NoSchedule, PreferNoSchedule or NoExecute.
     timeAdded time *4 | When it was added.
     # TopologySpreadConstraint | How evenly pods spread.
-    maxSkew! int 1 | How far the fullest place may be ahead of the emptiest.
+    maxSkew! int(1..) 1 | How far the fullest place may be ahead of the emptiest.
     topologyKey! string 2 | The label of nodes that says what counts as one place.
     whenUnsatisfiable! string 3 | DoNotSchedule or ScheduleAnyway.
     labelSelector meta.LabelSelector *4 | The pods that count.
-    minDomains int *5 | How many places there must be at least.
+    minDomains int(1..) *5 | How many places there must be at least.
     nodeAffinityPolicy string *6 | Honor or Ignore.
     nodeTaintsPolicy string *7 | Honor or Ignore.
     matchLabelKeys []string 8 | Keys whose values the pod itself provides.

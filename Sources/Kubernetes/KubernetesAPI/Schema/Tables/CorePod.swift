@@ -22,8 +22,8 @@ extension SchemaTable {
     containers! []Container@name 2 | The pod's containers; at least one.
     ephemeralContainers []EphemeralContainer@name 34 | Containers put into the running pod for looking around.
     restartPolicy string 3 | Always (default), OnFailure or Never.
-    terminationGracePeriodSeconds int64 *4 | Seconds between the request to end and the kill; 30.
-    activeDeadlineSeconds int64 *5 | Seconds after which the pod is ended.
+    terminationGracePeriodSeconds int64(0..) *4 | Seconds between the request to end and the kill; 30.
+    activeDeadlineSeconds int64(1..2147483647) *5 | Seconds after which the pod is ended.
     dnsPolicy string 6 | ClusterFirst (default), ClusterFirstWithHostNet, Default or None.
     nodeSelector {}string 7 | Labels that the node must have.
     serviceAccountName string 8 | Who the pod is to the API.
@@ -103,12 +103,12 @@ extension SchemaTable {
     # PodSecurityContext | Who the containers of a pod run as.
     seLinuxOptions SELinuxOptions *1 | The SELinux label.
     windowsOptions WindowsSecurityContextOptions *8 | For Windows.
-    runAsUser int64 *2 | The user's number.
-    runAsGroup int64 *6 | The group's number.
+    runAsUser int64(0..2147483647) *2 | The user's number.
+    runAsGroup int64(0..2147483647) *6 | The group's number.
     runAsNonRoot bool *3 | Refuse to run as root.
-    supplementalGroups []int64 4 | Further groups.
+    supplementalGroups []int64(0..2147483647) 4 | Further groups.
     supplementalGroupsPolicy string *12 | Merge or Strict.
-    fsGroup int64 *5 | The group that volumes belong to.
+    fsGroup int64(0..2147483647) *5 | The group that volumes belong to.
     sysctls []Sysctl 7 | Kernel settings of the pod.
     fsGroupChangePolicy string *9 | OnRootMismatch or Always.
     seccompProfile SeccompProfile *10 | Which system calls are allowed.

@@ -3,7 +3,7 @@ extension SchemaTable {
     "io.k8s.api.core.v1",
     """
     # PodStatus | How a pod is doing.
-    observedGeneration int64 17 | The generation that this is about.
+    observedGeneration int64(0..) 17 | The generation that this is about.
     phase string 1 | Pending, Running, Succeeded, Failed or Unknown.
     conditions []PodCondition@type 2 | PodScheduled, Initialized, ContainersReady, Ready and others.
     message string 3 | Why it is in this state, for people.
@@ -30,7 +30,7 @@ extension SchemaTable {
     resources! {}quantity 3 | The resources.
     # PodCondition | One aspect of a pod's state.
     type! string 1 | The aspect.
-    observedGeneration int64 7 | The generation that this is about.
+    observedGeneration int64(0..) 7 | The generation that this is about.
     status! string 2 | True, False or Unknown.
     lastProbeTime time 3 | When it was last looked at.
     lastTransitionTime time 4 | When the status last changed.
@@ -55,7 +55,7 @@ extension SchemaTable {
     state ContainerState 2 | What it does now.
     lastState ContainerState 3 | How its last run ended.
     ready! bool 4 | Its readiness probe succeeds.
-    restartCount! int 5 | How often it was started again.
+    restartCount! int(0..) 5 | How often it was started again.
     image! string 6 | The image it runs.
     imageID! string 7 | The image's digest.
     containerID string 8 | The runtime's id of it.

@@ -6,12 +6,12 @@ extension SchemaTable {
     # GCEPersistentDiskVolumeSource | A Google disk.
     pdName! string 1 | The disk.
     fsType string 2 | The file system.
-    partition int 3 | The partition.
+    partition int(0..255) 3 | The partition.
     readOnly bool 4 | No writing.
     # AWSElasticBlockStoreVolumeSource | An Amazon disk.
     volumeID! string 1 | The disk.
     fsType string 2 | The file system.
-    partition int 3 | The partition.
+    partition int(0..255) 3 | The partition.
     readOnly bool 4 | No writing.
     # GitRepoVolumeSource | A git repository.
     repository! string 1 | Its address.

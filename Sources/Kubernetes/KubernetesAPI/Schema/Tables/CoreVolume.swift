@@ -44,17 +44,17 @@ extension SchemaTable {
     # SecretVolumeSource | The keys of a secret as files.
     secretName string 1 | The secret.
     items []KeyToPath 2 | Only these keys, at these paths.
-    defaultMode int *3 | The files' permissions; 0644.
+    defaultMode int(0..511) *3 | The files' permissions; 0644.
     optional bool *4 | The secret may be missing.
     # ConfigMapVolumeSource | The keys of a config map as files.
     name string 1.1 | The config map.
     items []KeyToPath 2 | Only these keys, at these paths.
-    defaultMode int *3 | The files' permissions; 0644.
+    defaultMode int(0..511) *3 | The files' permissions; 0644.
     optional bool *4 | The config map may be missing.
     # KeyToPath | A key and its file.
     key! string 1 | The key.
     path! string 2 | The file's relative path.
-    mode int *3 | The file's permissions.
+    mode int(0..511) *3 | The file's permissions.
     # PersistentVolumeClaimVolumeSource | A claim's volume.
     claimName! string 1 | The claim, of the same namespace.
     readOnly bool 2 | No writing.
@@ -65,15 +65,15 @@ extension SchemaTable {
     spec! PersistentVolumeClaimSpec 2 | The claim's spec.
     # DownwardAPIVolumeSource | Fields of the pod as files.
     items []DownwardAPIVolumeFile 1 | The files.
-    defaultMode int *2 | The files' permissions; 0644.
+    defaultMode int(0..511) *2 | The files' permissions; 0644.
     # DownwardAPIVolumeFile | A field and its file.
     path! string 1 | The file's relative path.
     fieldRef ObjectFieldSelector *2 | A field of the pod.
     resourceFieldRef ResourceFieldSelector *3 | A resource of a container.
-    mode int *4 | The file's permissions.
+    mode int(0..511) *4 | The file's permissions.
     # ProjectedVolumeSource | Several sources in one directory.
     sources []VolumeProjection 1 | The sources.
-    defaultMode int *2 | The files' permissions; 0644.
+    defaultMode int(0..511) *2 | The files' permissions; 0644.
     # VolumeProjection | One source.
     secret SecretProjection *1 | A secret.
     downwardAPI DownwardAPIProjection *2 | Fields of the pod.
@@ -93,7 +93,7 @@ extension SchemaTable {
     items []DownwardAPIVolumeFile 1 | The files.
     # ServiceAccountTokenProjection | A token of the pod's account.
     audience string 1 | Who it is for.
-    expirationSeconds int64 *2 | How long it is good; 3600.
+    expirationSeconds int64(600..4294967296) *2 | How long it is good; 3600.
     path! string 3 | The file's relative path.
     # ClusterTrustBundleProjection | Certificates to trust.
     name string *1 | One bundle.
@@ -125,7 +125,7 @@ extension SchemaTable {
     # ISCSIVolumeSource | An iSCSI disk.
     targetPortal! string 1 | The target's address.
     iqn! string 2 | The target's name.
-    lun! int 3 | The unit.
+    lun! int(0..255) 3 | The unit.
     iscsiInterface string 4 | The interface.
     fsType string 5 | The file system.
     readOnly bool 6 | No writing.
@@ -136,7 +136,7 @@ extension SchemaTable {
     initiatorName string *12 | The initiator's name.
     # FCVolumeSource | A Fibre Channel disk.
     targetWWNs []string 1 | World wide names.
-    lun int *2 | The unit.
+    lun int(0..255) *2 | The unit.
     fsType string 3 | The file system.
     readOnly bool 4 | No writing.
     wwids []string 5 | World wide identifiers.

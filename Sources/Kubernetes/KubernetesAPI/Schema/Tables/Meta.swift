@@ -9,10 +9,10 @@ extension SchemaTable {
     selfLink string 4 | No longer used.
     uid string 5 | Unique in time and space; set by the server.
     resourceVersion string 6 | The object's version, for optimistic concurrency; opaque to clients.
-    generation int64 7 | Counts the changes of what is wanted; set by the server.
+    generation int64(0..) 7 | Counts the changes of what is wanted; set by the server.
     creationTimestamp time 8 | When the server created the object.
     deletionTimestamp time *9 | When the object goes; set once its deletion was asked for.
-    deletionGracePeriodSeconds int64 *10 | Seconds the object has to end in an orderly way.
+    deletionGracePeriodSeconds int64(0..) *10 | Seconds the object has to end in an orderly way.
     labels {}string 11 | Keys and values by which objects are selected.
     annotations {}string 12 | Keys and values for tools; not selectable.
     ownerReferences []OwnerReference@uid 13 | Objects this one depends on; when all are gone, it goes too.
@@ -47,7 +47,7 @@ extension SchemaTable {
     # Condition | One aspect of an object's state.
     type! string 1 | The aspect.
     status! enum(True,False,Unknown) 2 | Whether it holds.
-    observedGeneration int64 3 | The generation of the object that this is about.
+    observedGeneration int64(0..) 3 | The generation of the object that this is about.
     lastTransitionTime! time 4 | When the status last changed.
     reason! string 5 | A word for why.
     message! string 6 | A sentence for people.
@@ -79,7 +79,7 @@ extension SchemaTable {
     # DeleteOptions | How to delete.
     apiVersion string | Group and version.
     kind string | DeleteOptions
-    gracePeriodSeconds int64 *1 | Seconds until the object goes; 0: at once.
+    gracePeriodSeconds int64(0..) *1 | Seconds until the object goes; 0: at once.
     preconditions Preconditions *2 | What must hold for the deletion.
     orphanDependents bool *3 | No longer used; see propagationPolicy.
     propagationPolicy string *4 | Orphan, Background or Foreground.

@@ -5,8 +5,8 @@ extension SchemaTable {
     # Application : ApplicationSpec ApplicationStatus | An app: an image that runs, with an https endpoint and volumes.
     # ApplicationSpec | What runs, how often, and what it needs.
     image! string | The image to run.
-    port int | The port on which the app answers http; 8080.
-    replicas int | How many pods run it; 1.
+    port int(1..65535) | The port on which the app answers http; 8080.
+    replicas int(0..) | How many pods run it; 1.
     command []string | The program and its first arguments, instead of the image's entrypoint.
     args []string | Arguments, instead of the image's.
     env []core.EnvVar@name | Environment variables.
@@ -23,10 +23,10 @@ extension SchemaTable {
     path string | An http path that answers 200 to 399; without one, the port must accept connections.
     # ApplicationStatus | How an app is doing.
     endpoint string | Where it answers: an https address.
-    observedGeneration int64 | The generation that this is about.
-    replicas int | Pods there are.
-    readyReplicas int | Pods that take traffic.
-    updatedReplicas int | Pods of the newest revision.
+    observedGeneration int64(0..) | The generation that this is about.
+    replicas int(0..) | Pods there are.
+    readyReplicas int(0..) | Pods that take traffic.
+    updatedReplicas int(0..) | Pods of the newest revision.
     selector string | The labels of its pods, as a query.
     conditions []meta.Condition@type | Ready and others.
     # Tenant : TenantSpec TenantStatus | A household: its environments, its people, and how much it may use.
@@ -34,16 +34,27 @@ extension SchemaTable {
     environments []string | Names of its environments; each is a namespace <tenant>-<environment>.
     connectedEnvironments []string | Environments whose pods may reach each other; every other one is alone.
     members []TenantMember | Who may do what.
-    quota TenantQuota | How much each environment may use.
+    quota TenantQuota | How much each environment may use; of a new tenant the platform's default.
+    limits TenantLimits | What each container takes at least, at most, and if it says nothing; of a new tenant the platform's default.
+    podSecurity TenantPodSecurity | What pods may ask for.
     # TenantMember | A user or a group, and what they may do.
     kind! enum(User,Group) | User or Group.
     name! string | The user's or group's name.
     role! enum(admin,edit,view) | admin, edit or view.
     # TenantQuota | How much each environment may use.
     hard {}quantity | Resource by resource, as in a ResourceQuota.
+    # TenantLimits | Bounds of each container, as in a LimitRange.
+    default {}quantity | The limits of a container that has none.
+    defaultRequest {}quantity | The requests of a container that has none.
+    max {}quantity | At most.
+    min {}quantity | At least.
+    maxLimitRequestRatio {}quantity | How many times its request a limit may be.
+    # TenantPodSecurity | The levels of the Pod Security Standards.
+    level enum(baseline,restricted) | Of every environment that is not named; baseline.
+    environments {}string | Of environments by name: baseline or restricted.
     # TenantStatus | How a tenant is doing.
     namespaces []string | The namespaces there are.
-    observedGeneration int64 | The generation that this is about.
+    observedGeneration int64(0..) | The generation that this is about.
     conditions []meta.Condition@type | Ready and others.
     """)
 
@@ -57,11 +68,11 @@ extension SchemaTable {
     backend enum(file) | What the volumes are made of: files.
     path string | The directory of the pool.
     # VolumePoolStatus | How full a pool is.
-    capacityBytes int64 | All its space.
-    allocatedBytes int64 | Space that is promised to volumes.
-    freeBytes int64 | Space for new volumes.
-    volumes int | How many volumes it holds.
-    observedGeneration int64 | The generation that this is about.
+    capacityBytes int64(0..) | All its space.
+    allocatedBytes int64(0..) | Space that is promised to volumes.
+    freeBytes int64(0..) | Space for new volumes.
+    volumes int(0..) | How many volumes it holds.
+    observedGeneration int64(0..) | The generation that this is about.
     conditions []meta.Condition@type | Aspects of its state.
     """)
 }

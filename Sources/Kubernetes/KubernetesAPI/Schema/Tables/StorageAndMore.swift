@@ -20,12 +20,12 @@ extension SchemaTable {
     tokenRequests []TokenRequest 6 | Tokens that the driver gets.
     requiresRepublish bool *7 | Volumes are published again from time to time.
     seLinuxMount bool *8 | The driver can mount with an SELinux label.
-    nodeAllocatableUpdatePeriodSeconds int64 *9 | How often a node's limit is asked for.
+    nodeAllocatableUpdatePeriodSeconds int64(10..) *9 | How often a node's limit is asked for.
     serviceAccountTokenInSecrets bool *10 | Tokens come in the secrets field.
     preventPodSchedulingIfMissing bool *11 | No pods with its volumes on nodes without the driver.
     # TokenRequest | A token.
     audience! string 1 | Who it is for.
-    expirationSeconds int64 *2 | How long it is good.
+    expirationSeconds int64(600..4294967296) *2 | How long it is good.
     # CSINode : CSINodeSpec | The CSI drivers of a node.
     # CSINodeSpec | The CSI drivers of a node.
     drivers! []CSINodeDriver@name 1 | Driver by driver.
@@ -35,7 +35,7 @@ extension SchemaTable {
     topologyKeys []string 3 | Labels of the node that say where its volumes are.
     allocatable VolumeNodeResources *4 | How many volumes it takes.
     # VolumeNodeResources | How many volumes a node takes.
-    count int *1 | The number.
+    count int(0..) *1 | The number.
     # CSIStorageCapacity : | Free space of a storage class in one part of the cluster.
     nodeTopology meta.LabelSelector *2 | The nodes that can reach it.
     storageClassName! string 3 | The class.
@@ -49,10 +49,10 @@ extension SchemaTable {
     # Lease : LeaseSpec | Who leads, or whether a node is alive.
     # LeaseSpec | Who holds it, and for how long.
     holderIdentity string *1 | Who.
-    leaseDurationSeconds int *2 | How long after the last renewal others must wait.
+    leaseDurationSeconds int(1..) *2 | How long after the last renewal others must wait.
     acquireTime microtime *3 | Since when.
     renewTime microtime *4 | When last renewed.
-    leaseTransitions int *5 | How often it changed hands.
+    leaseTransitions int(0..) *5 | How often it changed hands.
     strategy string *6 | How the next holder is chosen.
     preferredHolder string *7 | Who should be next.
     """)
@@ -87,7 +87,7 @@ extension SchemaTable {
     # EndpointPort | A port.
     name string *1 | Its name.
     protocol string *2 | TCP, UDP or SCTP.
-    port int *3 | The port.
+    port int(0..65535) *3 | The port.
     appProtocol string *4 | What is spoken.
     """)
 

@@ -4,30 +4,30 @@ extension SchemaTable {
     """
     # Deployment : DeploymentSpec DeploymentStatus | So many pods of a template, changed in a rolling way.
     # DeploymentSpec | Which pods, how many, and how they are changed.
-    replicas int *1 | How many pods; 1.
+    replicas int(0..) *1 | How many pods; 1.
     selector! meta.LabelSelector *2 | The labels of its pods; must match the template's and cannot change.
     template! core.PodTemplateSpec 3 | What the pods look like.
     strategy DeploymentStrategy 4 | How pods of an old template give way to new ones.
-    minReadySeconds int 5 | Seconds a pod must be ready to count as available; 0.
-    revisionHistoryLimit int *6 | Old replica sets that are kept; 10.
+    minReadySeconds int(0..) 5 | Seconds a pod must be ready to count as available; 0.
+    revisionHistoryLimit int(0..) *6 | Old replica sets that are kept; 10.
     paused bool 7 | Changes of the template wait.
-    progressDeadlineSeconds int *9 | Seconds without progress after which it counts as failed; 600.
+    progressDeadlineSeconds int(0..) *9 | Seconds without progress after which it counts as failed; 600.
     # DeploymentStrategy | How pods are changed.
     type string 1 | RollingUpdate (default) or Recreate.
     rollingUpdate RollingUpdateDeployment *2 | How far the rolling may go.
     # RollingUpdateDeployment | How far the rolling may go.
-    maxUnavailable intstr *1 | Pods that may be missing, a number or a percentage; 25%.
-    maxSurge intstr *2 | Pods there may be too many, a number or a percentage; 25%.
+    maxUnavailable intstr(0..) *1 | Pods that may be missing, a number or a percentage; 25%.
+    maxSurge intstr(0..) *2 | Pods there may be too many, a number or a percentage; 25%.
     # DeploymentStatus | How a deployment is doing.
-    observedGeneration int64 1 | The generation that this is about.
-    replicas int 2 | Pods there are.
-    updatedReplicas int 3 | Pods of the newest template.
-    readyReplicas int 7 | Ready pods.
-    availableReplicas int 4 | Pods that have been ready for long enough.
-    unavailableReplicas int 5 | Pods that are missing.
-    terminatingReplicas int *9 | Pods that are going.
+    observedGeneration int64(0..) 1 | The generation that this is about.
+    replicas int(0..) 2 | Pods there are.
+    updatedReplicas int(0..) 3 | Pods of the newest template.
+    readyReplicas int(0..) 7 | Ready pods.
+    availableReplicas int(0..) 4 | Pods that have been ready for long enough.
+    unavailableReplicas int(0..) 5 | Pods that are missing.
+    terminatingReplicas int(0..) *9 | Pods that are going.
     conditions []DeploymentCondition@type 6 | Available, Progressing, ReplicaFailure.
-    collisionCount int *8 | Counts clashes of replica set names.
+    collisionCount int(0..) *8 | Counts clashes of replica set names.
     # DeploymentCondition | One aspect of a deployment's state.
     type! string 1 | The aspect.
     status! string 2 | True, False or Unknown.
@@ -37,17 +37,17 @@ extension SchemaTable {
     message string 5 | A sentence for people.
     # ReplicaSet : ReplicaSetSpec ReplicaSetStatus | So many pods of one template: a revision of a deployment.
     # ReplicaSetSpec | Which pods and how many.
-    replicas int *1 | How many pods; 1.
-    minReadySeconds int 4 | Seconds a pod must be ready to count as available; 0.
+    replicas int(0..) *1 | How many pods; 1.
+    minReadySeconds int(0..) 4 | Seconds a pod must be ready to count as available; 0.
     selector! meta.LabelSelector *2 | The labels of its pods; must match the template's and cannot change.
     template core.PodTemplateSpec 3 | What the pods look like.
     # ReplicaSetStatus | How a replica set is doing.
-    replicas! int 1 | Pods there are.
-    fullyLabeledReplicas int 2 | Pods that have all labels of the template.
-    readyReplicas int 4 | Ready pods.
-    availableReplicas int 5 | Pods that have been ready for long enough.
-    terminatingReplicas int *7 | Pods that are going.
-    observedGeneration int64 3 | The generation that this is about.
+    replicas! int(0..) 1 | Pods there are.
+    fullyLabeledReplicas int(0..) 2 | Pods that have all labels of the template.
+    readyReplicas int(0..) 4 | Ready pods.
+    availableReplicas int(0..) 5 | Pods that have been ready for long enough.
+    terminatingReplicas int(0..) *7 | Pods that are going.
+    observedGeneration int64(0..) 3 | The generation that this is about.
     conditions []ReplicaSetCondition@type 6 | ReplicaFailure.
     # ReplicaSetCondition | One aspect of a replica set's state.
     type! string 1 | The aspect.
@@ -62,9 +62,9 @@ extension SchemaTable {
     """
     # Scale : ScaleSpec ScaleStatus | How many replicas of something there are and should be.
     # ScaleSpec | How many there should be.
-    replicas int 1 | The number.
+    replicas int(0..) 1 | The number.
     # ScaleStatus | How many there are.
-    replicas! int 1 | The number.
+    replicas! int(0..) 1 | The number.
     selector string 2 | The labels of its pods, as a query.
     """)
 

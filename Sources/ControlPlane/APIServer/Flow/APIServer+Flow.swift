@@ -1,0 +1,78 @@
+import KubernetesAPI
+import KubernetesClient
+
+extension APIServer {
+  /// Whose share a request is of: that of who sent it, whomever it is to be answered as.
+  func flow(of user: UserInfo) -> FlowControl.Flow {
+    if user.groups.contains(UserInfo.mastersGroup) { return .init(level: .exempt, name: user.name) }
+    if user.groups.contains(UserInfo.nodesGroup) || user.name.hasPrefix("system:nagaya:") {
+      return .init(level: .system, name: user.name)
+    }
+    // A tenant can make service accounts without end; they share what one user has.
+    if let account = UserInfo.serviceAccountName(user.name) {
+      return .init(level: .tenants, name: "tenant:\(tenant(of: account.namespace) ?? account.namespace)")
+    }
+    return .init(level: .tenants, name: user.name)
+  }
+
+  private func tenant(of namespace: String) -> String? {
+    kinds.find(group: "", version: "v1", plural: "namespaces")
+      .flatMap { cache.record($0, ObjectKey(namespace: "", name: namespace)) }?.labels["nagaya.dev/tenant"]
+  }
+
+  /// What a request will take, as far as that is known before it is understood.
+  func work(of request: APIRequest) -> FlowControl.Work {
+    guard let target = RequestTarget(path: request.path),
+      let kind = kinds.find(group: target.group, version: target.version, plural: target.plural)
+    else {
+      // Reviews and documents.
+      return .init(duration: .short, cost: request.method == .get ? 1 : 2)
+    }
+    if target.subresource == "log" { return .init(duration: .log, cost: 1) }
+    guard target.name == nil, request.method == .get || request.method == .delete else {
+      return .init(duration: .short, cost: 1)
+    }
+    let isWatch = request.method == .get && request.flag("watch")
+    // Everything that is looked at counts, chosen or not; of a page, what is asked for.
+    let all = cache.size(of: kind).objects
+    let looked = isWatch ? 0 : ((try? request.number("limit")) ?? nil).map { $0 > 0 ? min($0, all) : all } ?? all
+    return .init(duration: isWatch ? .watch : .list, cost: 1 + min(looked / 500, configuration.listSeats - 1))
+  }
+
+  /// The answer, which holds its flow's permit for as long as it is under way.
+  func holding(_ permit: FlowControl.Permit, _ work: FlowControl.Work, _ response: APIResponse) -> APIResponse {
+    guard case .stream(let stream) = response.body else {
+      permit.end()
+      return response
+    }
+    if work.duration != .list { permit.endSeat() }
+    var response = response
+    response.body = .stream(ByteStream(HeldStream(base: stream, permit: permit)))
+    return response
+  }
+}
+
+/// A stream that lets go of a permit with its end, or when nobody reads it any more.
+private struct HeldStream: AsyncSequence, Sendable {
+  typealias Element = [UInt8]
+  let base: ByteStream
+  let permit: FlowControl.Permit
+
+  func makeAsyncIterator() -> Iterator { Iterator(base: base.makeAsyncIterator(), permit: permit) }
+
+  struct Iterator: AsyncIteratorProtocol {
+    var base: ByteStream.AsyncIterator
+    let permit: FlowControl.Permit
+
+    mutating func next() async throws -> [UInt8]? {
+      do {
+        if let chunk = try await base.next() { return chunk }
+      } catch {
+        permit.end()
+        throw error
+      }
+      permit.end()
+      return nil
+    }
+  }
+}

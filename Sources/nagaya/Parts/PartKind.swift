@@ -1,0 +1,38 @@
+import ProcessSupervision
+
+/// The processes of an instance, in the order of their start.
+enum PartKind: String, CaseIterable, Sendable {
+  /// The API server with its store, the controllers, the scheduler, storage, tenants and applications.
+  case api
+  /// The node agent, containerd and the images.
+  case node
+  /// The https edge.
+  case edge
+
+  /// How much the kernel spares each when memory runs out (proc(5), oom_score_adj): apps go first, then the parts, the
+  /// supervisor last. The one place where these are set; to lower a score takes a right that not every root has.
+  var oomScoreAdjustment: Int {
+    switch self {
+    case .api: -900
+    case .node: -800
+    case .edge: -700
+    }
+  }
+
+  /// How long it may take to end: the node's pods get their time.
+  var stopLimit: Duration {
+    switch self {
+    case .api: .seconds(30)
+    case .node: .seconds(120)
+    case .edge: .seconds(20)
+    }
+  }
+
+  /// The process that runs this part of the instance with `options`.
+  func program(_ options: PlatformOptions, environment: [String: String]) -> SupervisedProgram {
+    SupervisedProgram(
+      name: rawValue, program: Installation.executable, arguments: ["serve", rawValue] + options.arguments,
+      environment: environment, startsAfter: self == .api ? [] : [Self.api.rawValue], stopLimit: stopLimit,
+      oomScoreAdjustment: oomScoreAdjustment)
+  }
+}

@@ -1,0 +1,57 @@
+import Foundation
+import Logging
+import ProcessSupervision
+import ServiceLifecycle
+
+/// Runs one part of an instance in this process until it is asked to stop, and tells the supervisor how it comes up.
+struct PartProcess: Sendable {
+  let kind: PartKind
+  let options: PlatformOptions
+  let layout: Layout
+  let logger: Logger
+  let reporter: StatusReporter
+
+  init(_ kind: PartKind, _ options: PlatformOptions) {
+    // First of all: nothing that is started later may hold the supervisor's descriptor.
+    reporter = StatusReporter()
+    self.kind = kind
+    self.options = options
+    layout = options.directories.layout
+    var logger = Logger(label: "nagaya")
+    logger.logLevel = Logger.Level(rawValue: options.logLevel) ?? .info
+    self.logger = logger
+  }
+
+  func log(_ label: String) -> Logger {
+    var logger = self.logger
+    logger[metadataKey: "part"] = "\(label)"
+    return logger
+  }
+
+  /// - Parameter services: makes what runs, in the order of start; they stop in the opposite one.
+  func run(_ services: () async throws -> [any Service]) async throws {
+    guard geteuid() == 0 else {
+      throw CommandFailure(
+        "nagaya serve \(kind.rawValue) mounts, listens and runs containers", remedy: "run it as root")
+    }
+    do {
+      // Two processes that do the same would undo each other's work.
+      let lock = try InstanceLock(layout, part: kind.rawValue)
+      var configuration = ServiceGroupConfiguration(
+        services: try await services().map {
+          .init(
+            service: $0, successTerminationBehavior: .gracefullyShutdownGroup,
+            failureTerminationBehavior: .gracefullyShutdownGroup)
+        }, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+      configuration.maximumGracefulShutdownDuration = .seconds(120)
+      try await ServiceGroup(configuration: configuration).run()
+      withExtendedLifetime(lock) {}
+    } catch {
+      reporter.failed("\(error)")
+      throw error
+    }
+  }
+
+  /// A service that tells of each step as it comes up, and then that the part is ready.
+  func startup(_ steps: [Startup.Step]) -> Startup { Startup(steps, reporter: reporter) }
+}

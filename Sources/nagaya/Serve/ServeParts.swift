@@ -1,0 +1,40 @@
+import ArgumentParser
+
+/// `nagaya serve api`: started by `nagaya up`.
+struct ServeAPI: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "api", abstract: "The API server, controllers, scheduler and storage of an instance.",
+    shouldDisplay: false)
+
+  @OptionGroup var options: PlatformOptions
+
+  func run() async throws {
+    let process = PartProcess(.api, options)
+    try await process.run { try await APIPart(process: process).services() }
+  }
+}
+
+/// `nagaya serve node`: started by `nagaya up`.
+struct ServeNode: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "node", abstract: "The node agent and the containerd of an instance.", shouldDisplay: false)
+
+  @OptionGroup var options: PlatformOptions
+
+  func run() async throws {
+    try await NodePart(process: PartProcess(.node, options)).run()
+  }
+}
+
+/// `nagaya serve edge`: started by `nagaya up`.
+struct ServeEdge: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "edge", abstract: "The https edge of an instance.", shouldDisplay: false)
+
+  @OptionGroup var options: PlatformOptions
+
+  func run() async throws {
+    let process = PartProcess(.edge, options)
+    try await process.run { try await EdgePart(process: process).services() }
+  }
+}

@@ -1,0 +1,114 @@
+import KubernetesAPI
+import KubernetesClient
+import Logging
+import TestSupport
+import Testing
+
+@testable import APIServer
+
+@Suite struct FlowControlTests {
+  private static func server(_ change: (inout APIServerConfiguration) -> Void = { _ in }) async throws -> APIServer {
+    var configuration = APIServerConfiguration()
+    change(&configuration)
+    let server = try await APIServer.inMemory(configuration: configuration)
+    for (name, tenant) in [("a-prod", "a"), ("a-test", "a"), ("b-prod", "b"), ("free", nil)] {
+      try await server.client().create(
+        KubernetesObject(.namespaces, name: name, labels: tenant.map { ["nagaya.dev/tenant": $0] } ?? [:]),
+        as: .namespaces)
+    }
+    return server
+  }
+
+  private static func account(_ namespace: String, _ name: String) -> UserInfo {
+    UserInfo(name: "system:serviceaccount:\(namespace):\(name)", groups: ["system:serviceaccounts"])
+  }
+
+  @Test func aTenantsServiceAccountsShareAndUsersDoNot() async throws {
+    let server = try await Self.server()
+    #expect(server.flow(of: Self.account("a-prod", "x")) == server.flow(of: Self.account("a-test", "y")))
+    #expect(server.flow(of: Self.account("a-prod", "x")) != server.flow(of: Self.account("b-prod", "x")))
+    #expect(server.flow(of: Self.account("free", "x")) == server.flow(of: Self.account("free", "y")))
+    #expect(server.flow(of: UserInfo(name: "alice")) != server.flow(of: UserInfo(name: "bob")))
+    #expect(server.flow(of: .component("x")).level == .exempt)
+    #expect(server.flow(of: UserInfo(name: "system:node:n", groups: [UserInfo.nodesGroup])).level == .system)
+    #expect(server.flow(of: UserInfo(name: "alice")).level == .tenants)
+  }
+
+  @Test func listsCostByWhatTheyLookAt() async throws {
+    let server = try await Self.server()
+    for index in 0..<1200 {
+      try await server.client().create(configMap("c\(index)", namespace: "free"), as: .configMaps)
+    }
+    func cost(_ path: String, _ query: [(name: String, value: String)] = []) -> FlowControl.Work {
+      server.work(of: APIRequest(.get, path, query: query))
+    }
+    #expect(cost("/api/v1/configmaps") == .init(duration: .list, cost: 3))
+    #expect(cost("/api/v1/configmaps", [("labelSelector", "no=match")]).cost == 3)
+    #expect(cost("/api/v1/configmaps", [("limit", "100")]).cost == 1)
+    #expect(cost("/api/v1/configmaps", [("limit", "9223372036854775807")]).cost == 3)
+    #expect(cost("/api/v1/configmaps", [("limit", "junk")]).cost == 3)
+    #expect(cost("/api/v1/configmaps", [("watch", "1")]) == .init(duration: .watch, cost: 1))
+    #expect(cost("/api/v1/namespaces/free/configmaps/c1") == .init(duration: .short, cost: 1))
+    #expect(cost("/api/v1/namespaces/free/pods/p/log").duration == .log)
+  }
+
+  @Test func watchesAreCountedByUserUntilNobodyReadsThem() async throws {
+    let server = try await Self.server { $0.watchesPerUser = 3 }
+    let watch = APIRequest(.get, "/api/v1/configmaps", query: [("watch", "1")])
+    var open: [APIResponse] = []
+    for _ in 0..<3 { open.append(await server.respond(to: watch, from: UserInfo(name: "alice"))) }
+    #expect(open.allSatisfy { $0.status == 200 })
+    let refused = await server.respond(to: watch, from: UserInfo(name: "alice"))
+    #expect(refused.status == 429 && refused.headers.contains { $0.name == "Retry-After" && $0.value == "1" })
+    #expect(await server.respond(to: watch, from: UserInfo(name: "bob")).status == 200)
+    #expect(await server.respond(to: watch, from: .component("c")).status == 200)
+    open = []
+    try await eventually("the watches are let go") { server.counters.lastingRequests == 0 }
+    #expect(await server.respond(to: watch, from: UserInfo(name: "alice")).status == 200)
+  }
+
+  /// Whoever acts as others uses its own share.
+  @Test func impersonationGivesNoFurtherShare() async throws {
+    let server = try await Self.server { $0.watchesPerUser = 1 }
+    var watch = APIRequest(.get, "/api/v1/configmaps", query: [("watch", "1")])
+    var open: [APIResponse] = []
+    for user in ["x", "y"] {
+      watch.impersonation = Impersonation(user: user)
+      open.append(await server.respond(to: watch, from: UserInfo(name: "alice")))
+    }
+    #expect(open.map(\.status) == [200, 429])
+  }
+
+  @Test func aListHoldsItsSeatsAsLongAsItIsSent() async throws {
+    let server = try await Self.server()
+    for index in 0..<600 {
+      try await server.client().create(
+        configMap("c\(index)", namespace: "free", ["k": String(repeating: "v", count: 1000)]), as: .configMaps)
+    }
+    let response = await server.respond(to: APIRequest(.get, "/api/v1/configmaps"), from: UserInfo(name: "alice"))
+    #expect(server.counters.seatsHeld == 2)
+    guard case .stream(let stream) = response.body else {
+      Issue.record("a long list is a stream")
+      return
+    }
+    var bytes = 0
+    for try await chunk in stream { bytes += chunk.count }
+    #expect(bytes > 600_000)
+    #expect(server.counters.seatsHeld == 0)
+  }
+
+  @Test func bytesOfBodiesAreCountedByUserAndGivenBack() {
+    let budget = FrontBodyBudget(perUser: 100, inAll: 150)
+    #expect(budget.take(100, of: "a"))
+    #expect(!budget.take(1, of: "a"))
+    #expect(budget.take(50, of: "b"))
+    #expect(!budget.take(1, of: "c"))
+    budget.give(60, of: "a")
+    #expect(budget.take(60, of: "c"))
+    #expect(!budget.take(1, of: "b"))
+    budget.give(40, of: "a")
+    budget.give(50, of: "b")
+    budget.give(60, of: "c")
+    #expect(budget.take(100, of: "a"))
+  }
+}

@@ -1,0 +1,127 @@
+import APIServer
+import JSONDocument
+import KubernetesAPI
+import KubernetesClient
+import TestSupport
+import Testing
+
+/// Objects that name others' uids as their owners.
+@Suite("Attacks by owner references")
+struct CollectionAttacks {
+  private static func victim(_ stage: AttackStage, finalizers: [String] = []) async throws -> KubernetesObject {
+    var object = KubernetesObject(.configMaps, namespace: AttackStage.theirs, name: "victim")
+    object.finalizers = finalizers
+    return try await stage.root.create(object, as: .configMaps)
+  }
+
+  /// References by which an object of one's own namespace could hold the victim.
+  static let references: [(what: String, change: @Sendable (inout OwnerReference) -> Void)] = [
+    ("the victim as it is", { _ in }),
+    ("the uid under another name", { $0.name = "other" }),
+    ("the uid under another kind", { $0.kind = "Secret" }),
+    (
+      "the uid as an object of the cluster",
+      {
+        $0.apiVersion = "v1"; $0.kind = "Node"
+      }
+    ),
+    (
+      "the uid of an unknown kind",
+      {
+        $0.apiVersion = "example.com/v1"; $0.kind = "Thing"
+      }
+    ),
+  ]
+
+  @Test("an object elsewhere does not hold a foreground deletion", arguments: 0..<5, [false, true])
+  func foreground(index: Int, sameNamespace: Bool) async throws {
+    // In the victim's own namespace the first one is a true dependent: it may hold it.
+    if sameNamespace, index == 0 { return }
+    let (what, change) = Self.references[index]
+    let place = sameNamespace ? "in the owner's namespace" : "in another namespace"
+    let held = try await attempt(Attack(.editor, "a finalized dependent \(place): \(what)", on: .otherData)) {
+      try await AttackStage.with { stage -> AttackOutcome in
+        let running = Task { try await stage.server.run() }
+        defer { running.cancel() }
+        let victim = try await Self.victim(stage)
+        var reference = OwnerReference(to: victim, isController: true, blocksOwnerDeletion: true)
+        change(&reference)
+        var dependent = KubernetesObject(
+          .configMaps, namespace: sameNamespace ? AttackStage.theirs : AttackStage.mine, name: "leech")
+        dependent.ownerReferences = [reference]
+        dependent.finalizers = ["example.com/hold"]
+        do {
+          let client = sameNamespace ? stage.root : stage.client("editor")
+          try await client.create(dependent, as: .configMaps)
+        } catch let status as APIStatus {
+          return .check(status.code == 403, status.message)
+        }
+        try await stage.root.delete(
+          .configMaps, namespace: AttackStage.theirs, name: "victim", propagation: .foreground)
+        let isGone = try await eventually(within: .seconds(20)) {
+          try await stage.root.getIfPresent(.configMaps, namespace: AttackStage.theirs, name: "victim") == nil
+        }
+        return .check(isGone, "the victim is \(isGone ? "gone" : "held")")
+      }
+    }
+    #expect(held)
+  }
+
+  @Test("nobody holds an owner of the cluster who may not set its finalizers", arguments: ["editor", "admin"])
+  func clusterOwner(user: String) async throws {
+    let role: Attack.Role = user == "admin" ? .tenantAdmin : .editor
+    for way in ["create", "update", "patch"] {
+      let held = try await attempt(Attack(role, "blockOwnerDeletion of a Node by \(way)", on: .platformRights)) {
+        try await AttackStage.with { stage -> AttackOutcome in
+          var outcome = AttackOutcome.through("it was written")
+          let node = try await stage.root.create(KubernetesObject(.nodes, name: "n1"), as: .nodes)
+          let client = stage.client(user)
+          var leech = KubernetesObject(.configMaps, namespace: AttackStage.mine, name: "leech")
+          do {
+            if way != "create" { leech = try await client.create(leech, as: .configMaps) }
+            leech.ownerReferences = [OwnerReference(to: node, isController: false, blocksOwnerDeletion: true)]
+            switch way {
+            case "create": try await client.create(leech, as: .configMaps)
+            case "update": try await client.update(leech, as: .configMaps)
+            default:
+              try await client.patch(
+                .configMaps, namespace: AttackStage.mine, name: "leech",
+                ["metadata": ["ownerReferences": leech.metadata["ownerReferences"]]])
+            }
+          } catch let status as APIStatus {
+            outcome = .check(status.code == 403 && status.message.contains("blockOwnerDeletion"), status.message)
+          }
+          // What does not hold it is everybody's right.
+          leech.ownerReferences = [OwnerReference(to: node, isController: false, blocksOwnerDeletion: false)]
+          leech.metadata["name"] = "tick"
+          leech.metadata.remove("resourceVersion")
+          leech.metadata.remove("uid")
+          try await client.create(leech, as: .configMaps)
+          return outcome
+        }
+      }
+      #expect(held)
+    }
+  }
+
+  @Test("an owner of another namespace is told of by an event")
+  func event() async throws {
+    try await AttackStage.with { stage in
+      let running = Task { try await stage.server.run() }
+      defer { running.cancel() }
+      let victim = try await Self.victim(stage)
+      var dependent = KubernetesObject(.configMaps, namespace: AttackStage.mine, name: "stray")
+      dependent.ownerReferences = [OwnerReference(to: victim)]
+      dependent.finalizers = ["example.com/hold"]
+      try await stage.client("editor").create(dependent, as: .configMaps)
+      try await eventually("the event is there") {
+        try await stage.root.list(.events, namespace: AttackStage.mine).items.contains {
+          $0["reason"].string == "OwnerRefInvalidNamespace" && $0["involvedObject"]["name"].string == "stray"
+        }
+      }
+      // The victim is nobody's concern here.
+      #expect(
+        try await !stage.root.get(.configMaps, namespace: AttackStage.theirs, name: "victim").isBeingDeleted)
+    }
+  }
+}

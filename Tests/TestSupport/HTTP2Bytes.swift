@@ -1,0 +1,92 @@
+/// Frames of HTTP/2 (RFC 9113) as bytes, right or wrong, for clients that no library would be.
+public enum HTTP2Bytes {
+  public static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
+  public static let acknowledgement = frame(4, flags: 1)
+
+  /// - Parameter flags: 1 ends a stream (or acknowledges), 4 ends the headers.
+  public static func frame(_ type: UInt8, flags: UInt8 = 0, stream: UInt32 = 0, _ payload: [UInt8] = []) -> [UInt8] {
+    let count = payload.count
+    return [UInt8(count >> 16 & 0xFF), UInt8(count >> 8 & 0xFF), UInt8(count & 0xFF), type, flags]
+      + word(stream) + payload
+  }
+
+  public static func word(_ value: UInt32) -> [UInt8] {
+    [UInt8(value >> 24), UInt8(value >> 16 & 0xFF), UInt8(value >> 8 & 0xFF), UInt8(value & 0xFF)]
+  }
+
+  public static func settings(_ values: [(UInt16, UInt32)] = []) -> [UInt8] {
+    frame(4, values.flatMap { [UInt8($0.0 >> 8), UInt8($0.0 & 0xFF)] + word($0.1) })
+  }
+
+  /// A header block (RFC 7541) of literals that are not remembered.
+  public static func block(
+    method: String = "GET", path: String, authority: String = "localhost", fields: [(String, String)] = []
+  ) -> [UInt8] {
+    let pseudo = [(":method", method), (":scheme", "https"), (":path", path), (":authority", authority)]
+    return (pseudo + fields).flatMap { [0] + text($0.0) + text($0.1) }
+  }
+
+  /// A request's HEADERS, and as many CONTINUATION frames as it takes.
+  public static func request(
+    _ stream: UInt32, method: String = "GET", path: String, fields: [(String, String)] = [], ends: Bool = true
+  ) -> [UInt8] {
+    headers(stream, block(method: method, path: path, fields: fields), ends: ends)
+  }
+
+  public static func headers(_ stream: UInt32, _ block: [UInt8], ends: Bool = true) -> [UInt8] {
+    var pieces: [[UInt8]] = []
+    var rest = block[...]
+    repeat {
+      pieces.append(Array(rest.prefix(16 << 10)))
+      rest = rest.dropFirst(16 << 10)
+    } while !rest.isEmpty
+    return pieces.enumerated().flatMap { index, piece in
+      frame(
+        index == 0 ? 1 : 9, flags: (index == 0 && ends ? 1 : 0) | (index == pieces.count - 1 ? 4 : 0), stream: stream,
+        piece)
+    }
+  }
+
+  public static func reset(_ stream: UInt32, code: UInt32 = 8) -> [UInt8] { frame(3, stream: stream, word(code)) }
+
+  /// A literal without Huffman's code (RFC 7541, sections 5.1 and 5.2).
+  private static func text(_ text: String) -> [UInt8] {
+    var length = text.utf8.count
+    guard length >= 127 else { return [UInt8(length)] + Array(text.utf8) }
+    var prefix: [UInt8] = [127]
+    length -= 127
+    while length >= 128 {
+      prefix.append(UInt8(length & 127) | 128)
+      length >>= 7
+    }
+    return prefix + [UInt8(length)] + Array(text.utf8)
+  }
+
+  /// What a peer sent, frame by frame; what is not all there yet is left out.
+  public struct Frame: Sendable, Hashable {
+    public let type: UInt8
+    public let flags: UInt8
+    public let stream: UInt32
+    public let payload: [UInt8]
+  }
+
+  public static func frames(in bytes: [UInt8]) -> [Frame] {
+    var frames: [Frame] = []
+    var rest = bytes[...]
+    while rest.count >= 9 {
+      let head = Array(rest.prefix(9))
+      let length = Int(head[0]) << 16 | Int(head[1]) << 8 | Int(head[2])
+      guard rest.count >= 9 + length else { break }
+      let stream = head[5...].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+      frames.append(
+        Frame(type: head[3], flags: head[4], stream: stream, payload: Array(rest.dropFirst(9).prefix(length))))
+      rest = rest.dropFirst(9 + length)
+    }
+    return frames
+  }
+
+  /// The body of a stream's answer so far.
+  public static func body(of stream: UInt32, in bytes: [UInt8]) -> String {
+    String(decoding: frames(in: bytes).filter { $0.type == 0 && $0.stream == stream }.flatMap(\.payload), as: UTF8.self)
+  }
+}
