@@ -79,8 +79,8 @@ struct RoutingTests {
     table.setSlice(ObjectKey(namespace: "n", name: "s"), service: app, ready: endpoints(count))
     return table
   }
-  private func admit(_ table: RoutingTable) -> Endpoint? {
-    if case .admitted(let endpoint) = table.admit(app, limit: 100) { endpoint } else { nil }
+  private func admit(_ table: RoutingTable, limit: Int = 100) -> RequestSlot? {
+    if case .admitted(let slot) = table.admit(app, limit: limit) { slot } else { nil }
   }
 
   @Test("idle pods take turns")
@@ -88,9 +88,9 @@ struct RoutingTests {
     let table = table(3)
     var seen: [Endpoint] = []
     for _ in 0..<6 {
-      guard let endpoint = admit(table) else { continue }
-      seen.append(endpoint)
-      table.finish(app, at: endpoint, status: 200, received: 0, sent: 0)
+      guard let slot = admit(table) else { continue }
+      seen.append(slot.endpoint)
+      slot.finish(status: 200)
     }
     #expect(seen == endpoints(3) + endpoints(3))
   }
@@ -98,21 +98,36 @@ struct RoutingTests {
   @Test("the pod with the fewest requests under way is next")
   func leastInFlight() throws {
     let table = table(3)
-    for _ in 0..<9 { _ = admit(table) }
-    for _ in 0..<2 { table.finish(app, at: endpoints(3)[1], status: 200, received: 0, sent: 0) }
-    #expect(admit(table) == endpoints(3)[1])
-    #expect(admit(table) == endpoints(3)[1])
+    var slots = (0..<9).compactMap { _ in admit(table) }
+    for slot in slots.filter({ $0.endpoint == endpoints(3)[1] }).prefix(2) { slot.finish(status: 200) }
+    for _ in 0..<2 { if let slot = admit(table) { slots.append(slot) } }
+    #expect(slots.suffix(2).map(\.endpoint) == [endpoints(3)[1], endpoints(3)[1]])
     #expect(table.inFlight == 9)
+  }
+
+  @Test("a request gives back its place once, also when nobody says that it is over")
+  func slots() {
+    let table = table(1)
+    var slot = admit(table, limit: 1)
+    #expect(slot != nil && admit(table, limit: 1) == nil)
+    slot?.finish(status: 200)
+    slot?.finish(status: 200)
+    #expect(table.inFlight == 0 && slot?.move(except: []) == false)
+    slot = admit(table, limit: 1)
+    #expect(table.inFlight == 1)
+    slot = nil
+    #expect(table.inFlight == 0)
+    #expect(table.traffic[app]?.answers == [1, 0, 1, 0, 0, 0])
   }
 
   @Test("a request moves only to pods that were not tried")
   func moves() {
     let table = table(2)
-    let first = admit(table)
-    #expect(first == endpoints(2)[0])
-    #expect(table.move(app, from: endpoints(2)[0], except: [endpoints(2)[0]]) == endpoints(2)[1])
-    #expect(table.move(app, from: endpoints(2)[1], except: Set(endpoints(2))) == nil)
-    table.finish(app, at: endpoints(2)[1], status: 200, received: 1, sent: 2)
+    let slot = admit(table)
+    #expect(slot?.endpoint == endpoints(2)[0])
+    #expect(slot?.move(except: [endpoints(2)[0]]) == true && slot?.endpoint == endpoints(2)[1])
+    #expect(slot?.move(except: Set(endpoints(2))) == false && slot?.endpoint == endpoints(2)[1])
+    slot?.finish(status: 200, received: 1, sent: 2)
     #expect(table.inFlight == 0)
     #expect(table.traffic[app]?.bytesToClients == 2)
   }
@@ -120,22 +135,30 @@ struct RoutingTests {
   @Test("a limit, a missing pod and a missing app are told apart")
   func decisions() {
     let table = table(1)
-    #expect(table.admit(app, limit: 0) == .overloaded)
+    func decision(limit: Int) -> String {
+      switch table.admit(app, limit: limit) {
+      case .unknown: "unknown"
+      case .notReady(let reason, let message): "\(reason): \(message)"
+      case .overloaded: "overloaded"
+      case .admitted: "admitted"
+      }
+    }
+    #expect(decision(limit: 0) == "overloaded")
     table.setSlice(ObjectKey(namespace: "n", name: "s"), service: app, ready: [])
     table.setApp(app, reason: "Unschedulable", message: "no room")
-    #expect(table.admit(app, limit: 9) == .notReady(reason: "Unschedulable", message: "no room"))
+    #expect(decision(limit: 9) == "Unschedulable: no room")
     table.removeApp(app)
-    #expect(table.admit(app, limit: 9) == .unknown)
+    #expect(decision(limit: 9) == "unknown")
   }
 
   @Test("a pod that is being removed finishes its request, and the app is forgotten after it")
   func removal() {
     let table = table(1)
-    let endpoint = admit(table)
+    let slot = admit(table)
     table.removeSlice(ObjectKey(namespace: "n", name: "s"))
     table.removeApp(app)
     #expect(table.inFlight == 1)
-    if let endpoint { table.finish(app, at: endpoint, status: 200, received: 0, sent: 0) }
+    slot?.finish(status: 200)
     #expect(table.inFlight == 0 && table.traffic.isEmpty)
   }
 

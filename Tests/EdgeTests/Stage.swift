@@ -82,11 +82,29 @@ final class Stage: Sendable {
   func connect<Result: Sendable>(
     _ body: @Sendable (inout RawReader, NIOAsyncChannelOutboundWriter<ByteBuffer>) async throws -> Result
   ) async throws -> Result {
+    try await open("http/1.1").executeThenClose { inbound, outbound in
+      var reader = RawReader(inbound.makeAsyncIterator())
+      return try await body(&reader, outbound)
+    }
+  }
+
+  /// The same, on which HTTP/2 was agreed.
+  func http2<Result: Sendable>(
+    _ body: @Sendable (inout FrameReader, NIOAsyncChannelOutboundWriter<ByteBuffer>) async throws -> Result
+  ) async throws -> Result {
+    try await open("h2").executeThenClose { inbound, outbound in
+      var reader = FrameReader(inbound.makeAsyncIterator())
+      return try await body(&reader, outbound)
+    }
+  }
+
+  /// - Parameter application: the protocol to agree on (ALPN).
+  private func open(_ application: String) async throws -> NIOAsyncChannel<ByteBuffer, ByteBuffer> {
     var tls = TLSConfiguration.makeClientConfiguration()
     tls.trustRoots = .file("\(directory)/trust.pem")
-    tls.applicationProtocols = ["http/1.1"]
+    tls.applicationProtocols = [application]
     let context = try NIOSSLContext(configuration: tls)
-    let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+    return try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .connect(host: "127.0.0.1", port: port) { channel in
         channel.eventLoop.makeCompletedFuture {
           try channel.pipeline.syncOperations.addHandler(
@@ -94,10 +112,6 @@ final class Stage: Sendable {
           return try NIOAsyncChannel<ByteBuffer, ByteBuffer>(wrappingChannelSynchronously: channel)
         }
       }
-    return try await channel.executeThenClose { inbound, outbound in
-      var reader = RawReader(inbound.makeAsyncIterator())
-      return try await body(&reader, outbound)
-    }
   }
 
   /// Sends bytes as they are and returns everything up to the end of the connection, or up to `marker`.

@@ -12,8 +12,12 @@ final class Upstream: Sendable {
   private let children: Children
 
   /// What the server has seen.
-  struct Counts { var connections = 0; var requests = 0; var bytesWritten = 0 }
+  struct Counts { var connections = 0; var mostOpen = 0; var requests = 0; var bytesWritten = 0 }
   var counts: Counts { children.counts.withLock { $0 } }
+  /// Connections that are open now.
+  var openCount: Int { children.open.withLock { $0.count } }
+  /// Answers that wait for `openGate`.
+  var gatedCount: Int { children.gate.withLock { $0.count } }
 
   final class Children: Sendable {
     let counts = Mutex(Counts())
@@ -31,7 +35,11 @@ final class Upstream: Sendable {
       .childChannelInitializer { channel in
         children.counts.withLock { $0.connections += 1 }
         let key = ObjectIdentifier(channel)
-        children.open.withLock { $0[key] = channel }
+        let open = children.open.withLock { open in
+          open[key] = channel
+          return open.count
+        }
+        children.counts.withLock { $0.mostOpen = max($0.mostOpen, open) }
         channel.closeFuture.whenComplete { _ in children.open.withLock { _ = $0.removeValue(forKey: key) } }
         return channel.eventLoop.makeCompletedFuture {
           try channel.pipeline.syncOperations.configureHTTPServerPipeline(withErrorHandling: false)

@@ -23,14 +23,20 @@ public enum HTTP2Bytes {
     method: String = "GET", path: String, authority: String = "localhost", fields: [(String, String)] = []
   ) -> [UInt8] {
     let pseudo = [(":method", method), (":scheme", "https"), (":path", path), (":authority", authority)]
-    return (pseudo + fields).flatMap { [0] + text($0.0) + text($0.1) }
+    return literals(pseudo + fields)
+  }
+
+  /// Fields as literals that are not remembered, as a block of trailers has them.
+  public static func literals(_ fields: [(String, String)]) -> [UInt8] {
+    fields.flatMap { [0] + text($0.0) + text($0.1) }
   }
 
   /// A request's HEADERS, and as many CONTINUATION frames as it takes.
   public static func request(
-    _ stream: UInt32, method: String = "GET", path: String, fields: [(String, String)] = [], ends: Bool = true
+    _ stream: UInt32, method: String = "GET", path: String, authority: String = "localhost",
+    fields: [(String, String)] = [], ends: Bool = true
   ) -> [UInt8] {
-    headers(stream, block(method: method, path: path, fields: fields), ends: ends)
+    headers(stream, block(method: method, path: path, authority: authority, fields: fields), ends: ends)
   }
 
   public static func headers(_ stream: UInt32, _ block: [UInt8], ends: Bool = true) -> [UInt8] {
@@ -47,7 +53,14 @@ public enum HTTP2Bytes {
     }
   }
 
+  /// - Parameter code: 8 is CANCEL (RFC 9113, section 7).
   public static func reset(_ stream: UInt32, code: UInt32 = 8) -> [UInt8] { frame(3, stream: stream, word(code)) }
+  public static func goAway(lastStream: UInt32 = 0, code: UInt32 = 0) -> [UInt8] {
+    frame(7, word(lastStream) + word(code))
+  }
+  public static func windowUpdate(_ stream: UInt32 = 0, by increment: UInt32) -> [UInt8] {
+    frame(8, stream: stream, word(increment))
+  }
 
   /// A literal without Huffman's code (RFC 7541, sections 5.1 and 5.2).
   private static func text(_ text: String) -> [UInt8] {
@@ -83,6 +96,16 @@ public enum HTTP2Bytes {
       rest = rest.dropFirst(9 + length)
     }
     return frames
+  }
+
+  /// The status of the first answer: the first byte of its head is an index of the static table (RFC 7541, appendix A),
+  /// or a literal follows; `nil` before there is one.
+  public static func status(in bytes: [UInt8], of stream: UInt32? = nil) -> String? {
+    guard let head = frames(in: bytes).first(where: { $0.type == 1 && (stream == nil || $0.stream == stream) }) else {
+      return nil
+    }
+    let known: [UInt8: String] = [0x88: "200", 0x89: "204", 0x8C: "400", 0x8D: "404", 0x8E: "500"]
+    return known[head.payload.first ?? 0] ?? "another: \(head.payload.prefix(16))"
   }
 
   /// The body of a stream's answer so far.

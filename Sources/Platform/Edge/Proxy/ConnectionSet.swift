@@ -13,12 +13,20 @@ final class ClientConnection: Sendable {
     self.channel = channel
   }
 
-  func beginRequest() { underway.wrappingAdd(1, ordering: .relaxed) }
-
-  func endRequest() {
-    lastUse.store(NIODeadline.now().uptimeNanoseconds, ordering: .relaxed)
-    underway.wrappingSubtract(1, ordering: .relaxed)
+  /// A request that is under way, as long as somebody refers to it.
+  final class Activity: Sendable {
+    private let connection: ClientConnection
+    fileprivate init(_ connection: ClientConnection) {
+      self.connection = connection
+      connection.underway.wrappingAdd(1, ordering: .relaxed)
+    }
+    deinit {
+      connection.lastUse.store(NIODeadline.now().uptimeNanoseconds, ordering: .relaxed)
+      connection.underway.wrappingSubtract(1, ordering: .relaxed)
+    }
   }
+
+  func beginRequest() -> Activity { Activity(self) }
 
   /// Nothing is asked of it: it was opened, or its last request is over.
   var isIdle: Bool { underway.load(ordering: .relaxed) == 0 }

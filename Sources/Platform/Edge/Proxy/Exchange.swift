@@ -4,7 +4,7 @@ import NIOHTTP1
 
 /// One request on its way through the edge.
 final class Exchange {
-  let app: ObjectKey
+  let slot: RequestSlot
   /// `<tenant>.<domain>`: how far the app's cookies may reach.
   let site: String
   let host: String
@@ -14,8 +14,9 @@ final class Exchange {
   let upgrade: String?
   let began = NIODeadline.now()
 
-  var endpoint: Endpoint
   var tried: Set<Endpoint> = []
+  /// The connection that it waits for.
+  var opening: UpstreamOpening?
   var upstream: UpstreamHandler?
   /// The connection had served a request before; the pod may be closing it.
   var isReused = false
@@ -31,19 +32,20 @@ final class Exchange {
   var sent = 0
 
   init(
-    app: ObjectKey, site: String, host: String, head: HTTPRequestHead, framing: Forwarding.RequestFraming,
-    upgrade: String?,
-    endpoint: Endpoint, keepsClient: Bool
+    slot: RequestSlot, site: String, host: String, head: HTTPRequestHead, framing: Forwarding.RequestFraming,
+    upgrade: String?, keepsClient: Bool
   ) {
-    self.app = app
+    self.slot = slot
     self.site = site
     self.host = host
     self.head = head
     self.framing = framing
     self.upgrade = upgrade
-    self.endpoint = endpoint
     self.keepsClient = keepsClient
   }
+
+  var app: ObjectKey { slot.app }
+  var endpoint: Endpoint { slot.endpoint }
 
   /// A request that was sent on a kept connection may be sent anew if that closed without an answer: it was probably
   /// never read. RFC 9110 section 9.2.2 allows that for idempotent methods.

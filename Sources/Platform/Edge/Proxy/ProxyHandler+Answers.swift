@@ -28,13 +28,13 @@ extension ProxyHandler {
   func release(_ exchange: Exchange, status: Int, reusable: Bool) {
     state = .done
     exchange.watchdog?.cancel()
+    if let opening = exchange.opening.take() { pool.leave(opening) }
     if let upstream = exchange.upstream {
       exchange.upstream = nil
       upstream.delegate = nil
       if reusable { pool.put(upstream) } else { upstream.close() }
     }
-    shared.routes.finish(
-      exchange.app, at: exchange.endpoint, status: status, received: exchange.received, sent: exchange.sent)
+    exchange.slot.finish(status: status, received: exchange.received, sent: exchange.sent)
     shared.logger.debug(
       "request",
       metadata: [
@@ -91,7 +91,7 @@ extension ProxyHandler {
       return
     }
     state = .idle
-    isBusy = false
+    activity = nil
     if !isHTTP2 { startIdleTimer(limits.keepAlive) }
     process()
   }

@@ -10,12 +10,8 @@ extension ProxyHandler {
       return attach(kept, to: exchange)
     }
     exchange.isReused = false
-    pool.connect(exchange.endpoint).whenComplete { result in
-      guard case .connecting(let current) = self.state, current === exchange else {
-        // The client left in the meantime.
-        if case .success(let connection) = result { self.pool.put(connection) }
-        return
-      }
+    exchange.opening = pool.connect(exchange.endpoint) { result in
+      exchange.opening = nil
       switch result {
       case .success(let connection): self.attach(connection, to: exchange)
       case .failure:
@@ -29,13 +25,7 @@ extension ProxyHandler {
   }
 
   /// Turns to another pod, if there is one.
-  private func moveOn(_ exchange: Exchange) -> Bool {
-    guard let next = shared.routes.move(exchange.app, from: exchange.endpoint, except: exchange.tried) else {
-      return false
-    }
-    exchange.endpoint = next
-    return true
-  }
+  private func moveOn(_ exchange: Exchange) -> Bool { exchange.slot.move(except: exchange.tried) }
 
   private func attach(_ connection: UpstreamHandler, to exchange: Exchange) {
     exchange.upstream = connection
@@ -47,13 +37,8 @@ extension ProxyHandler {
         Forwarding.request(
           exchange.head, framing: exchange.framing, upgrade: exchange.upgrade, host: exchange.host,
           clientAddress: clientAddress)))
-    if isProcessing {
-      // `process` goes on with the parts that are here, and flushes.
-      context?.eventLoop.assumeIsolated().execute { connection.flush() }
-    } else {
-      process()
-      connection.flush()
-    }
+    process()
+    connection.flush()
   }
 
   /// Ends exchanges that hang: no answer, or no bytes under way.

@@ -67,7 +67,7 @@ extension ProxyHandler {
   /// Checks a request, finds its app and takes it on.
   private func begin(_ head: HTTPRequestHead) {
     idleTimer?.cancel()
-    isBusy = true
+    beginActivity()
     var keepsClient = isHTTP2 || (head.isKeepAlive && head.version == .http1_1)
     // After such a head the decoder takes everything that follows for the other protocol's bytes.
     if !isHTTP2, head.headers.contains(name: "upgrade") { keepsClient = false }
@@ -106,15 +106,18 @@ extension ProxyHandler {
     case .overloaded:
       shared.routes.refused(app, status: 503)
       answer(.overloaded(app), to: head, keepsClient: keepsClient)
-    case .admitted(let endpoint):
+    case .admitted(let slot):
       let upgrade = isHTTP2 ? nil : Forwarding.upgrade(of: head).flatMap { $0.lowercased() == "h2c" ? nil : $0 }
       let exchange = Exchange(
-        app: app, site: "\(appHost.environment.tenant).\(domain)", host: authority, head: head, framing: framing,
-        upgrade: upgrade, endpoint: endpoint,
-        keepsClient: keepsClient)
+        slot: slot, site: "\(appHost.environment.tenant).\(domain)", host: authority, head: head, framing: framing,
+        upgrade: upgrade, keepsClient: keepsClient)
       state = .connecting(exchange)
       watch(exchange)
-      connect(exchange, mayReuse: upgrade == nil)
+      // In the loop's next turn: who takes a request back in the same breath costs its pod nothing.
+      context?.eventLoop.assumeIsolated().execute {
+        guard case .connecting(let current) = self.state, current === exchange else { return }
+        self.connect(exchange, mayReuse: upgrade == nil)
+      }
     }
   }
 }

@@ -16,10 +16,10 @@ extension ProxyHandler {
     state = .done
     let client = TunnelHandler(silence: limits.silence)
     let pod = TunnelHandler(silence: limits.silence)
-    let (routes, app, endpoint) = (shared.routes, exchange.app, exchange.endpoint)
-    client.onClose = { [weak client, weak pod] in
-      routes.finish(
-        app, at: endpoint, status: 101, received: client?.byteCount ?? 0, sent: pod?.byteCount ?? 0)
+    // The request is under way, and its connection busy, as long as the tunnel.
+    client.onClose = { [weak client, weak pod, slot = exchange.slot, activity = activity.take()] in
+      slot.finish(status: 101, received: client?.byteCount ?? 0, sent: pod?.byteCount ?? 0)
+      withExtendedLifetime(activity) {}
     }
     do {
       try Self.strip(

@@ -36,12 +36,7 @@ final class ProxyHandler: ChannelInboundHandler, ChannelOutboundHandler, Removab
   let isHTTP2: Bool
   private let connection: ClientConnection
   /// A request is under way here; connections without any are the first to go when there are too many.
-  var isBusy = false {
-    didSet {
-      if isBusy, !oldValue { connection.beginRequest() }
-      if !isBusy, oldValue { connection.endRequest() }
-    }
-  }
+  var activity: ClientConnection.Activity?
   var context: ChannelHandlerContext?
   var state = State.idle
   var parts = CircularBuffer<HTTPServerRequestPart>()
@@ -68,7 +63,10 @@ final class ProxyHandler: ChannelInboundHandler, ChannelOutboundHandler, Removab
     startIdleTimer(limits.firstRequest)
   }
 
-  func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+  func handlerRemoved(context: ChannelHandlerContext) {
+    clientLeft()
+    self.context = nil
+  }
 
   func read(context: ChannelHandlerContext) {
     if wantsClientBytes { context.read() } else { isReadHeld = true }
@@ -103,16 +101,22 @@ final class ProxyHandler: ChannelInboundHandler, ChannelOutboundHandler, Removab
   }
 
   func channelInactive(context: ChannelHandlerContext) {
+    clientLeft()
+    context.fireChannelInactive()
+  }
+
+  private func clientLeft() {
     idleTimer?.cancel()
     switch state {
     case .connecting(let exchange), .exchanging(let exchange): abandon(exchange)
     case .idle, .discarding, .done: break
     }
     state = .done
-    isBusy = false
+    activity = nil
     parts.removeAll()
-    context.fireChannelInactive()
   }
+
+  func beginActivity() { activity = activity ?? connection.beginRequest() }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
     if case .idle = state, let error = error as? HTTPParserError, !isHTTP2 {

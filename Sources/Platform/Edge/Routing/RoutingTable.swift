@@ -37,15 +37,15 @@ public struct AppTraffic: Sendable, Hashable {
 /// A request goes to the ready pod with the fewest requests under way; among equals they take turns.
 public final class RoutingTable: Sendable {
   /// Where a request may go.
-  public enum Decision: Sendable, Hashable {
+  public enum Decision {
     /// No app has this host.
     case unknown
     /// The app has no ready pod; why, in the words of its status.
     case notReady(reason: String, message: String)
     /// As many requests as allowed are under way.
     case overloaded
-    /// Counted as under way, until `finish`.
-    case admitted(Endpoint)
+    /// Counted as under way, as long as the slot says.
+    case admitted(RequestSlot)
   }
 
   private struct App {
@@ -196,12 +196,12 @@ public final class RoutingTable: Sendable {
       app.traffic.inFlight += 1
       app.traffic.requests += 1
       state.inFlight += 1
-      return .admitted(endpoint)
+      return .admitted(RequestSlot(key, at: endpoint, of: self))
     }
   }
 
-  /// Moves a request to another ready pod; `nil`, and nothing changed, if there is none.
-  public func move(_ key: ObjectKey, from endpoint: Endpoint, except tried: Set<Endpoint>) -> Endpoint? {
+  /// For `RequestSlot`: moves a request to another ready pod; `nil`, and nothing changed, if there is none.
+  func move(_ key: ObjectKey, from endpoint: Endpoint, except tried: Set<Endpoint>) -> Endpoint? {
     state.withLock { state in
       guard var app = state.apps[key], let next = Self.choose(&app, except: tried) else { return nil }
       Self.leave(endpoint, &app)
@@ -212,9 +212,8 @@ public final class RoutingTable: Sendable {
     }
   }
 
-  /// The request is over.
-  /// - Parameter status: what the client was answered; 0 if it left before.
-  public func finish(_ key: ObjectKey, at endpoint: Endpoint, status: Int, received: Int, sent: Int) {
+  /// For `RequestSlot`: the request is over.
+  func finish(_ key: ObjectKey, at endpoint: Endpoint, status: Int, received: Int, sent: Int) {
     state.withLock { state in
       state.inFlight -= 1
       guard var app = state.apps[key] else { return }
