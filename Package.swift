@@ -260,7 +260,9 @@ let package = Package(
     tests("LinuxSystem", ["LinuxSystem", "CLinux"]),
     tests("ProcessSupervision", ["ProcessSupervision", "LinuxSystem", .logging]),
     tests("HTTP2Connections", ["HTTP2Connections", .nioCore]),
-    tests("GRPCSockets", ["GRPCSockets", "CSI", "LinuxSystem", .grpc, .grpcTransport, .nioCore, .nioPosix]),
+    tests(
+      "GRPCSockets",
+      ["GRPCSockets", "CSI", "LinuxSystem", .grpc, .grpcTransport, .logging, .nioCore, .nioPosix, .serviceLifecycle]),
     tests(
       "NodeAgent",
       [

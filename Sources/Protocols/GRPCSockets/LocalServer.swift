@@ -13,23 +13,26 @@ public enum LocalServer {
   /// connection ends, and all calls on it with it.
   public static let callsPerConnection = 4096
 
-  /// Serves until the task is cancelled or a graceful shutdown begins; calls under way are then answered first, after
-  /// cancellation only what is answered before their connections close.
+  /// Serves until the task is cancelled or a graceful shutdown begins; calls under way are then answered first, for as
+  /// long as `drain`; after cancellation, and after that time, calls are cancelled and connections closed.
+  ///
+  /// It returns when all calls have: a service must heed cancellation.
   /// - Parameters:
   ///   - socket: the path; its directory is made, a stale socket is replaced, and it is removed at the end.
   ///   - messageLimit: bytes of a request.
+  ///   - drain: how long a graceful shutdown waits for calls, and for peers to leave.
   ///   - whenListening: what to do once the socket answers.
   /// - Throws: `SystemError` of the socket.
   public static func serve(
     _ services: [any RegistrableRPCService], socket: String, messageLimit: Int = 16 << 20,
-    whenListening: @escaping @Sendable () async throws -> Void
+    drain: Duration = .seconds(10), whenListening: @escaping @Sendable () async throws -> Void
   ) async throws {
     try Directory.make(String(socket[..<(socket.lastIndex(of: "/") ?? socket.startIndex)]), permissions: 0o700)
     try Directory.removeFile(socket)
     defer { try? Directory.removeFile(socket) }
-    let channels = ServerChannels()
-    let server = GRPCServer(
-      transport: .http2NIOPosix(
+    let (channels, calls) = (ServerChannels(), ServerCalls())
+    let transport = ServedTransport(
+      .http2NIOPosix(
         address: .unixDomainSocket(path: socket), transportSecurity: .plaintext,
         config: .defaults {
           $0.rpc.maxRequestPayloadSize = messageLimit
@@ -41,42 +44,39 @@ public enum LocalServer {
             minPingIntervalWithoutCalls: .seconds(1), allowWithoutCalls: true)
           $0.channelDebuggingCallbacks.onBindTCPListener = channels.note(listener:)
           $0.channelDebuggingCallbacks.onAcceptTCPConnection = channels.accept
-        }), services: services)
-    // The transport drops connections and calls that it was just given when its task is cancelled, and a dropped one
-    // ends the process ("Deinited NIOAsyncWriter"). So its task is cancelled only once every channel is closed.
-    let serving = Task { try await server.serve() }
+        }), calls)
+    let server = GRPCServer(transport: transport, services: services)
+    // Never cancelled: its connections and calls are ended instead (`ServerChannels` says why), and then it ends.
+    let serving = Task {
+      defer { transport.finish() }
+      try await server.serve()
+    }
+    let ending = ServerEnding(channels, calls) { server.beginGracefulShutdown() }
+    defer { ending.finish() }
     try await withTaskCancellationHandler {
       try await withGracefulShutdownHandler {
         try await withThrowingTaskGroup(of: Void.self) { group in
-          group.addTask { try await serving.value }
+          group.addTask {
+            // A server that is asked to shut down before it listens calls that an error.
+            do { try await serving.value } catch  where ending.hasBegun {}
+          }
           do {
-            // None if it could not listen, which `serve` tells, or was asked to shut down before it did.
-            if (try? await server.listeningAddress) != nil {
+            if await transport.isListening() {
               // It is gone if the shutdown was faster.
               guard chmod(socket, 0o600) == 0 || errno == ENOENT else { throw SystemError.last("chmod", socket) }
               group.addTask { try await whenListening() }
             }
             while try await group.next() != nil {}
           } catch {
-            end(server, channels, serving)
+            ending.begin(within: .zero)
             throw error
           }
         }
       } onGracefulShutdown: {
-        server.beginGracefulShutdown()
+        ending.begin(within: drain)
       }
     } onCancel: {
-      end(server, channels, serving)
-    }
-  }
-
-  private static func end(
-    _ server: GRPCServer<HTTP2ServerTransport.Posix>, _ channels: ServerChannels, _ serving: Task<Void, any Error>
-  ) {
-    server.beginGracefulShutdown()
-    Task {
-      await channels.end()
-      serving.cancel()
+      ending.begin(within: .zero)
     }
   }
 }
