@@ -123,15 +123,18 @@ final class Daemon: Sendable {
   /// Waits until keeper and guard hold what they should: every mount waits for that, so one that succeeds tells.
   func settled() async throws {
     try await eventually("keeper and guard are in place") {
-      let log = SmallFile.tail(of: "\(place.root)/log", bytes: 1 << 20)
       let gone = log.split(separator: "\n").filter { $0.contains("is gone; starting another") }.count
       return timesProtected > gone
     }
   }
 
+  /// What it said so far. The whole of it: it goes on, about what it fetches in the background, and a line that a test
+  /// waits for is soon not among the last ones any more.
+  var log: String { SmallFile.tail(of: "\(place.root)/log", bytes: 16 << 20) }
+
   /// How often keeper and guard were put in place.
   var timesProtected: Int {
-    SmallFile.tail(of: "\(place.root)/log", bytes: 1 << 20).split(separator: "\n")
+    log.split(separator: "\n")
       .filter { $0.contains("protected") && $0.contains("layers are") }.count
   }
 

@@ -106,7 +106,7 @@ import Testing
       #expect(try await sha256("\(root)/f0") == layer.digests["f0"])
       try await daemon.kill()
       #expect(try await daemon.start(["fill:fanotify"]) == false)
-      #expect(SmallFile.tail(of: "\(daemon.place.root)/log", bytes: 500).contains("come through FUSE"))
+      #expect(daemon.log.contains("come through FUSE"))
       try await daemon.start(["fill:auto"])
       #expect(try await digests(root) == layer.digests)
     }
@@ -116,7 +116,7 @@ import Testing
       try await daemon.kill()
       let reader = try OpenFile("\(root)/f0", .read)
       #expect(try await daemon.start(["fill:fuse"]) == false)
-      #expect(SmallFile.tail(of: "\(daemon.place.root)/log", bytes: 500).contains("mounted for fanotify"))
+      #expect(daemon.log.contains("mounted for fanotify"))
       try await daemon.start()
       #expect(try await digests(root) == layer.digests)
       _ = consume reader
@@ -164,9 +164,7 @@ import Testing
         done; exit 1
         """)
       #expect(try await shell("cat '\(root)/f1'").error.contains("Input/output error"))
-      try await eventually("the daemon says it") {
-        SmallFile.tail(of: "\(daemon.place.root)/log", bytes: 2000).contains("was aborted")
-      }
+      try await eventually("the daemon says it") { daemon.log.contains("was aborted") }
       try await daemon.terminate()
       try await daemon.start()
       #expect(try await digests(root) == layer.digests)
