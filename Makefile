@@ -46,9 +46,9 @@ test: engines ## Run every test, on the real engines (as root)
 	@scripts/build-images $(DEBUG) $(IMAGES)
 	@rm -f .build/attacks.tsv .build/figures
 	$(call say,running the tests)
-	@NAGAYA_ATTACKS=$(CURDIR)/.build/attacks.tsv NAGAYA_FIGURES=$(CURDIR)/.build/figures scripts/run-tests --skip IntegrationTests
+	@NAGAYA_ATTACKS=$(CURDIR)/.build/attacks.tsv NAGAYA_FIGURES=$(CURDIR)/.build/figures scripts/run-unit-tests
 	$(call say,running the tests of the whole platform)
-	@NAGAYA_ATTACKS=$(CURDIR)/.build/attacks.tsv NAGAYA_FIGURES=$(CURDIR)/.build/figures scripts/run-tests --filter IntegrationTests
+	@NAGAYA_ATTACKS=$(CURDIR)/.build/attacks.tsv NAGAYA_FIGURES=$(CURDIR)/.build/figures scripts/run-tests --filter '^IntegrationTests\.'
 	@scripts/attack-figures .build/attacks.tsv
 	@touch .build/figures && cat .build/figures
 

@@ -317,8 +317,9 @@ let package = Package(
     tests(
       "Command",
       [
-        "nagaya", "APIServer", "CertificateAuthority", "JSONDocument", "KubernetesAPI", "KubernetesClient", "OCI",
-        "PlatformHarness", .argumentParser,
+        "nagaya", "APIServer", "CertificateAuthority", "JSONDocument", "KubernetesAPI", "KubernetesClient",
+        "ObjectStore",
+        "OCI", "PlatformHarness", .argumentParser,
       ]),
     .executableTarget(
       name: "LayerStoreDriver",

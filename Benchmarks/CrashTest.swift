@@ -7,13 +7,14 @@ import KubernetesClient
 import PlatformHarness
 import Synchronization
 
-/// Kills nagaya with SIGKILL at random moments while objects are written and apps with volumes come and go.
+/// Kills nagaya, or one of its parts, with SIGKILL at random moments while objects are written and apps with volumes come
+/// and go.
 struct CrashTest: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "crash",
-    abstract: "Kill nagaya again and again under load; nothing acknowledged may be lost, nothing leak.")
+    abstract: "Kill nagaya and its parts again and again under load; nothing acknowledged may be lost, nothing leak.")
 
-  @Option(help: "How often nagaya is killed.")
+  @Option(help: "How often something is killed.")
   var rounds = 200
 
   @Option(help: "Longest time from being ready to the kill, in milliseconds.")
@@ -40,6 +41,23 @@ struct CrashTest: AsyncParsableCommand {
     }
   }
 
+  /// What a round kills.
+  private enum Victim: String, CaseIterable {
+    /// The whole platform: the parts die with it. What runs in containers goes on.
+    case supervisor
+    case api, node, edge
+    /// The runtime below the node agent.
+    case containerd
+
+    func pid(_ instance: PlatformInstance) async throws -> Int32 {
+      switch self {
+      case .supervisor: try await instance.pid()
+      case .api, .node, .edge: try await instance.pid(of: rawValue)
+      case .containerd: try await instance.containerd()
+      }
+    }
+  }
+
   private struct Result {
     var lost = 0
     var leaks: [String] = []
@@ -58,12 +76,16 @@ struct CrashTest: AsyncParsableCommand {
     let steady = try await instance.shell.succeed(container)
     var known: [String: Int] = [:]
     var written = 0
+    var kills: [Victim: Int] = [:]
     let start = ContinuousClock.now
 
     for round in 1...rounds {
       let client = try Self.client(instance)
       let acknowledged = Acknowledged(known)
-      let pid = try await instance.pid()
+      // Each in turn, so that few rounds reach all of them.
+      let victim = Victim.allCases[round % Victim.allCases.count]
+      let pid = try await victim.pid(instance)
+      guard pid > 1 else { throw Failure(description: "round \(round): \(victim.rawValue) does not run") }
       await withTaskGroup(of: Void.self) { group in
         for writer in 0..<8 {
           group.addTask { await Self.write(writer: writer, round: round, client: client, acknowledged: acknowledged) }
@@ -71,11 +93,16 @@ struct CrashTest: AsyncParsableCommand {
         group.addTask { await Self.churn(round: round, client: client) }
         try? await Task.sleep(for: .milliseconds(Int.random(in: 0...longest)))
         kill(pid, SIGKILL)
+        kills[victim, default: 0] += 1
         acknowledged.stop()
         await group.waitForAll()
       }
       while kill(pid, 0) == 0 { try await Task.sleep(for: .milliseconds(5)) }
-      try await instance.up(logLevel: "info")
+      if victim == .supervisor {
+        try await instance.up(logLevel: "info")
+      } else {
+        try await back(victim, instead: pid, instance, round: round)
+      }
 
       known = acknowledged.values
       written += acknowledged.count
@@ -94,6 +121,7 @@ struct CrashTest: AsyncParsableCommand {
       }
     }
 
+    report("killed: " + Victim.allCases.map { "\($0.rawValue) \(kills[$0] ?? 0)" }.joined(separator: ", "))
     let now = try await instance.shell.succeed(container)
     if now != steady {
       result.restartedContainers = 1
@@ -101,6 +129,19 @@ struct CrashTest: AsyncParsableCommand {
     }
     try await settle(instance, result: &result)
     return result
+  }
+
+  private struct Failure: Error, CustomStringConvertible { let description: String }
+
+  /// Waits until another process does what the killed one did, and the instance is whole again.
+  private func back(_ victim: Victim, instead pid: Int32, _ instance: PlatformInstance, round: Int) async throws {
+    let deadline = ContinuousClock.now + .seconds(120)
+    while ContinuousClock.now < deadline {
+      let now = try await victim.pid(instance)
+      if now > 1, now != pid, try await instance.status()["phase"].string == "ready" { return }
+      try await Task.sleep(for: .milliseconds(20))
+    }
+    throw Failure(description: "round \(round): \(victim.rawValue) is not back after 120 s")
   }
 
   /// Deletes all apps, stops the instance, and looks for what is left.

@@ -47,7 +47,13 @@ import Testing
     #expect(cost("/api/v1/configmaps", [("limit", "100")]).cost == 1)
     #expect(cost("/api/v1/configmaps", [("limit", "9223372036854775807")]).cost == 3)
     #expect(cost("/api/v1/configmaps", [("limit", "junk")]).cost == 3)
-    #expect(cost("/api/v1/configmaps", [("watch", "1")]) == .init(duration: .watch, cost: 1))
+    // A watch that begins with all that there is, is a list first.
+    for beginning in [[], [("resourceVersion", "0")], [("sendInitialEvents", "true")]] as [[(String, String)]] {
+      #expect(cost("/api/v1/configmaps", [("watch", "1")] + beginning) == .init(duration: .watch, cost: 3))
+    }
+    for later in [("resourceVersion", "7"), ("sendInitialEvents", "false")] {
+      #expect(cost("/api/v1/configmaps", [("watch", "1"), later]) == .init(duration: .watch, cost: 1))
+    }
     #expect(cost("/api/v1/namespaces/free/configmaps/c1") == .init(duration: .short, cost: 1))
     #expect(cost("/api/v1/namespaces/free/pods/p/log").duration == .log)
   }
@@ -95,6 +101,55 @@ import Testing
     for try await chunk in stream { bytes += chunk.count }
     #expect(bytes > 600_000)
     #expect(server.counters.seatsHeld == 0)
+  }
+
+  @Test func aWatchHoldsItsSeatsUntilItsBeginningIsTold() async throws {
+    let server = try await Self.server()
+    for index in 0..<600 {
+      try await server.client().create(configMap("c\(index)", namespace: "free"), as: .configMaps)
+    }
+    let watch = APIRequest(.get, "/api/v1/configmaps", query: [("watch", "1")])
+    let response = await server.respond(to: watch, from: UserInfo(name: "alice"))
+    #expect(server.counters.seatsHeld == 2)
+    guard case .stream(let stream) = response.body else {
+      Issue.record("a watch is a stream")
+      return
+    }
+    var lines = 0
+    var chunks = 0
+    for try await chunk in stream {
+      if chunk.isEmpty { break }
+      chunks += 1
+      lines += chunk.count { $0 == UInt8(ascii: "\n") }
+    }
+    // Many lines in a chunk: each chunk costs a system call.
+    #expect(lines == 600 && chunks < 30)
+    #expect(server.counters.seatsHeld == 0 && server.counters.lastingRequests == 1)
+  }
+
+  /// Whoever asks for long lists and does not read them keeps nobody else out, and cannot do so without end.
+  @Test func aListThatIsNotReadGivesItsSeatsBack() async throws {
+    let server = try await Self.server {
+      $0.longestSeat = .milliseconds(1)
+      $0.requestsPerUser = 20
+    }
+    for index in 0..<600 {
+      try await server.client().create(
+        configMap("c\(index)", namespace: "free", ["k": String(repeating: "v", count: 1000)]), as: .configMaps)
+    }
+    let running = Task { try await server.run() }
+    defer { running.cancel() }
+    let list = APIRequest(.get, "/api/v1/configmaps")
+    var open: [APIResponse] = []
+    for _ in 0..<20 { open.append(await server.respond(to: list, from: UserInfo(name: "alice"))) }
+    #expect(open.allSatisfy { $0.status == 200 })
+    try await eventually("their seats are free") { server.counters.seatsHeld == 0 }
+    #expect(await server.respond(to: list, from: UserInfo(name: "alice")).status == 429)
+    #expect(await server.respond(to: list, from: UserInfo(name: "bob")).status == 200)
+    open = []
+    try await eventually("alice may list again") {
+      await server.respond(to: list, from: UserInfo(name: "alice")).status == 200
+    }
   }
 
   @Test func bytesOfBodiesAreCountedByUserAndGivenBack() {

@@ -9,6 +9,7 @@ import Testing
 /// Reads the next lines of a watch.
 private struct Events {
   private var iterator: ByteStream.AsyncIterator
+  private var waiting: ArraySlice<[UInt8]> = []
 
   init(_ client: KubernetesClient, _ path: String, _ query: [(name: String, value: String)]) async throws {
     let response = try await client.send(APIRequest(.get, path, query: [("watch", "true")] + query))
@@ -27,8 +28,12 @@ private struct Events {
   }
 
   mutating func object() async throws -> JSONValue? {
-    guard let line = try await iterator.next() else { return nil }
-    return try JSONValue(parsing: line)
+    // A chunk holds as many lines as were ready; an empty one says that the beginning is told.
+    while waiting.isEmpty {
+      guard let chunk = try await iterator.next() else { return nil }
+      waiting = chunk.split(separator: UInt8(ascii: "\n")).map(Array.init)[...]
+    }
+    return try waiting.popFirst().map { try JSONValue(parsing: $0) }
   }
 }
 

@@ -25,8 +25,14 @@ struct BrowserTests {
     driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
     driver.set_page_load_timeout(60)
     driver.set_script_timeout(60)
+    def get(url):
+        # Links that come and go beside it end whatever the browser has under way.
+        for _ in range(20):
+            driver.get(url)
+            if "ERR_NETWORK_CHANGED" not in driver.page_source:
+                return
     def text(url):
-        driver.get(url)
+        get(url)
         return driver.execute_script("return document.body.innerText")
     def fetched(url):
         return driver.execute_async_script(
@@ -35,10 +41,10 @@ struct BrowserTests {
     seen = {}
     try:
         # The victim's visitor has logged in.
-        driver.get(victim + "login")
+        get(victim + "login")
         seen["victim before"] = text(victim + "headers")
         # The attacker's app answers with cookies for everybody, and its page sets some by script.
-        driver.get(evil + "plant")
+        get(evil + "plant")
         seen["planted"] = driver.execute_script(
             "for (const d of ['localhost', '.localhost', 'blue.localhost', 'dev.blue.localhost', 'demo.localhost'])"
             "  document.cookie = 'script_' + d.replace(/[.]/g, '_') + '=1; path=/; secure; domain=' + d;"

@@ -32,10 +32,51 @@ struct NodeLimitTests {
   func budget() {
     var budget = LogBudget()
     let began = ContinuousClock.now
-    #expect(!budget.note(size: 1 << 40, at: began).isSpent, "what was there before is not new")
-    #expect(!budget.note(size: 8 << 20, at: began + .seconds(1)).isSpent)
-    #expect(!budget.note(size: 200 << 20, at: began + .seconds(2)).isSpent)
-    #expect(budget.note(size: 600 << 20, at: began + .seconds(3)).isSpent)
+    func note(_ current: (UInt64, Int64)?, _ earlier: [(UInt64, Int64)] = [], at seconds: Int) -> Bool {
+      budget.note(
+        current: current.map { LogBudget.File(inode: $0, size: $1) },
+        earlier: earlier.map { LogBudget.File(inode: $0, size: $1) }, at: began + .seconds(seconds)
+      ).isSpent
+    }
+    #expect(!note((1, 1 << 40), at: 0), "what was there before is not new")
+    #expect(!note((2, 8 << 20), at: 1))
+    #expect(!note((3, 200 << 20), [(2, 8 << 20)], at: 2))
+    // A shortened copy of what was counted is nothing new.
+    #expect(!note((3, 201 << 20), [(9, 100 << 20)], at: 3))
+    #expect(note((3, 600 << 20), at: 4))
+  }
+
+  /// A rotation renames the file; until the runtime opens the new one it writes on to the old one, perhaps for seconds.
+  @Test("count what is written to a log that was renamed", arguments: [true, false])
+  func renamedLog(isMissing: Bool) {
+    var budget = LogBudget()
+    let began = ContinuousClock.now
+    func file(_ inode: UInt64, _ megabytes: Int64) -> LogBudget.File { .init(inode: inode, size: megabytes << 20) }
+    #expect(!budget.note(current: file(1, 11), earlier: [], at: began).isSpent)
+    let new = isMissing ? nil : file(2, 0)
+    #expect(!budget.note(current: new, earlier: [file(1, 11)], at: began + .milliseconds(50)).isSpent)
+    let verdict = budget.note(current: new, earlier: [file(1, 200)], at: began + .milliseconds(100))
+    #expect(verdict.isBusy && !verdict.isSpent)
+    #expect(budget.note(current: new, earlier: [file(1, 300)], at: began + .milliseconds(150)).isSpent)
+  }
+
+  @Test("cut what a run that has ended logged down to its bound")
+  func endedLog() throws {
+    let place = "/tmp/nagaya-ended-log-\(ProcessInfo.processInfo.processIdentifier)"
+    try Directory.make(place)
+    defer { try? Directory.removeTree(place) }
+    let line = Array((String(repeating: "x", count: 1023) + "\n").utf8)
+    for name in ["0.log", "0.log.7"] + (1...6).map({ "0.log.\($0)" }) {
+      let lines = name == "0.log" || name == "0.log.7" ? 30 << 10 : 4
+      try SmallFile.write(Array(repeatElement(line, count: lines).joined()), to: "\(place)/\(name)")
+    }
+    try LogRotation.finish(place: place, attempt: 0)
+    let names = Directory.namesIfReadable(in: place).sorted()
+    #expect(names.count == NodeLimits.logFiles && names.contains("0.log") && names.contains("0.log.7"), "\(names)")
+    let bytes = try names.map { try FileStatus(of: "\(place)/\($0)")?.size ?? 0 }.reduce(0, +)
+    #expect(bytes < 21 << 20)
+    let kept = try #require(SmallFile.text("\(place)/0.log"))
+    #expect(kept.hasPrefix("xxx") && kept.hasSuffix("x\n"), "whole lines")
   }
 
   @Test("measure blocks, files with two names once, and say what lies too deep")

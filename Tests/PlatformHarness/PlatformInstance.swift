@@ -64,10 +64,22 @@ public struct PlatformInstance: Sendable {
     try await shell.succeed("nagaya down --state-dir \(state) --run-dir \(run)", seconds: 120)
   }
 
-  /// The process that runs the instance.
-  public func pid() async throws -> Int32 {
-    let text = try await shell.succeed("nagaya status -o json --state-dir \(state) --run-dir \(run)")
-    return Int32(try JSONValue(parsing: text)["pid"].int ?? 0)
+  /// What `nagaya status` says, whatever state the instance is in.
+  public func status() async throws -> JSONValue {
+    try JSONValue(parsing: try await shell("nagaya status -o json --state-dir \(state) --run-dir \(run)").out)
+  }
+
+  /// The process that runs the instance, or one part of it; 0 if none does.
+  public func pid(of part: String? = nil) async throws -> Int32 {
+    let status = try await status()
+    guard let part else { return Int32(clamping: status["pid"].int ?? 0) }
+    return Int32(clamping: status["parts"].elements.first { $0["name"].string == part }?["pid"].int ?? 0)
+  }
+
+  /// The instance's containerd; 0 if it does not run.
+  public func containerd() async throws -> Int32 {
+    let pid = try await shell("pgrep -f -- '[b]in/containerd --config \(directory)/'").out
+    return pid.split(separator: "\n").first.flatMap { Int32($0) } ?? 0
   }
 
   /// The last lines of its log.

@@ -30,6 +30,8 @@ public struct APIServerConfiguration: Sendable {
   public var waitingRequests = 2048
   public var waitingBytesPerUser = 16 << 20
   public var waitingBytes = 128 << 20
+  /// How long an answer under way holds its seats; a client that reads it more slowly keeps nobody else out.
+  public var longestSeat: Duration = .seconds(10)
   /// How long a request may wait for its turn.
   public var requestPatience: Duration = .seconds(15)
   /// Watches, and logs that are followed, that one user may have open.

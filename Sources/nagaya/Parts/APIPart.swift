@@ -54,13 +54,8 @@ struct APIPart {
       logger: process.log("front"))
 
     // Storage.
-    let pool = try await FilePool.open(
-      FilePool.Configuration(
-        name: "default", directory: layout.pool,
-        limitBytes: try options.poolSize.map { try Sizes.bytes($0, option: "--pool-size", least: 1) }),
-      logger: process.log("pool"))
-    let driver = CSIServer(
-      DriverConfiguration(nodeName: node, pools: [pool]), socket: layout.csiSocket, logger: process.log("csi"))
+    let volumes = try await LocalStorage(options, layout: layout, logger: process.log("pool"))
+    let driver = volumes.driver(logger: process.log("csi"))
     let storage = try StorageControllers(
       client: client("storage"), driverSocket: layout.csiSocket, poolPath: layout.pool,
       mountPath: { publishedPath(of: $0) }, logger: process.log("storage"))
@@ -83,6 +78,7 @@ struct APIPart {
     let tenants = TenantController(
       client: client("tenancy"), defaults: options.tenantDefaults, logger: process.log("tenants"))
 
+    let apart = server.objectsSetApart.count
     var steps: [Startup.Step] = [
       .init("API server") {
         let port = try await front.port
@@ -94,6 +90,11 @@ struct APIPart {
         return layout.pool
       },
     ]
+    if apart > 0 {
+      steps.append(
+        .init("set apart") { "\(apart) stored objects cannot be read, the rest runs without them: see `nagaya doctor`" }
+      )
+    }
     if isFirstStart {
       steps.append(
         .init("tenant demo") {

@@ -30,7 +30,10 @@ enum PartKind: String, CaseIterable, Sendable {
 
   /// The process that runs this part of the instance with `options`.
   func program(_ options: PlatformOptions, environment: [String: String]) -> SupervisedProgram {
-    SupervisedProgram(
+    // A process that traps would live on, with its sockets, until a second process has read its whole memory and symbols.
+    // What it said last is kept anyway.
+    let environment = ["SWIFT_BACKTRACE": "enable=no"].merging(environment) { $1 }
+    return SupervisedProgram(
       name: rawValue, program: Installation.executable, arguments: ["serve", rawValue] + options.arguments,
       environment: environment, startsAfter: self == .api ? [] : [Self.api.rawValue], stopLimit: stopLimit,
       oomScoreAdjustment: oomScoreAdjustment)

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
 import Glibc
-import Logging
 import NodeAgent
 
 /// `nagaya down`: stops Nagaya and everything that it runs; state stays.
@@ -10,7 +9,8 @@ struct Down: AsyncParsableCommand {
     abstract: "Stop Nagaya on this machine, with its containers; data stays.",
     discussion: """
       Pods are stopped gracefully, volumes are unmounted, containerd ends. The next `nagaya up` starts them again. If \
-      nagaya itself was killed while its containers go on, it is started once more to take them down.
+      nagaya itself was killed while its containers go on, this command takes them down by itself: nothing is started \
+      that could fail to start, and no preStop hook runs.
 
       To stop only the nagaya process and let containers go on, send it SIGTERM.
       """)
@@ -27,8 +27,10 @@ struct Down: AsyncParsableCommand {
         Console.print("Nagaya does not run here (state: \(layout.state)).")
         return
       }
-      Console.print("Nagaya was killed; starting it once more to take its containers down.")
-      try await revive(layout)
+      Console.print("Nagaya was killed; taking down what it left running.")
+      try await DeadInstance(layout).takeDown(within: timeout)
+      Console.print("All is stopped. Data is kept in \(layout.state); `nagaya up --detach` starts it again.")
+      return
     }
     guard let pid = try InstanceLock.holder(layout) else {
       throw CommandFailure("Nagaya ended by itself a moment ago", remedy: "run `nagaya down` again; see \(layout.log)")
@@ -47,31 +49,12 @@ struct Down: AsyncParsableCommand {
     Console.print("Nagaya has stopped. Data is kept in \(layout.state); `nagaya up --detach` starts it again.")
   }
 
-  /// Whether a containerd of this instance still runs.
+  /// Whether containers of this instance still run, or something that they used is still mounted.
   static func hasContainers(_ layout: Layout) throws -> Bool {
     guard let options = try SavedArguments(layout).read() else { return false }
-    let engine = ContainerdEngine(
-      layout: ContainerdLayout(
-        stateDirectory: layout.state, runDirectory: layout.run,
-        enginesDirectory: try Installation.engines(options.engines)), network: try options.podNetwork(),
-      logger: Logger(label: "nagaya.down", factory: { _ in SwiftLogNoOpLogHandler() }))
-    return engine.isRunning
-  }
-
-  private func revive(_ layout: Layout) async throws {
-    guard let options = try SavedArguments(layout).read() else { return }
-    let process = try BackgroundProcess.start(arguments: ["up"] + options.arguments, log: layout.log)
-    let deadline = ContinuousClock.now + .seconds(timeout)
-    while ContinuousClock.now < deadline {
-      if let instance = Instance(reading: layout), instance.pid == process.id {
-        if instance.phase == .ready { return }
-        if instance.phase == .failed {
-          throw CommandFailure(instance.failure ?? "Nagaya did not start", remedy: "see \(layout.log)")
-        }
-      }
-      guard process.isRunning else { break }
-      try await Task.sleep(for: .milliseconds(25))
-    }
-    throw CommandFailure("Nagaya could not be started to take its containers down", remedy: "see \(layout.log)")
+    let engine = ContainerdLayout(
+      stateDirectory: layout.state, runDirectory: layout.run,
+      enginesDirectory: try Installation.engines(options.engines))
+    return EngineTakedown.isNeeded(engine, layout)
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import LinuxSystem
 import Logging
 import NodeAgent
 import ServiceLifecycle
@@ -55,10 +56,11 @@ struct EngineTakedown: Sendable {
     }
   }
 
-  /// Whether containers, or what holds them, are there from an earlier start.
+  /// Whether containers, what holds them, or mounts of their volumes are there from an earlier start.
   static func isNeeded(_ engine: ContainerdLayout, _ layout: Layout) -> Bool {
     let tasks = "\(layout.containerdRun)/io.containerd.runtime.v2.task/k8s.io"
     return ContainerdEngine.isRunning(in: engine)
       || (try? FileManager.default.contentsOfDirectory(atPath: tasks))?.isEmpty == false
+      || (try? Mounts.table())?.entries.contains { $0.mountPoint.hasPrefix("\(layout.node)/") } == true
   }
 }

@@ -35,7 +35,8 @@ extension APIServer {
     let isWatch = request.method == .get && request.flag("watch")
     // Everything that is looked at counts, chosen or not; of a page, what is asked for.
     let all = cache.size(of: kind).objects
-    let looked = isWatch ? 0 : ((try? request.number("limit")) ?? nil).map { $0 > 0 ? min($0, all) : all } ?? all
+    let limit = isWatch ? nil : (try? request.number("limit")) ?? nil
+    let looked = isWatch && !Self.beginsWithAll(request) ? 0 : limit.map { $0 > 0 ? min($0, all) : all } ?? all
     return .init(duration: isWatch ? .watch : .list, cost: 1 + min(looked / 500, configuration.listSeats - 1))
   }
 
@@ -45,10 +46,19 @@ extension APIServer {
       permit.end()
       return response
     }
-    if work.duration != .list { permit.endSeat() }
+    if work.duration == .log { permit.endSeat() }
+    flows.bound(permit)
     var response = response
-    response.body = .stream(ByteStream(HeldStream(base: stream, permit: permit)))
+    response.body = .stream(
+      ByteStream(HeldStream(base: stream, permit: permit, endsSeatWhenEmpty: work.duration == .watch)))
     return response
+  }
+
+  /// Whether a watch first tells all that there is: as much work as a list.
+  private static func beginsWithAll(_ request: APIRequest) -> Bool {
+    if let text = request.parameter("sendInitialEvents") { return text == "true" || text == "1" }
+    let version = request.parameter("resourceVersion") ?? ""
+    return version.isEmpty || version == "0"
   }
 }
 
@@ -57,16 +67,24 @@ private struct HeldStream: AsyncSequence, Sendable {
   typealias Element = [UInt8]
   let base: ByteStream
   let permit: FlowControl.Permit
+  /// A watch has told its beginning with an empty chunk (`WatchStream`); what follows is no work of its own.
+  let endsSeatWhenEmpty: Bool
 
-  func makeAsyncIterator() -> Iterator { Iterator(base: base.makeAsyncIterator(), permit: permit) }
+  func makeAsyncIterator() -> Iterator {
+    Iterator(base: base.makeAsyncIterator(), permit: permit, endsSeatWhenEmpty: endsSeatWhenEmpty)
+  }
 
   struct Iterator: AsyncIteratorProtocol {
     var base: ByteStream.AsyncIterator
     let permit: FlowControl.Permit
+    let endsSeatWhenEmpty: Bool
 
     mutating func next() async throws -> [UInt8]? {
       do {
-        if let chunk = try await base.next() { return chunk }
+        if let chunk = try await base.next() {
+          if chunk.isEmpty, endsSeatWhenEmpty { permit.endSeat() }
+          return chunk
+        }
       } catch {
         permit.end()
         throw error

@@ -4,8 +4,8 @@ import Synchronization
 
 /// Who may have how much of the server at once: levels of priority, each with seats of its own, shared fairly by flow.
 ///
-/// The shape is that of Kubernetes' API Priority and Fairness with one fixed configuration. What lasts (watches, logs)
-/// holds no seat; it is counted by flow instead.
+/// The shape is that of Kubernetes' API Priority and Fairness with one fixed configuration. What lasts (watches after their
+/// beginning, logs, answers that are read slowly) holds no seat; it is counted by flow instead.
 final class FlowControl: Sendable {
   /// A level of priority; each has seats of its own, so that none is starved by another.
   enum Level: String, Sendable, CaseIterable {
@@ -35,6 +35,13 @@ final class FlowControl: Sendable {
   private let queues: [Level: FairQueue]
   private let lasting: [Level: LastingRequests]
   private let counters: ServerCounters
+  /// Seats of answers under way, and when they end at the latest.
+  private let bounded = Mutex<[(until: ContinuousClock.Instant, permit: WeakPermit)]>([])
+  private let longestSeat: Duration
+
+  private struct WeakPermit: Sendable {
+    weak let permit: Permit?
+  }
 
   init(_ configuration: APIServerConfiguration, counters: ServerCounters) {
     self.counters = counters
@@ -48,8 +55,11 @@ final class FlowControl: Sendable {
     trusted.seatsPerFlow = limits.seats
     trusted.waitingPerFlow = limits.waiting
     queues = [.system: FairQueue(trusted), .tenants: FairQueue(limits)]
-    let bounds = LastingRequests.Limits(watches: configuration.watchesPerUser, logs: configuration.logsPerUser)
-    let trustedBounds = LastingRequests.Limits(watches: bounds.watches * 10, logs: bounds.logs * 10)
+    let bounds = LastingRequests.Limits(
+      watches: configuration.watchesPerUser, logs: configuration.logsPerUser, lists: configuration.requestsPerUser)
+    let trustedBounds = LastingRequests.Limits(
+      watches: bounds.watches * 10, logs: bounds.logs * 10, lists: bounds.lists * 10)
+    longestSeat = configuration.longestSeat
     lasting = [.system: LastingRequests(trustedBounds), .tenants: LastingRequests(bounds)]
   }
 
@@ -78,7 +88,7 @@ final class FlowControl: Sendable {
       return Permit(seat: {}, lasting: nil)
     }
     var endsLasting: (@Sendable () -> Void)?
-    if work.duration == .watch || work.duration == .log {
+    if work.duration != .short {
       guard lasting.enter(flow.name, work.duration) else {
         counters.limited()
         throw Self.refusal
@@ -93,8 +103,23 @@ final class FlowControl: Sendable {
     return Permit(seat: { queue.leave(flow.name, cost: work.cost) }, lasting: endsLasting)
   }
 
-  /// Refuses whoever has waited too long.
-  func expire() { for queue in queues.values { queue.expire() } }
+  /// Lets a permit's seat end after a while, though its answer is under way: a client that does not read would hold it for
+  /// ever, and makes no work while it does not.
+  func bound(_ permit: Permit) {
+    bounded.withLock { $0.append((.now + longestSeat, WeakPermit(permit: permit))) }
+  }
+
+  /// Refuses whoever has waited too long, and takes seats that were held for too long.
+  func expire() {
+    let now = ContinuousClock.now
+    let ended = bounded.withLock { bounded in
+      let ended = bounded.filter { $0.until <= now }
+      bounded.removeAll { $0.until <= now || $0.permit.permit == nil }
+      return ended
+    }
+    for entry in ended { entry.permit.permit?.endSeat() }
+    for queue in queues.values { queue.expire() }
+  }
 
   /// Seats held, requests waiting, watches and logs open, of all flows that are limited.
   var size: (held: Int, waiting: Int, lasting: Int) {
@@ -108,34 +133,46 @@ final class FlowControl: Sendable {
     .tooManyRequests, "Too many requests, please try again later.", retryAfterSeconds: 1)
 }
 
-/// Watches and logs that are open, by flow.
+/// Requests that are open for long, by flow.
 final class LastingRequests: Sendable {
   struct Limits: Sendable {
     var watches: Int
     var logs: Int
+    /// Lists whose answers are under way, with those that wait for their seat.
+    var lists: Int
+
+    subscript(kind: FlowControl.Work.Duration) -> Int {
+      switch kind {
+      case .watch: watches
+      case .log: logs
+      case .list: lists
+      case .short: .max
+      }
+    }
   }
   private let limits: Limits
-  private let open = Mutex<[String: (watches: Int, logs: Int)]>([:])
+  private let open = Mutex<[String: [FlowControl.Work.Duration: Int]]>([:])
 
   init(_ limits: Limits) { self.limits = limits }
 
-  var count: Int { open.withLock { $0.values.reduce(0) { $0 + $1.watches + $1.logs } } }
+  /// Watches and logs that are open.
+  var count: Int {
+    open.withLock { $0.values.reduce(0) { $0 + ($1[.watch] ?? 0) + ($1[.log] ?? 0) } }
+  }
 
   func enter(_ flow: String, _ kind: FlowControl.Work.Duration) -> Bool {
     open.withLock { open in
-      var entry = open[flow] ?? (0, 0)
-      guard kind == .log ? entry.logs < limits.logs : entry.watches < limits.watches else { return false }
-      if kind == .log { entry.logs += 1 } else { entry.watches += 1 }
-      open[flow] = entry
+      guard open[flow]?[kind] ?? 0 < limits[kind] else { return false }
+      open[flow, default: [:]][kind, default: 0] += 1
       return true
     }
   }
 
   func leave(_ flow: String, _ kind: FlowControl.Work.Duration) {
     open.withLock { open in
-      guard var entry = open[flow] else { return }
-      if kind == .log { entry.logs -= 1 } else { entry.watches -= 1 }
-      open[flow] = entry == (0, 0) ? nil : entry
+      guard let count = open[flow]?[kind] else { return }
+      open[flow]?[kind] = count > 1 ? count - 1 : nil
+      if open[flow]?.isEmpty == true { open[flow] = nil }
     }
   }
 }

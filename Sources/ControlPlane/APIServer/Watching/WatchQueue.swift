@@ -68,6 +68,21 @@ final class WatchQueue: Sendable {
   var isEmpty: Bool { state.withLock(\.items.isEmpty) }
   var isFinished: Bool { state.withLock(\.isFinished) }
 
+  /// What waits behind the item that was taken last, as far as it is there already and so many bytes hold it.
+  func more(bytes: Int) -> [Item] {
+    state.withLock { state in
+      var taken: [Item] = []
+      var left = bytes
+      while let item = state.items.first, item.size <= left {
+        state.items.removeFirst()
+        state.bytes -= item.size
+        left -= item.size
+        taken.append(item)
+      }
+      return taken
+    }
+  }
+
   /// The next item, in order; `nil` at the end, and when the waiting task is cancelled.
   func next() async -> Item? {
     await withTaskCancellationHandler {

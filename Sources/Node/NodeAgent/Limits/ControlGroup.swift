@@ -16,6 +16,12 @@ struct ControlGroup: Hashable, Sendable {
   static let isUnified = FileStatus.exists("\(mountPoint)/cgroup.controllers")
   private static let controllers = ["cpu", "memory", "pids"]
 
+  static var missingControllers: [String] {
+    guard isUnified else { return controllers.filter { ControlGroup(path: "").directory($0) == nil } }
+    let present = (SmallFile.text("\(mountPoint)/cgroup.controllers") ?? "").split { $0 == " " || $0 == "\n" }
+    return controllers.filter { !present.contains(Substring($0)) }
+  }
+
   /// Where a controller has this group; `nil` if the kernel does not have the controller.
   func directory(_ controller: String) -> String? {
     if Self.isUnified { return Self.mountPoint + path }

@@ -20,6 +20,9 @@ final class LogWatch: Sendable {
   private struct Entry {
     let log: Log
     var budget = LogBudget()
+    /// A rotation asks the runtime, which may not answer for a while; looking goes on meanwhile.
+    var isRotating = false
+    var isStopping = false
   }
 
   private let entries = Mutex<[String: Entry]>([:])
@@ -34,52 +37,118 @@ final class LogWatch: Sendable {
   func add(_ log: Log) { entries.withLock { if $0[log.containerID] == nil { $0[log.containerID] = Entry(log: log) } } }
   func remove(_ containerID: String) { entries.withLock { _ = $0.removeValue(forKey: containerID) } }
 
-  /// Until the task is cancelled.
-  func run(_ runtime: RuntimeClient) async {
-    var pause = Self.pause
-    while !Task.isCancelled {
-      do { try await Task.sleep(for: pause) } catch { return }
-      pause = await look(runtime) ? Self.shortPause : Self.pause
+  /// The container has ended: nothing writes any more, and what it wrote beyond the bound since the last look is cut off.
+  func ended(_ containerID: String) async {
+    guard let log = entries.withLock({ $0.removeValue(forKey: containerID)?.log }) else { return }
+    do { try await BlockingWork.run { try LogRotation.finish(place: log.place, attempt: log.attempt) } } catch {
+      logger.warning("a log can't be shortened", metadata: ["log": .string(log.path), "error": "\(error)"])
     }
   }
 
+  /// Until the task is cancelled.
+  func run(_ runtime: RuntimeClient) async {
+    await withDiscardingTaskGroup { group in
+      var pause = Self.pause
+      while !Task.isCancelled {
+        do { try await Task.sleep(for: pause) } catch { break }
+        pause = look(runtime, &group) ? Self.shortPause : Self.pause
+      }
+      group.cancelAll()
+    }
+  }
+
+  /// Looks at all logs once. Waits for nobody: a runtime that does not answer must not let a flood go unseen.
   /// - Returns: whether somebody logs much.
-  private func look(_ runtime: RuntimeClient) async -> Bool {
+  private func look(_ runtime: RuntimeClient, _ group: inout DiscardingTaskGroup) -> Bool {
     var isBusy = false
     for log in entries.withLock({ $0.values.map(\.log) }) {
-      let size = ((try? FileStatus(of: log.path)) ?? nil)?.size
-      let verdict = entries.withLock { $0[log.containerID]?.budget.note(size: size ?? 0, at: .now) }
-      isBusy = isBusy || verdict?.isBusy == true
-      if verdict?.isSpent == true {
-        remove(log.containerID)
-        await log.stop()
-      }
+      let current = LogBudget.File(log.path)
+      let earlier = LogRotation.rotatedFiles(place: log.place, attempt: log.attempt).compactMap(LogBudget.File.init)
       // A file that is not there: a rotation was cut off after the renaming.
-      guard size.map({ $0 > NodeLimits.logFileBytes }) ?? true else { continue }
-      do {
-        try await LogRotation.rotate(
-          place: log.place, attempt: log.attempt, containerID: log.containerID, runtime: runtime)
-      } catch {
-        logger.warning("a log can't be rotated", metadata: ["log": .string(log.path), "error": "\(error)"])
+      let isDue = current.map { $0.size > NodeLimits.logFileBytes } ?? true
+      let (grows, stops, rotates) = entries.withLock { entries in
+        guard var entry = entries[log.containerID] else { return (false, false, false) }
+        let verdict = entry.budget.note(current: current, earlier: earlier, at: .now)
+        let stops = verdict.isSpent && !entry.isStopping
+        let rotates = isDue && !entry.isRotating
+        entry.isStopping = entry.isStopping || stops
+        entry.isRotating = entry.isRotating || rotates
+        entries[log.containerID] = entry
+        return (verdict.isBusy, stops, rotates)
       }
+      isBusy = isBusy || grows
+      if stops { group.addTask { await self.stop(log) } }
+      if rotates { group.addTask { await self.rotate(log, runtime) } }
     }
     return isBusy
+  }
+
+  /// Who floods on although it was stopped is stopped again.
+  private func stop(_ log: Log) async {
+    await log.stop()
+    entries.withLock { $0[log.containerID]?.isStopping = false }
+  }
+
+  private func rotate(_ log: Log, _ runtime: RuntimeClient) async {
+    do {
+      try await LogRotation.rotate(
+        place: log.place, attempt: log.attempt, containerID: log.containerID, runtime: runtime)
+    } catch {
+      logger.warning("a log can't be rotated", metadata: ["log": .string(log.path), "error": "\(error)"])
+    }
+    entries.withLock { $0[log.containerID]?.isRotating = false }
   }
 }
 
 /// What a container may still log: a burst that fills again at a steady rate.
 struct LogBudget {
+  /// A file of the log.
+  struct File: Hashable, Sendable {
+    var inode: UInt64
+    var size: Int64
+
+    init(inode: UInt64, size: Int64) {
+      self.inode = inode
+      self.size = size
+    }
+
+    /// `nil` if there is none.
+    init?(_ path: String) {
+      guard let status = (try? FileStatus(of: path)) ?? nil else { return nil }
+      self.init(inode: status.inode, size: status.size)
+    }
+  }
+
   private var left = NodeLimits.logBurstBytes
-  private var size: Int64?
+  /// Files that the runtime wrote to, by inode, and how long each was: until it is told of a rotation it writes on to the file
+  /// that was renamed.
+  private var sizes: [UInt64: Int64] = [:]
+  private var hasLooked = false
   private var at = ContinuousClock.now
 
-  /// Takes in how long the log is now; a shorter one than before is a new file.
-  mutating func note(size newer: Int64, at now: ContinuousClock.Instant) -> (isBusy: Bool, isSpent: Bool) {
-    // What was there before the first look is not known to be new.
-    let grown = size.map { newer >= $0 ? newer - $0 : newer } ?? 0
+  /// Takes in how long the files of the log are now.
+  /// - Parameters:
+  ///   - current: the file that is written to; `nil` within a rotation.
+  ///   - earlier: those that were renamed. One that never was current is a shortened copy, and nothing new.
+  mutating func note(current: File?, earlier: [File], at now: ContinuousClock.Instant) -> (
+    isBusy: Bool, isSpent: Bool
+  ) {
+    var grown: Int64 = 0
+    var newer: [UInt64: Int64] = [:]
+    for file in earlier {
+      guard let size = sizes[file.inode] else { continue }
+      grown += max(0, file.size - size)
+      newer[file.inode] = file.size
+    }
+    if let current {
+      // What was there before the first look is not known to be new. An inode that is given out again is a new file.
+      let known = sizes[current.inode].map { min($0, current.size) } ?? (hasLooked ? 0 : current.size)
+      grown += current.size - known
+      newer[current.inode] = current.size
+    }
     let seconds = max(0, (now - at) / .seconds(1))
     left = min(NodeLimits.logBurstBytes, left + Int64(Double(NodeLimits.logBytesPerSecond) * min(seconds, 60))) - grown
-    (size, at) = (newer, now)
+    (sizes, at, hasLooked) = (newer, now, true)
     return (grown > 1 << 20, left < 0)
   }
 }

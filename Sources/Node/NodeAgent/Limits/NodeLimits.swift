@@ -13,6 +13,9 @@ public struct NodeLimits: Sendable, Hashable {
     self.controlGroup = controlGroup
   }
 
+  /// Controllers of control groups that this machine's kernel does not have, or does not mount: pods are not bounded there.
+  public static func missingControllers() -> [String] { ControlGroup.missingControllers }
+
   /// Open files of one process of a container (`RLIMIT_NOFILE`).
   static let openFiles = 65_536
   /// Files of a run's log and their size; what is written between two looks comes on top (`LogWatch`).

@@ -10,7 +10,15 @@ struct PodControlGroup: Sendable {
   /// Of all pods of the node.
   static func all(_ limits: NodeLimits) -> ControlGroup { ControlGroup(path: "\(limits.controlGroup)/pods") }
 
-  var group: ControlGroup { ControlGroup(path: "\(Self.all(node.limits).path)/\(pod.uid)") }
+  /// Of the pod with that uid.
+  static func of(_ uid: String, _ limits: NodeLimits) -> ControlGroup {
+    ControlGroup(path: "\(all(limits).path)/\(uid)")
+  }
+
+  var group: ControlGroup { Self.of(pod.uid, node.limits) }
+
+  /// Of one of its containers, where the runtime makes it.
+  func container(_ id: String) -> ControlGroup { ControlGroup(path: "\(group.path)/\(id)") }
 
   /// Makes the group with the pod's limits; may be repeated.
   func make() throws(SystemError) {

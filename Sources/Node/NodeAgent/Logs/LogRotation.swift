@@ -40,6 +40,14 @@ enum LogRotation {
     for old in (rotated + [newest]).dropLast(files - 1) { unlink(old) }
   }
 
+  /// Brings the files of a run that has ended down to their bound.
+  static func finish(place: String, attempt: Int) throws(SystemError) {
+    let current = "\(place)/\(attempt).log"
+    let rotated = rotatedFiles(place: place, attempt: attempt)
+    for path in rotated + [current] { try keepEnd(of: path) }
+    for old in rotated.dropLast(files - 1) { unlink(old) }
+  }
+
   /// Shortens a rotated file to its last whole lines if it is much longer than it should be.
   static func keepEnd(of path: String) throws(SystemError) {
     guard let size = try FileStatus(of: path)?.size, size > 2 * fileBytes else { return }

@@ -84,4 +84,8 @@ enum PodLabels {
   static let namespace = "io.kubernetes.pod.namespace"
   static let uid = "io.kubernetes.pod.uid"
   static let container = "io.kubernetes.container.name"
+  /// An annotation: seconds from SIGTERM to SIGKILL, for whoever stops the container without its pod's object.
+  static let grace = "io.kubernetes.pod.terminationGracePeriod"
+
+  static func grace(in annotations: [String: String]) -> Int { annotations[grace].flatMap { Int($0) } ?? 30 }
 }

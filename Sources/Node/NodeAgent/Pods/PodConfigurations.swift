@@ -147,6 +147,7 @@ struct PodConfigurations: Sendable {
       $0.mounts = mounts
       $0.devices = devices
       $0.labels = labels.merging([PodLabels.container: name]) { _, new in new }
+      $0.annotations = [PodLabels.grace: String(pod.graceSeconds)]
       $0.logPath = "\(name)/\(attempt).log"
       $0.stdin = container["stdin"].bool ?? false
       $0.stdinOnce = container["stdinOnce"].bool ?? false

@@ -206,7 +206,7 @@ actor PodWorker {
     records = found
     for record in found where record.exit != nil {
       stopProbes(record.id)
-      context.logs.remove(record.id)
+      await context.logs.ended(record.id)
     }
     for record in found where record.isRunning {
       startProbes(record)
@@ -335,6 +335,8 @@ extension PodWorker {
     context.events.record(
       .warning, about: pod, reason: "LogFlood", message: "Container \(record.name) \(reason), will be restarted")
     condemned[record.id] = reason
+    // At once, whether the runtime answers or not; it tells of the end when it does.
+    PodControlGroup(pod: pod, node: context.node).container(record.id).kill()
     await stop(record, .null, graceSeconds: 0)
     wake.raise()
   }

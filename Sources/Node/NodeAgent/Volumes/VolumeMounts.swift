@@ -17,14 +17,15 @@ import Logging
 /// whatever is mounted can be taken back from the disk alone, at any moment.
 actor VolumeMounts {
   private let directory: String
-  private let client: KubernetesClient
+  /// `nil` where volumes are only taken back.
+  private let client: KubernetesClient?
   /// Driver name to the path of its socket.
   private let drivers: [String: String]
   private let logger: Logger
   /// Handles that are being staged or unstaged, and who waits for them.
   private var busy: [String: [CheckedContinuation<Void, Never>]] = [:]
 
-  init(directory: String, client: KubernetesClient, drivers: [String: String], logger: Logger) {
+  init(directory: String, client: KubernetesClient?, drivers: [String: String], logger: Logger) {
     self.directory = directory
     self.client = client
     self.drivers = drivers
@@ -133,6 +134,7 @@ actor VolumeMounts {
 
   /// The volume that a claim is bound to.
   private func csiVolume(claim name: String, namespace: String, isReadOnly: Bool) async throws -> (String, CSIVolume) {
+    guard let client else { throw PodProblem("ContainerCreating", "this node only takes volumes back") }
     guard let claim = try await client.getIfPresent(.persistentVolumeClaims, namespace: namespace, name: name) else {
       throw PodProblem("ContainerCreating", "persistentvolumeclaim \"\(name)\" not found")
     }
