@@ -334,9 +334,10 @@ let package = Package(
     tests(
       "Attack",
       [
-        "APIServer", "Applications", "BoundedNumbers", "CertificateAuthority", "Controllers", "Edge", "JSONDocument",
+        "APIServer", "Applications", "BoundedNumbers", "CertificateAuthority", "Controllers", "CSIDriver", "Edge",
+        "JSONDocument",
         "KubernetesAPI", "KubernetesClient", "LinuxSystem", "nagaya", "NodeAgent", "ObjectStore", "PlatformHarness",
-        "PodScheduler", "Tenancy", .logging, .serviceLifecycle,
+        "PodScheduler", "StorageControllers", "Tenancy", "VolumePools", .logging, .serviceLifecycle,
       ]),
     .testTarget(
       name: "IntegrationTests", dependencies: ["PlatformHarness", "JSONDocument", "TestSupport"],

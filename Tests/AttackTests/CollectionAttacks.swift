@@ -33,10 +33,11 @@ struct CollectionAttacks {
     ),
   ]
 
-  @Test("an object elsewhere does not hold a foreground deletion", arguments: 0..<5, [false, true])
+  /// In the victim's own namespace the first one is a true dependent, which may hold it (`trueDependent`).
+  static let elsewhere = [false, true].flatMap { same in (same ? 1..<5 : 0..<5).map { ($0, same) } }
+
+  @Test("an object elsewhere does not hold a foreground deletion", arguments: elsewhere)
   func foreground(index: Int, sameNamespace: Bool) async throws {
-    // In the victim's own namespace the first one is a true dependent: it may hold it.
-    if sameNamespace, index == 0 { return }
     let (what, change) = Self.references[index]
     let place = sameNamespace ? "in the owner's namespace" : "in another namespace"
     let held = try await attempt(Attack(.editor, "a finalized dependent \(place): \(what)", on: .otherData)) {
@@ -65,6 +66,31 @@ struct CollectionAttacks {
       }
     }
     #expect(held)
+  }
+
+  @Test("a true dependent holds a foreground deletion until it is gone")
+  func trueDependent() async throws {
+    try await AttackStage.with { stage in
+      let running = Task { try await stage.server.run() }
+      defer { running.cancel() }
+      let victim = try await Self.victim(stage)
+      var dependent = KubernetesObject(.configMaps, namespace: AttackStage.theirs, name: "held")
+      dependent.ownerReferences = [OwnerReference(to: victim, isController: true, blocksOwnerDeletion: true)]
+      dependent.finalizers = ["example.com/hold"]
+      try await stage.root.create(dependent, as: .configMaps)
+      try await stage.root.delete(
+        .configMaps, namespace: AttackStage.theirs, name: "victim", propagation: .foreground)
+      try await eventually("the dependent is asked to go") {
+        try await stage.root.get(.configMaps, namespace: AttackStage.theirs, name: "held").isBeingDeleted
+      }
+      #expect(try await stage.root.getIfPresent(.configMaps, namespace: AttackStage.theirs, name: "victim") != nil)
+      try await stage.root.patch(
+        .configMaps, namespace: AttackStage.theirs, name: "held", ["metadata": ["finalizers": []]])
+      try await eventually("both are gone") {
+        try await stage.root.list(.configMaps, namespace: AttackStage.theirs).items
+          .allSatisfy { !["held", "victim"].contains($0.name) }
+      }
+    }
   }
 
   @Test("nobody holds an owner of the cluster who may not set its finalizers", arguments: ["editor", "admin"])

@@ -1,5 +1,6 @@
 import APIServer
 import Applications
+import CSIDriver
 import Controllers
 import Foundation
 import JSONDocument
@@ -8,9 +9,12 @@ import KubernetesClient
 import Logging
 import ObjectStore
 import PodScheduler
+import ServiceLifecycle
+import StorageControllers
 import Tenancy
 import TestSupport
 import Testing
+import VolumePools
 
 @testable import nagaya
 
@@ -159,7 +163,18 @@ struct ExtremesTests {
     let applications = ApplicationController(
       client: client, address: PublicAddress(domain: "nagaya.test", port: 8443), logger: quiet)
     let tenants = TenantController(client: client, logger: quiet)
+    let directory = "/tmp/nagaya-extremes-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: "\(directory)/pool", withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let pool = try await FilePool.open(
+      .init(name: "default", directory: "\(directory)/pool", limitBytes: 1 << 30, reservedBytes: 0), logger: quiet)
+    let socket = "\(directory)/csi.sock"
+    let driver = CSIServer(DriverConfiguration(nodeName: "a", pools: [pool]), socket: socket, logger: quiet)
+    let storage = try StorageControllers(
+      client: client, driverSocket: socket, poolPath: "\(directory)/pool", mountPath: { _ in nil }, logger: quiet)
+    let volumes = ServiceGroup(services: [driver, storage], logger: quiet)
     try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await volumes.run() }
       group.addTask { try await server.run() }
       group.addTask { try await controllers.run() }
       group.addTask { try await scheduler.run() }
@@ -178,6 +193,8 @@ struct ExtremesTests {
       for pod in try await client.list(.pods, namespace: ExtremeField.namespace).items.prefix(200) {
         try? await client.delete(.pods, namespace: pod.namespace, name: pod.name)
       }
+      // The driver's clients end before it does: what is cancelled under calls may drop them half-made.
+      await volumes.triggerGracefulShutdown()
       group.cancelAll()
     }
   }
@@ -196,6 +213,21 @@ struct ExtremesTests {
     var tenant = KubernetesObject(.tenants, name: name)
     tenant.spec = ["environments": ["dev"]]
     try await client.create(tenant, as: .tenants)
+    if try await client.getIfPresent(.storageClasses, name: "sane") == nil {
+      var storageClass = KubernetesObject(.storageClasses, name: "sane")
+      storageClass["provisioner"] = "local.nagaya.dev"
+      storageClass["volumeBindingMode"] = "WaitForFirstConsumer"
+      try await client.create(storageClass, as: .storageClasses)
+    }
+    var claim = KubernetesObject(.persistentVolumeClaims, namespace: "sane", name: name)
+    claim.annotations = ["volume.kubernetes.io/selected-node": "a"]
+    claim.spec = [
+      "accessModes": ["ReadWriteOnce"], "storageClassName": "sane", "resources": ["requests": ["storage": "8Mi"]],
+    ]
+    try await client.create(claim, as: .persistentVolumeClaims)
+    try await eventually("a volume is made among all that", within: .seconds(600), every: .milliseconds(200)) {
+      try await client.get(.persistentVolumeClaims, namespace: "sane", name: name).status["phase"].string == "Bound"
+    }
     try await eventually("an app's pod is scheduled among all that", within: .seconds(600), every: .milliseconds(200)) {
       try await client.list(.pods, namespace: "sane").items.contains {
         $0.name.hasPrefix(name) && $0.spec["nodeName"].string?.isEmpty == false
