@@ -105,7 +105,7 @@ let package = Package(
     wire("CSI"),
     wire("ContainerdAPI"),
     wire("CRI"),
-    room("HTTP2Connections", on: "Protocols", [.nioCore]),
+    room("HTTP2Connections", on: "Protocols", ["BoundedNumbers", .nioCore]),
     room(
       "GRPCSockets", on: "Protocols",
       ["HTTP2Connections", "LinuxSystem", .grpc, .grpcTransport, .nioCore, .serviceLifecycle]),
@@ -205,9 +205,8 @@ let package = Package(
     room(
       "Edge", on: "Platform",
       [
-        "BoundedNumbers", "KubernetesAPI", "KubernetesClient", "JSONDocument", "CertificateAuthority", .nioCore,
-        .nioPosix,
-        .nioSSL, .nioTLS, .nioHTTP1, .nioHTTP2, .logging, .serviceLifecycle,
+        "BoundedNumbers", "KubernetesAPI", "KubernetesClient", "JSONDocument", "CertificateAuthority",
+        "HTTP2Connections", .nioCore, .nioPosix, .nioSSL, .nioTLS, .nioHTTP1, .nioHTTP2, .logging, .serviceLifecycle,
       ]),
 
     .executableTarget(

@@ -1,6 +1,7 @@
 import NIOCore
 import NIOPosix
 import NIOSSL
+import NIOTLS
 import Synchronization
 import TestSupport
 
@@ -20,7 +21,7 @@ final class RawTLSClient: Sendable {
 
   /// - Parameters:
   ///   - application: the protocol to negotiate (ALPN); `nil` sends without TLS.
-  ///   - reads: whether what comes is taken.
+  ///   - reads: whether what comes after the handshake is taken.
   init(port: Int, application: String? = "h2", reads: Bool = true, first bytes: [UInt8]) async throws {
     var tls = TLSConfiguration.makeClientConfiguration()
     tls.certificateVerification = .none
@@ -36,10 +37,9 @@ final class RawTLSClient: Sendable {
       .connect(host: "127.0.0.1", port: port).get()
     let channel = self.channel
     try await channel.eventLoop.submit { [self] in
-      try channel.pipeline.syncOperations.addHandler(Collector(self))
+      try channel.pipeline.syncOperations.addHandler(Collector(self, reads: reads))
       // Written before the handshake has ended, it waits for that and goes with its last message.
       channel.writeAndFlush(ByteBuffer(bytes: bytes), promise: nil)
-      if !reads { _ = channel.setOption(.autoRead, value: false) }
     }.get()
     channel.closeFuture.whenComplete { [self] _ in state.withLock { $0.isClosed = true } }
   }
@@ -50,7 +50,19 @@ final class RawTLSClient: Sendable {
   private final class Collector: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     private let client: RawTLSClient
-    init(_ client: RawTLSClient) { self.client = client }
+    private let reads: Bool
+    init(_ client: RawTLSClient, reads: Bool) {
+      self.client = client
+      self.reads = reads
+    }
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+      // Not before: a read that is under way is taken back, and the handshake would wait for the server's part for ever
+      // whenever the server is slower than the test.
+      if case TLSUserEvent.handshakeCompleted = event, !reads {
+        try? context.channel.syncOptions?.setOption(.autoRead, value: false)
+      }
+      context.fireUserInboundEventTriggered(event)
+    }
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
       let buffer = unwrapInboundIn(data)
       client.state.withLock { $0.received += buffer.readableBytesView }

@@ -174,6 +174,20 @@ struct HTTP2Attacks {
     #expect(held)
   }
 
+  @Test("a head of a size that is granted is answered before the client has seen the settings, too")
+  func largeHead() async throws {
+    let pod = try await Upstream()
+    try await Stage.run([pod.endpoint]) { stage, _ in
+      let fields = (0..<4).map { ("x-filler-\($0)", String(repeating: "y", count: 6000)) }
+      let status = try await stage.http2 { reader, writer in
+        try await writer.write(HTTP2Bytes.start + HTTP2Bytes.ask(1, path: "/", fields: fields))
+        return try await reader.status()
+      }
+      #expect(status == "200")
+    }
+    await pod.stop()
+  }
+
   /// What this process holds in memory.
   private static func memoryBytes() -> Int {
     let pages = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")

@@ -62,9 +62,10 @@ import Testing
   /// Runs what a service group would, so that its shutdown can be graceful.
   private struct Served: Service {
     let socket: String
+    var drain = Duration.milliseconds(300)
     let listening: @Sendable () -> Void
     func run() async throws {
-      try await LocalServer.serve([Identity()], socket: socket, drain: .milliseconds(300)) { listening() }
+      try await LocalServer.serve([Identity()], socket: socket, drain: drain) { listening() }
     }
   }
 
@@ -137,6 +138,34 @@ import Testing
       guard ended.isOver else { return }
       #expect(ended.error == nil, "round \(round)")
       #expect(!FileManager.default.fileExists(atPath: socket), "round \(round)")
+    }
+  }
+
+  @Test(.timeLimit(.minutes(5)), arguments: [true, false])
+  func aServerWithoutPeersWaitsForNobody(isGraceful: Bool) async throws {
+    var quiet = Logger(label: "test.flight")
+    quiet.logLevel = .critical
+    for round in 0..<30 {
+      let socket = "/tmp/nagaya-grpc-\(UUID().uuidString.prefix(8))/s"
+      defer { try? FileManager.default.removeItem(atPath: String(socket.dropLast(2))) }
+      let (ready, isReady) = AsyncStream<Void>.makeStream()
+      let group = ServiceGroup(
+        services: [Served(socket: socket, drain: .seconds(3600), listening: { isReady.finish() })], logger: quiet)
+      let running = Task {
+        defer { isReady.finish() }
+        try await group.run()
+      }
+      // From its very start on.
+      switch round % 3 {
+      case 0: for await _ in ready {}
+      case 1: try await eventually("the socket is there") { FileManager.default.fileExists(atPath: socket) }
+      default: for _ in 0..<(round * 10) { await Task.yield() }
+      }
+      if isGraceful { await group.triggerGracefulShutdown() } else { running.cancel() }
+      let ended = EndWatcher(running)
+      #expect(await eventually { ended.isOver }, "the server is stuck: round \(round)")
+      guard ended.isOver else { return running.cancel() }
+      #expect(ended.error == nil, "round \(round)")
     }
   }
 

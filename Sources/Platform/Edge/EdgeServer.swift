@@ -1,4 +1,5 @@
 import CertificateAuthority
+import HTTP2Connections
 import KubernetesAPI
 import Logging
 import NIOCore
@@ -143,6 +144,7 @@ public final class EdgeServer: Sendable {
     do {
       try channel.pipeline.syncOperations.addHandler(
         FramePace(framesPerSecond: configuration.limits.framesPerSecond))
+      try channel.pipeline.syncOperations.addHandler(EarlySettings())
       try channel.pipeline.syncOperations.addHandler(IdleStateHandler(allTimeout: configuration.limits.silence))
     } catch { return channel.eventLoop.makeFailedFuture(error) }
     return channel.configureHTTP2Pipeline(

@@ -78,6 +78,7 @@ struct FrontChannel: ServerChildChannel {
       configuration: .init(
         maxIdleTime: TimeAmount(limits.idleTimeout), maxAge: nil, maxGraceTime: TimeAmount(limits.shutdownTimeout),
         keepalive: nil))
+    try pipeline.addHandler(FramePace(framesPerSecond: limits.framesPerSecond))
     try pipeline.addHandler(EarlySettings())
     _ = try pipeline.configureHTTP2Pipeline(
       mode: .server, connectionConfiguration: connectionConfiguration,

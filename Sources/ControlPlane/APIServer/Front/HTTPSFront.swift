@@ -34,6 +34,8 @@ public final class HTTPSFront: Service {
     public var readHeaderBytes = 160 << 10
     /// Requests at once on one HTTP/2 connection; clients are told, and open another connection.
     public var streamsPerConnection = 100
+    /// Frames that are read from one HTTP/2 connection; a client that sends more waits.
+    public var framesPerSecond = 50_000
     /// Connections at once; more wait to be accepted until others end. Bounds memory (about 60 KB each) and descriptors.
     public var connections = 8192
     public var handshakeTimeout: Duration = .seconds(10)

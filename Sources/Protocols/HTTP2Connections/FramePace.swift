@@ -1,5 +1,5 @@
 import BoundedNumbers
-import NIOCore
+public import NIOCore
 
 /// Reads an HTTP/2 connection no faster than so many frames a second.
 ///
@@ -7,10 +7,10 @@ import NIOCore
 /// PRIORITY, frames of unknown types each cost about as much as a full one. A flood of them waits in the client's own
 /// socket; nobody is cut off who is merely fast. It stands between TLS and the HTTP/2 handler and reads frames' headers
 /// alone (RFC 9113 section 4.1).
-final class FramePace: ChannelDuplexHandler {
-  typealias InboundIn = ByteBuffer
-  typealias InboundOut = ByteBuffer
-  typealias OutboundIn = ByteBuffer
+public final class FramePace: ChannelDuplexHandler {
+  public typealias InboundIn = ByteBuffer
+  public typealias InboundOut = ByteBuffer
+  public typealias OutboundIn = ByteBuffer
 
   private static let prefaceBytes = 24
   private let framesPerSecond: Int64
@@ -22,18 +22,19 @@ final class FramePace: ChannelDuplexHandler {
   private var isReadHeld = false
   private var pause: Scheduled<Void>?
 
-  init(framesPerSecond: Int) {
-    self.framesPerSecond = Int64(framesPerSecond)
+  /// - Parameter framesPerSecond: above 0; as many may come at once.
+  public init(framesPerSecond: Int) {
+    self.framesPerSecond = Int64(max(1, framesPerSecond))
     tokens = self.framesPerSecond
     header.reserveCapacity(9)
   }
 
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+  public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     tokens -= countFrames(in: unwrapInboundIn(data))
     context.fireChannelRead(data)
   }
 
-  func read(context: ChannelHandlerContext) {
+  public func read(context: ChannelHandlerContext) {
     refill()
     guard tokens < 0 else { return context.read() }
     isReadHeld = true
@@ -48,12 +49,12 @@ final class FramePace: ChannelDuplexHandler {
     }
   }
 
-  func channelInactive(context: ChannelHandlerContext) {
+  public func channelInactive(context: ChannelHandlerContext) {
     pause?.cancel()
     context.fireChannelInactive()
   }
 
-  func handlerRemoved(context: ChannelHandlerContext) { pause?.cancel() }
+  public func handlerRemoved(context: ChannelHandlerContext) { pause?.cancel() }
 
   private func refill() {
     let now = NIODeadline.now()
