@@ -108,6 +108,13 @@ crash-test-images: build ## Kill the lazy images' daemon 100 times while contain
 	swift build -c release --product benchmarks
 	@.build/release/benchmarks crash-images --rounds $(or $(ROUNDS),100) $(if $(SEED),--seed $(SEED))
 
+.PHONY: fuzz-images
+fuzz-images: engines ## Compare random images with containerd's overlayfs, in three formats (as root; N=images SEED=first)
+	@scripts/install-packages tests
+	@scripts/install-engines $(NAGAYA_ENGINES) peers
+	swift build --build-tests
+	@NAGAYA_FUZZ_IMAGES=$(or $(N),100) NAGAYA_FUZZ_SEED=$(or $(SEED),1) scripts/run-tests --filter DifferentialTests
+
 .PHONY: fuzz
 fuzz: engines ## Fuzz every parser of bytes from outside
 	swift build -c release --product benchmarks

@@ -166,9 +166,9 @@ let package = Package(
     room(
       "LazyImages", on: "Node",
       [
-        "ContainerdAPI", "CRI", "EROFS", "EStargz", "GRPCSockets", "JSONDocument", "KubernetesAPI", "LayerStore",
-        "LinuxSystem", "OCI", "RegistryClient", .grdb, .grpc, .grpcProtobuf, .grpcTransport, .hummingbird, .nioCore,
-        .logging, .serviceLifecycle,
+        "CLinux", "ContainerdAPI", "CRI", "EROFS", "EStargz", "GRPCSockets", "JSONDocument", "KubernetesAPI",
+        "LayerStore", "LinuxSystem", "OCI", "RegistryClient", .grdb, .grpc, .grpcProtobuf, .grpcTransport,
+        .hummingbird, .nioCore, .logging, .serviceLifecycle,
       ]),
 
     // Storage: volumes and their places.

@@ -17,6 +17,9 @@ public struct EROFSWriter: Sendable {
     plan = try EROFSPlan(tree, options: options)
   }
 
+  /// Where an image keeps the 16 bytes of its UUID.
+  public static let uuidOffset = EROFSFormat.superblockOffset + 48
+
   /// Size of the image in bytes: whole blocks.
   public var metadataBytes: Int64 { plan.totalBytes }
   public var inodeCount: Int { plan.inodes.count }

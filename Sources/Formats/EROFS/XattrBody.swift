@@ -7,7 +7,7 @@ enum XattrBody {
   ]
 
   /// Empty if there are none. Attributes of namespaces that EROFS does not know are left out, as a container runtime
-  /// leaves out what its file system does not know; overlayfs' own marks are never taken from a layer.
+  /// leaves out what its file system does not know; marks that overlayfs would obey are never taken from a layer.
   static func encode(_ attributes: [String: [UInt8]], isOpaque: Bool, marks: EROFSOptions.OverlayMarks) -> [UInt8]? {
     guard isOpaque || !attributes.isEmpty else { return [] }
     var body: [UInt8] = []
@@ -28,7 +28,7 @@ enum XattrBody {
       return true
     }
     for (name, value) in attributes.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }) {
-      if name.hasPrefix("trusted.overlay.") || name.hasPrefix("user.overlay.") { continue }
+      if name.hasPrefix(marks.rawValue) { continue }
       guard add(name, value) else { return nil }
     }
     if isOpaque, !add(marks.rawValue + "opaque", [UInt8(ascii: "y")]) { return nil }

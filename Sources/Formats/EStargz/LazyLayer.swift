@@ -17,6 +17,13 @@ public struct LazyLayer: Sendable, Hashable {
   /// The last member of an eStargz layer's tar archive.
   public static let tocName = "stargz.index.json"
 
+  /// Whether a member of a layer's archive is there for readers of its format, not for its root file system.
+  /// - Parameter path: in the form of `LayerPath.plain`.
+  public static func isMark(_ path: [UInt8], _ format: LayerFormat) -> Bool {
+    [prefetchLandmark, noPrefetchLandmark].contains { path.elementsEqual($0.utf8) }
+      || format == .estargz && path.elementsEqual(tocName.utf8)
+  }
+
   /// Reads a table of contents.
   /// - Parameters:
   ///   - toc: the bytes of `location.range`; for an external table, the whole blob of the TOC image's layer.

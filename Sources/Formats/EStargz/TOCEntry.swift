@@ -45,6 +45,10 @@ struct TOCEntry {
       guard let digest = SHA256Bytes(text) else { throw bad("\(key) is no SHA-256 digest") }
       return digest
     }
+    // What writers of JSON put for bytes that are no text: the archive has another name there.
+    if [name, members["linkName"]?.string ?? ""].contains(where: { $0.unicodeScalars.contains("\u{FFFD}") }) {
+      throw bad("a name that is not UTF-8")
+    }
     func path(_ text: String) throws(LayerTOCError) -> [UInt8] {
       do throws(LayerPath.Fault) { return try LayerPath.plain(Array(text.utf8)) } catch {
         throw LayerTOCError(.badName(error), path: String(name.prefix(300)))

@@ -32,9 +32,12 @@ public struct LayerDescription: Sendable {
   public var blobBytes: Int64
   /// An image that has the layer: where its bytes are asked for again after a restart.
   public var origin: ImageReference
+  /// What its files mean for layers below.
+  public var traits: LayerTraits
 
   public init(
-    key: LayerKey, origin: ImageReference, content: LayerContent, deviceBytes: Int64, inodes: Int, blobBytes: Int64
+    key: LayerKey, origin: ImageReference, content: LayerContent, deviceBytes: Int64, inodes: Int, blobBytes: Int64,
+    traits: LayerTraits = LayerTraits()
   ) {
     self.key = key
     self.origin = origin
@@ -42,6 +45,7 @@ public struct LayerDescription: Sendable {
     self.deviceBytes = deviceBytes
     self.inodes = inodes
     self.blobBytes = blobBytes
+    self.traits = traits
   }
 }
 

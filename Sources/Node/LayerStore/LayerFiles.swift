@@ -13,6 +13,7 @@ struct LayerFiles: Sendable {
   func data(_ key: LayerKey) -> String { "\(layer(key))/\(Self.data)" }
   func metadata(_ key: LayerKey) -> String { "\(layer(key))/\(Self.metadata)" }
   func content(_ key: LayerKey) -> String { "\(layer(key))/\(Self.content)" }
+  func implied(_ key: LayerKey) -> String { "\(layer(key))/\(Self.implied)" }
   func durablePresence(_ key: LayerKey) -> String { "\(layer(key))/present" }
   func presence(_ key: LayerKey) -> String { "\(runDirectory)/present/\(key.blob.hex)" }
   func mountPoint(_ key: LayerKey) -> String { "\(runDirectory)/mounts/\(key.blob.hex)" }
@@ -28,6 +29,8 @@ struct LayerFiles: Sendable {
   static let data = "data"
   static let metadata = "metadata.erofs"
   static let content = "content"
+  /// Directories that the layer only implies, if any.
+  static let implied = "implied"
   /// Directories that begin so are removed at start.
   static let unfinished = ".unfinished-"
 
@@ -47,6 +50,9 @@ struct LayerRecord: Sendable {
   var isComplete: Bool
   /// `chunks` layers: their format; `nil` for spans.
   var format: LayerFormatName?
+  /// `nil`: the blob has not been read as a whole.
+  var identity: LayerIdentity?
+  var hidesFiles = false
 
   enum LayerFormatName: String, Sendable { case estargz, zstdChunked = "zstd:chunked" }
 
@@ -56,6 +62,11 @@ struct LayerRecord: Sendable {
       "blobBytes": .integer(blobBytes), "complete": .bool(isComplete),
     ]
     if let format { json["format"] = .string(format.rawValue) }
+    if let identity {
+      json["diffID"] = .string(identity.diffID.description)
+      json["showsArchive"] = .bool(identity.showsArchive)
+    }
+    if hidesFiles { json["hidesFiles"] = true }
     return json.encoded()
   }
 
@@ -71,6 +82,10 @@ struct LayerRecord: Sendable {
     self.blobBytes = Int64(blobBytes)
     isComplete = json["complete"].bool ?? false
     format = json["format"].string.flatMap { LayerFormatName(rawValue: $0) }
+    identity = json["diffID"].string.flatMap { Digest($0) }.map {
+      LayerIdentity(diffID: $0, showsArchive: json["showsArchive"].bool ?? false)
+    }
+    hidesFiles = json["hidesFiles"].bool ?? false
   }
 
   init(_ layer: LayerDescription, isComplete: Bool) {
@@ -79,6 +94,10 @@ struct LayerRecord: Sendable {
     inodes = layer.inodes
     blobBytes = layer.blobBytes
     self.isComplete = isComplete
-    if case .chunks(_, let format) = layer.content { self.format = LayerFormatName(rawValue: format.rawValue) }
+    switch layer.content {
+    case .chunks(_, let format): self.format = LayerFormatName(rawValue: format.rawValue)
+    case .spans(let index): identity = LayerIdentity(diffID: index.diffID, showsArchive: true)
+    }
+    hidesFiles = layer.traits.hidesFiles
   }
 }

@@ -122,6 +122,14 @@ actor LayerFill {
     return Int64(map.blobRange(ofPieces: run).count)
   }
 
+  /// Takes an item that was verified elsewhere.
+  nonisolated func take(_ item: Int, _ content: ArraySlice<UInt8>) throws {
+    if presence.items[item] { return }
+    try writer.write(content, at: map.deviceRange(item).lowerBound)
+    presence.insert(item)
+    if presence.isComplete { tools.completed(key) }
+  }
+
   /// Waits until no fetch is under way.
   func settle() async {
     while let flight = flights.values.first { try? await flight.wait() }

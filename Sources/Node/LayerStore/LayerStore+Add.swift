@@ -13,7 +13,7 @@ extension LayerStore {
     let staging = try Staging(layer.key, files)
     do {
       try staging.data.truncate(to: Self.fileBytes(layer.deviceBytes))
-      try staging.write(LayerRecord(layer, isComplete: false), layer.content, metadata)
+      try staging.write(LayerRecord(layer, isComplete: false), layer, metadata)
       configuration.onStep(.staged)
       try await publish(staging, LayerRecord(layer, isComplete: false))
     } catch {
@@ -55,11 +55,15 @@ final class Staging: Sendable {
     data = try SharedDescriptor("\(directory)/\(LayerFiles.data)", .createNew)
   }
 
-  func write(_ record: LayerRecord, _ content: LayerContent, _ metadata: (inout FileSink) throws -> Void) throws {
+  func write(_ record: LayerRecord, _ layer: LayerDescription, _ metadata: (inout FileSink) throws -> Void) throws {
     var sink = FileSink(try SharedDescriptor("\(directory)/\(LayerFiles.metadata)", .createNew))
     try metadata(&sink)
     try SharedDescriptor("\(directory)/\(LayerFiles.content)", .createNew).write(
-      StoredContent.encoded(content)[...], at: 0)
+      StoredContent.encoded(layer.content)[...], at: 0)
+    if !layer.traits.impliedDirectories.isEmpty {
+      try SharedDescriptor("\(directory)/\(LayerFiles.implied)", .createNew).write(
+        layer.traits.encodedDirectories[...], at: 0)
+    }
     try SharedDescriptor("\(directory)/\(LayerFiles.record)", .createNew).write(record.encoded[...], at: 0)
   }
 
@@ -103,8 +107,10 @@ public struct LayerReception: Sendable {
   /// - Parameters:
   ///   - index: of the archive as it was appended.
   ///   - metadata: writes the EROFS image in blocks of 512 bytes.
-  public consuming func finish(_ index: SeekIndex, inodes: Int, metadata: (inout FileSink) throws -> Void) async throws
-  {
+  ///   - traits: of its files.
+  public consuming func finish(
+    _ index: SeekIndex, inodes: Int, traits: LayerTraits = LayerTraits(), metadata: (inout FileSink) throws -> Void
+  ) async throws {
     do {
       guard index.archiveBytes == count else {
         throw LayerStoreError.unusable(key, why: "\(count) bytes came, its index is of \(index.archiveBytes)")
@@ -112,9 +118,10 @@ public struct LayerReception: Sendable {
       let device = (count + 511) / 512 * 512
       try staging.data.truncate(to: LayerStore.fileBytes(device))
       let layer = LayerDescription(
-        key: key, origin: origin, content: .spans(index), deviceBytes: device, inodes: inodes, blobBytes: blobBytes)
+        key: key, origin: origin, content: .spans(index), deviceBytes: device, inodes: inodes, blobBytes: blobBytes,
+        traits: traits)
       let record = LayerRecord(layer, isComplete: true)
-      try staging.write(record, layer.content, metadata)
+      try staging.write(record, layer, metadata)
       try await store.publish(staging, record)
     } catch {
       staging.discard()

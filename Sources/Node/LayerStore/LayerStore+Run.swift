@@ -93,6 +93,8 @@ extension LayerStore {
       let left = configuration.demandDeadline.map { $0 - (.now - event.since) }
       var isOver = refusals >= Self.refusalLimit || (left ?? pause) <= .zero
       if case .removed = reason as? LayerStoreError { isOver = true }
+      // A full disk is no outage that passes by itself: the next read finds out whether there is room again.
+      if (reason as? SystemError)?.isOutOfSpace == true { isOver = true }
       if isOver {
         counters.update {
           $0.addStall(.now - event.since)
@@ -132,15 +134,25 @@ extension LayerStore {
   private func completeInBackground() async {
     guard configuration.backgroundBytesPerSecond != 0 else { return }
     var retryAt: [LayerKey: ContinuousClock.Instant] = [:]
+    var proveAt: [LayerKey: ContinuousClock.Instant] = [:]
     while !Task.isCancelled {
       let now = ContinuousClock.now
+      // The whole blob in order: brings what is missing on the way.
+      if let key = entries.first(where: { isToBeProved($1) && proveAt[$0].map { $0 <= now } ?? true })?.key {
+        do { _ = try await prove(key, .background) } catch {
+          proveAt[key] = .now + Self.proofRetry
+          logger.debug("a layer was not proved", metadata: ["layer": "\(key)", "reason": "\(error)"])
+        }
+        continue
+      }
       let next = entries.first { key, entry in
         entry.isMounted && !entry.record.isComplete && entry.distrusts < Self.distrustLimit
           && entry.fill?.presence.isComplete == false
           && retryAt[key].map { $0 <= now } ?? true
       }
       guard let (key, entry) = next, let fill = entry.fill else {
-        await waitForBackground(retryAt.values.filter { $0 > now }.min())
+        let proofs = proveAt.filter { entries[$0.key].map(isToBeProved) ?? false }.values
+        await waitForBackground((Array(retryAt.values) + proofs).filter { $0 > now }.min())
         continue
       }
       do {
@@ -152,6 +164,12 @@ extension LayerStore {
         logger.debug("background stopped", metadata: ["layer": "\(key)", "reason": "\(error)"])
       }
     }
+  }
+
+  private static let proofRetry = Duration.seconds(30)
+
+  private func isToBeProved(_ entry: Entry) -> Bool {
+    configuration.provesLayers && entry.isMounted && entry.record.format != nil && entry.record.identity == nil
   }
 
   /// A disk or an index that never gives back what was written is not filled again and again unasked.

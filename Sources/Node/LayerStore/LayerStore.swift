@@ -63,6 +63,9 @@ public actor LayerStore: Service {
   let isTakeover: Bool
   var protection = Protection()
   var entries: [LayerKey: Entry] = [:]
+  /// Layers that were found out to be something, by `prove`; for one reader.
+  public nonisolated let identified: AsyncStream<LayerKey>
+  let identifiedInput: AsyncStream<LayerKey>.Continuation
 
   init(
     _ configuration: Configuration, sources: any BlobSources, keeper: HelperConnection?, start: FillStart,
@@ -79,6 +82,7 @@ public actor LayerStore: Service {
     protection.guardian = HelperConnection.existing(LayerGuard.name, configuration.runDirectory)
     files = LayerFiles(directory: configuration.directory, runDirectory: configuration.runDirectory)
     (work, workInput) = AsyncStream.makeStream()
+    (identified, identifiedInput) = AsyncStream.makeStream()
     (backgroundWakes, wakeBackground) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     tools = FillTools(
       budget: FillBudget(limitBytes: configuration.memoryBytes), windowBytes: configuration.windowBytes,
@@ -174,6 +178,7 @@ public actor LayerStore: Service {
     entries.values.reduce(0) { sum, entry in
       let fetches = entry.counters.figures.fetches.values.reduce(0, +)
       return sum + 4 * fetches + 1 + (entry.isMounted ? 1 : 0) + (entry.record.isComplete ? 2 : 0)
+        + (entry.record.identity == nil ? 0 : 3)
     }
   }
 

@@ -28,6 +28,8 @@ extension LayerStore {
     public var readAheadBytes: Int
     /// How often what is present is made durable while a layer is filled.
     public var saveInterval: Duration
+    /// Whether layers with tables of contents are completed by reading the whole blob in order, which tells what they are.
+    public var provesLayers = false
     /// Whether layers without digests of their chunks are taken.
     public var allowsUnverifiable: Bool
     /// Called at every step, so that tests can end the process there.

@@ -49,6 +49,7 @@ public struct LazyImages: Sendable {
   public let services: [any Service]
   private let registry: RegistryClient
   private let layers: LayerStore
+  private let admission: ImageAdmission?
 
   /// How missing bytes of layers are asked for, and why so.
   public var fill: FillDecision { layers.fill }
@@ -69,6 +70,7 @@ public struct LazyImages: Sendable {
       directory: "\(configuration.root)/layers", runDirectory: "\(configuration.run)/layers")
     store.keeper = configuration.keeper
     store.fill = configuration.fill
+    store.provesLayers = true
     // A start reads with pauses of a second and more (a program that computes); its bytes come first.
     store.backgroundQuiet = .seconds(3)
     store.backgroundBytesPerSecond = configuration.backgroundBytesPerSecond
@@ -83,15 +85,31 @@ public struct LazyImages: Sendable {
     var services: [any Service] = [
       RegistryShutdown(registry: registry), layers, resolver, snapshots, status, IdleMemory(store: layers),
     ]
-    if let containerd = configuration.containerdSocket {
-      services.append(
+    admission = try configuration.containerdSocket.map {
+      try ImageAdmission(containerdSocket: $0, snapshots: snapshots)
+    }
+    if let containerd = configuration.containerdSocket, let admission {
+      services += [
+        admission,
         ImageServiceRelay(
-          socket: configuration.imageServiceSocket, containerdSocket: containerd, credentials: pulls, logger: logger))
+          socket: configuration.imageServiceSocket, containerdSocket: containerd, credentials: pulls,
+          admission: admission, logger: logger),
+      ]
     }
     if let limit = configuration.cacheBytes {
       services.append(CacheLimit(store: layers, limitBytes: limit, logger: logger))
     }
     self.services = services
+  }
+
+  /// Looks at an image of CRI before a container is made of it: layers that others brought under the chain IDs of its own
+  /// are proven first. Fine without a `containerdSocket`.
+  /// - Parameters:
+  ///   - reference: the image as a pod names it.
+  ///   - id: the digest of its configuration.
+  /// - Throws: in words, why nothing may be made of it.
+  public func admit(_ reference: String, id: String) async throws {
+    try await admission?.admit(reference, id: id)
   }
 
   /// Unmounts every layer and ends the processes that keep and guard them: for machines on which no container is left.

@@ -54,4 +54,36 @@ public protocol RemoteLayers: Sendable {
   func release(_ key: LayerKey) async throws
 
   func usage(of key: LayerKey) async throws -> LayerUsage
+
+  /// What a layer is, as far as that is known without asking anybody.
+  func identity(of key: LayerKey) async -> LayerIdentity?
+
+  /// Finds out what a layer is: reads all of it, if need be.
+  func prove(_ key: LayerKey) async throws -> LayerIdentity
+
+  /// Layers of which `identity(of:)` tells something since; for one reader.
+  var identified: AsyncStream<LayerKey> { get }
+
+  /// What a layer's files mean for those below.
+  func traits(of key: LayerKey) async throws -> LayerTraits
+
+  /// Told that a layer is left to containerd after all, or refused, and why: for status.
+  func note(_ key: LayerKey, _ verdict: LayerVerdict) async
+}
+
+/// What became of a layer that could have been used.
+public enum LayerVerdict: Sendable, Hashable {
+  case unpacked(why: String)
+  case refused(why: String)
+}
+
+/// For layers that are what their images say, and mean nothing for others.
+extension RemoteLayers {
+  public func identity(of key: LayerKey) async -> LayerIdentity? { nil }
+  public func prove(_ key: LayerKey) async throws -> LayerIdentity {
+    throw SnapshotError.layerUnavailable(key.description, reason: "nobody can tell what it is")
+  }
+  public var identified: AsyncStream<LayerKey> { AsyncStream { $0.finish() } }
+  public func traits(of key: LayerKey) async throws -> LayerTraits { LayerTraits() }
+  public func note(_ key: LayerKey, _ verdict: LayerVerdict) async {}
 }

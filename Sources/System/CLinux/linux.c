@@ -120,6 +120,10 @@ long nagaya_get_attribute(const char *path, const char *name, void *value, size_
   return length < 0 ? -errno : length;
 }
 
+int nagaya_set_attribute(const char *path, const char *name, const void *value, size_t size) {
+  return answer(lsetxattr(path, name, value, size, 0));
+}
+
 // Newer than the headers of most distributions.
 #define NAGAYA_FAN_PRE_ACCESS 0x00100000
 

@@ -55,7 +55,8 @@ struct NodePart {
     let agent = try NodeAgent(
       NodeConfiguration(
         name: node, address: "127.0.0.1", directory: layout.node, runtimeSocket: engine.layout.socket,
-        imageSocket: snapshots.imageSocket, csiSockets: [LocalStorage.driverName: layout.csiSocket],
+        imageSocket: snapshots.imageSocket, imageGate: snapshots.imageGate,
+        csiSockets: [LocalStorage.driverName: layout.csiSocket],
         network: network, limits: options.nodeLimits, apiPort: { try await front.port }),
       client: client, logger: process.log("node"))
     requests.set(agent.requests)

@@ -13,6 +13,11 @@ struct LazyImagesChoice {
   let refusal: String?
   /// Where images are pulled; `nil`: from containerd itself.
   let imageSocket: String?
+  /// Asked before a container is made of an image; `nil`: containerd itself compares what it unpacks.
+  var imageGate: (@Sendable (String, String) async throws -> Void)? {
+    guard let images else { return nil }
+    return { reference, id in try await images.admit(reference, id: id) }
+  }
   private let images: LazyImages?
 
   /// - Parameter containerd: the socket of the containerd that uses it.

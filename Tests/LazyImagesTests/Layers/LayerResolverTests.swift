@@ -153,7 +153,17 @@ import Testing
   }
 
   @Test("a hostile layer is refused by its digest, nothing of it stays") func hostile() async throws {
-    let layer = TestLayer(plain: [UInt8](repeating: 0x41, count: 5000))
+    // Our own writer refuses such names; a name of the same length is put in afterwards, with its checksum.
+    var writer = TarWriter([UInt8]())
+    try writer.append(TarEntry("xx/xx", .fifo))
+    try writer.finish()
+    var archive = writer.sink
+    archive.replaceSubrange(0..<5, with: Array("../xx".utf8))
+    archive.replaceSubrange(148..<156, with: [UInt8](repeating: 0x20, count: 8))
+    let sum = String(archive[..<512].reduce(0) { $0 + Int($1) }, radix: 8)
+    archive.replaceSubrange(
+      148..<156, with: Array((String(repeating: "0", count: 6 - sum.count) + sum).utf8) + [0, 0x20])
+    let layer = TestLayer(plain: archive)
     try await inDirectory { directory in
       try await with(MemoryOrigins([layer]), in: directory) { resolver, store in
         await #expect(throws: LayerRefused.self) { try await resolver.resolve(request(layer)) }
@@ -162,6 +172,20 @@ import Testing
       let left = try FileManager.default.contentsOfDirectory(atPath: "\(directory)/layers")
         .filter { $0.contains(layer.descriptor.digest.hex) }
       #expect(left.isEmpty)
+    }
+  }
+
+  @Test("what is no archive is left to containerd, which knows what to say") func noArchive() async throws {
+    for bytes in [[UInt8](repeating: 0x41, count: 5000), [], [1, 2, 3]] {
+      let layer = TestLayer(plain: bytes)
+      try await inDirectory { directory in
+        try await with(MemoryOrigins([layer]), in: directory) { resolver, store in
+          let none = try await resolver.resolve(request(layer))
+          #expect(none == nil)
+          #expect(await resolver.decisions()[layer.descriptor.digest]?.mode == .unpacked)
+          #expect(await store.layers().isEmpty)
+        }
+      }
     }
   }
 

@@ -61,6 +61,21 @@ import Testing
     }
   }
 
+  @Test func `a layer is given to those alone who name its blob, as long as it is not proven`() async throws {
+    try await with { snapshotter, layers in
+      let (right, wrong) = (try await layers.add("echo right > file"), try await layers.add("echo wrong > file"))
+      // An image says that the wrong blob is the right content.
+      let lie = TestLayers.labels(wrong, chainID: right.description)
+      #expect(await refusal { try await snapshotter.prepare("liar/1/x", "", lie) } == .alreadyExists)
+      #expect(await refusal { try await snapshotter.prepare("liar/2/x", "", lie) } == .alreadyExists)
+      let truth = TestLayers.labels(right, chainID: right.description)
+      let mounts = try await snapshotter.prepare("victim/3/x", "", truth)
+      #expect(mounts.map(\.options) == [["rw", "rbind"]])
+      // Nor does anybody get it who names no blob.
+      try await snapshotter.prepare("victim/4/x", "", ["containerd.io/snapshot.ref": right.description])
+    }
+  }
+
   @Test func `what is not lazy is unpacked as ever`() async throws {
     try await with { snapshotter, layers in
       let unknown = Digest(of: [1, 2, 3])

@@ -35,4 +35,24 @@ public struct FileAttributes: Sendable, Hashable {
     self.modificationTime = modificationTime
     self.extendedAttributes = extendedAttributes
   }
+
+  /// What containerd makes of them when it unpacks a layer (pkg/archive): times before 1970 and beyond 2262 become 1970;
+  /// attributes of administrators are left out, and those of users where the kernel takes none.
+  func asUnpacked(_ kind: LayerEntry.Kind) -> FileAttributes {
+    var unpacked = self
+    let time = modificationTime
+    if time.seconds < 0 || time > FileTime(seconds: 9_223_372_036, nanoseconds: 854_775_807) {
+      unpacked.modificationTime = FileTime()
+    }
+    guard !extendedAttributes.isEmpty else { return unpacked }
+    var takesUsers = true
+    switch kind {
+    case .file, .directory, .hardLink: break
+    default: takesUsers = false
+    }
+    unpacked.extendedAttributes = extendedAttributes.filter {
+      !$0.key.hasPrefix("trusted.") && (takesUsers || !$0.key.hasPrefix("user."))
+    }
+    return unpacked
+  }
 }

@@ -37,30 +37,33 @@ public enum LayerPath {
 
   /// Why a name must not be unpacked.
   public enum Fault: Error, Hashable, Sendable, CustomStringConvertible {
-    case empty, containsZero, absolute, leadsOut, tooLong
+    case containsZero, leadsOut, tooLong
 
     public var description: String {
       switch self {
-      case .empty: "the name is empty"
       case .containsZero: "the name contains a zero byte"
-      case .absolute: "the name is absolute"
       case .leadsOut: "the name leads out of the archive"
       case .tooLong: "the name is longer than \(LayerPath.limit) bytes"
       }
     }
   }
 
-  /// The path without `.` parts and superfluous slashes, which archivers add; empty for the root itself.
-  /// - Throws: for names that are absolute, contain `..`, or that no file system could hold.
+  /// The path as containerd cleans it (Go's `filepath.Clean`): relative to the root, without `.` parts and superfluous
+  /// slashes, `..` resolved; empty for the root itself.
+  /// - Throws: for names that lead out of the root, or that no file system could hold.
   public static func plain(_ name: some Collection<UInt8>) throws(Fault) -> [UInt8] {
-    guard let first = name.first else { throw .empty }
-    if first == slash { throw .absolute }
     guard name.count <= limit else { throw .tooLong }
     var path: [UInt8] = []
     path.reserveCapacity(name.count)
+    // Above an absolute name's root there is nothing.
+    let isAbsolute = name.first == slash
     for part in name.split(separator: slash) {
       if part.count == 1, part.first == dot { continue }
-      if part.count == 2, part.allSatisfy({ $0 == dot }) { throw .leadsOut }
+      if part.count == 2, part.allSatisfy({ $0 == dot }) {
+        guard !path.isEmpty || isAbsolute else { throw .leadsOut }
+        path.removeSubrange((path.lastIndex(of: slash) ?? 0)...)
+        continue
+      }
       if part.contains(0) { throw .containsZero }
       if !path.isEmpty { path.append(slash) }
       path.append(contentsOf: part)

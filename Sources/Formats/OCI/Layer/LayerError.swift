@@ -5,7 +5,6 @@ public struct LayerError: Error, Hashable, CustomStringConvertible {
     case nameTooLong
     /// A part of the path is a file, a device or a symbolic link of the same layer.
     case parentIsNoDirectory
-    case rootIsNoDirectory
     /// The target is not in this layer, or links lead in a circle.
     case missingLinkTarget
     case linkToDirectory
@@ -30,7 +29,6 @@ public struct LayerError: Error, Hashable, CustomStringConvertible {
       case .tooManyNodes(let limit): "the layer has more than \(limit) files"
       case .nameTooLong: "a part of the name is longer than 255 bytes"
       case .parentIsNoDirectory: "a part of the path is not a directory in this layer"
-      case .rootIsNoDirectory: "the root is not a directory"
       case .missingLinkTarget: "the hard link's target is not in this layer"
       case .linkToDirectory: "a hard link to a directory"
       case .badWhiteout: "a malformed whiteout"

@@ -10,7 +10,9 @@ public struct LayerTreeBuilder: Sendable {
   private var nodes: [LayerTree.Node]
   private var names: [Key: Int32] = [:]
   /// Hard links whose target was not there yet.
-  private var openLinks: [(path: [UInt8], target: [UInt8])] = []
+  private var openLinks: [(entry: LayerEntry, target: [UInt8])] = []
+  /// Of directories that other members replaced.
+  private var directoryTimes: [Key: FileTime] = [:]
   private let nodeLimit: Int
   /// Archives list a directory's members together: the last parent is most often the next one, too.
   private var lastParent: (path: ArraySlice<UInt8>, node: Int32) = ([], 0)
@@ -32,10 +34,11 @@ public struct LayerTreeBuilder: Sendable {
   /// Adds a member.
   /// - Parameter extents: where the content of a file lies; the whole file or nothing but holes is also fine.
   public mutating func add(_ entry: LayerEntry, extents: [DataExtent] = []) throws(LayerError) {
+    var entry = entry
+    entry.attributes = entry.attributes.asUnpacked(entry.kind)
     guard !entry.path.isEmpty else {
-      guard entry.kind == .directory else { throw LayerError(.rootIsNoDirectory, path: entry.path) }
-      nodes[0].attributes = entry.attributes
-      nodes[0].isImplied = false
+      // Whatever an archive says of the root, containerd passes it over; a time is better than none.
+      nodes[0].attributes.modificationTime = entry.attributes.modificationTime
       return
     }
     let slash = entry.path.lastIndex(of: LayerPath.slash)
@@ -46,7 +49,7 @@ public struct LayerTreeBuilder: Sendable {
 
     switch entry.kind {
     case .directory: try addDirectory(name, in: parent, entry)
-    case .hardLink(let target): try addLink(name, in: parent, entry.path, to: target)
+    case .hardLink(let target): try addLink(name, in: parent, entry, to: target)
     case .file(let size):
       try Self.check(extents, size: size, entry.path)
       try put(.file(size: size, extents: extents), name, in: parent, entry)
@@ -70,13 +73,14 @@ public struct LayerTreeBuilder: Sendable {
       let links = openLinks
       openLinks = []
       for link in links {
-        let slash = link.path.lastIndex(of: LayerPath.slash)
-        let name = Array(link.path[(slash.map { $0 + 1 } ?? 0)...])
-        try addLink(name, in: try directory(link.path[..<(slash ?? 0)]), link.path, to: link.target)
+        let path = link.entry.path
+        let slash = path.lastIndex(of: LayerPath.slash)
+        let name = Array(path[(slash.map { $0 + 1 } ?? 0)...])
+        try addLink(name, in: try directory(path[..<(slash ?? 0)]), link.entry, to: link.target)
       }
       passes += 1
       guard openLinks.count < links.count, passes < Self.linkDepthLimit else {
-        throw LayerError(.missingLinkTarget, path: (openLinks.first ?? first).path)
+        throw LayerError(.missingLinkTarget, path: (openLinks.first ?? first).entry.path)
       }
     }
     return compacted()
@@ -91,21 +95,29 @@ public struct LayerTreeBuilder: Sendable {
       nodes[Int(existing)].isImplied = false
       return
     }
-    // What the whiteout hid below stays hidden although there is a directory of that name again.
-    let hides = names[key].map { nodes[Int($0)].content == .whiteout } ?? false
+    // A directory takes the place of a whiteout, so that what the layers below have in it is seen again: containerd's
+    // unpacking for overlayfs does the same. Archivers that mean to hide it mark the directory as opaque.
     try put(.directory([]), name, in: parent, entry)
-    nodes[nodes.count - 1].isOpaque = hides
   }
 
-  private mutating func addLink(_ name: [UInt8], in parent: Int32, _ path: [UInt8], to target: [UInt8])
+  private mutating func addLink(_ name: [UInt8], in parent: Int32, _ entry: LayerEntry, to target: [UInt8])
     throws(LayerError)
   {
+    let path = entry.path
     guard let node = find(target) else {
-      openLinks.append((path, target))
+      openLinks.append((entry, target))
       guard openLinks.count <= nodeLimit else { throw LayerError(.tooManyNodes(limit: nodeLimit), path: path) }
       return
     }
     guard !nodes[Int(node)].isDirectory else { throw LayerError(.linkToDirectory, path: path) }
+    // The link's own attributes are set on what it leads to.
+    var attributes = entry.attributes
+    if case .file = nodes[Int(node)].content {
+    } else {
+      attributes.extendedAttributes = attributes.extendedAttributes.filter { !$0.key.hasPrefix("user.") }
+    }
+    attributes.extendedAttributes.merge(nodes[Int(node)].attributes.extendedAttributes) { own, _ in own }
+    nodes[Int(node)].attributes = attributes
     bind(Key(parent: parent, name: name), to: node)
     guard names.count <= nodeLimit else { throw LayerError(.tooManyNodes(limit: nodeLimit), path: path) }
   }
@@ -132,7 +144,15 @@ public struct LayerTreeBuilder: Sendable {
   private mutating func put(_ content: LayerTree.Node.Content, _ name: [UInt8], in parent: Int32, _ entry: LayerEntry)
     throws(LayerError)
   {
-    let attributes = content == .whiteout ? FileAttributes(mode: 0) : entry.attributes
+    var attributes = content == .whiteout ? FileAttributes(mode: 0) : entry.attributes
+    // containerd sets the times of directories at the end, by their names, whatever has taken their place by then.
+    let key = Key(parent: parent, name: name)
+    if let replaced = names[key].map({ nodes[Int($0)] }), replaced.isDirectory, !replaced.isImplied {
+      directoryTimes[key] = replaced.attributes.modificationTime
+    }
+    if !directoryTimes.isEmpty, content != .directory([]), let time = directoryTimes[key] {
+      attributes.modificationTime = time
+    }
     try append(LayerTree.Node(content, attributes), name, in: parent, entry.path[...])
   }
 
@@ -163,11 +183,10 @@ public struct LayerTreeBuilder: Sendable {
           node = next
           continue
         }
-        guard nodes[Int(next)].content == .whiteout else { throw LayerError(.parentIsNoDirectory, path: path) }
+        throw LayerError(.parentIsNoDirectory, path: path)
       }
       var implied = LayerTree.Node(.directory([]), Self.impliedAttributes)
       implied.isImplied = true
-      implied.isOpaque = names[key] != nil
       try append(implied, key.name, in: node, path)
       node = Int32(nodes.count - 1)
     }

@@ -69,6 +69,8 @@ public struct TarError: Error, Hashable, CustomStringConvertible {
   public enum Reason: Hashable, Sendable {
     case hostileName(String)
     case hostileLink(String)
+    /// Names that no file system could hold.
+    case badName(String)
     /// A symbolic link without a target, or with one that no file system could hold.
     case badLinkTarget
     case notATar
@@ -97,7 +99,7 @@ public struct TarError: Error, Hashable, CustomStringConvertible {
   public var description: String {
     let what =
       switch reason {
-      case .hostileName(let why): why
+      case .hostileName(let why), .badName(let why): why
       case .hostileLink(let why): "hard link: \(why)"
       case .badLinkTarget: "a symbolic link without a usable target"
       case .notATar: "this is not a tar archive"

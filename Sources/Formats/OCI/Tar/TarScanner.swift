@@ -22,8 +22,8 @@ public struct TarLimits: Sendable, Hashable {
 /// Takes tar archives apart (ustar, pax, GNU long names, base-256 numbers) while their bytes come in, in pieces of any
 /// size and in bounded memory.
 ///
-/// Names that are absolute, lead out of the archive, or are empty are refused; nothing is ever written anywhere. Global
-/// pax headers are passed over, as container runtimes do.
+/// Names are taken as containerd cleans them; those that lead out of the archive are refused, and nothing is ever written
+/// anywhere. Global pax headers are passed over, as container runtimes do.
 public struct TarScanner: Sendable {
   public enum Event: Sendable, Hashable {
     /// The next member; the content of a file follows.
@@ -53,6 +53,8 @@ public struct TarScanner: Sendable {
   private var paddingLeft = 0
   private var paddingAfterContent = 0
   private var records = PaxRecords()
+  /// Whether extended headers of the next member came.
+  private var isExtended = false
   private var entries = 0
   private var total: Int64 = 0
   private var extendedTotal: Int64 = 0
@@ -99,9 +101,16 @@ public struct TarScanner: Sendable {
     }
   }
 
-  /// Checks that the archive did not end too early.
+  /// Checks that the archive did not end too early: the blocks that mark its end, and the padding of its last member, may be
+  /// missing (Go's archive/tar takes it so, too).
   public func finish() throws(TarError) {
-    guard isAtEnd else {
+    var isBetweenMembers = false
+    switch state {
+    case .header: isBetweenMembers = collected.isEmpty && !isExtended
+    case .content: isBetweenMembers = contentLeft == 0
+    case .extended, .end: break
+    }
+    guard isAtEnd || isBetweenMembers else {
       throw TarError(entries == 0 ? .notATar : .truncated, path: entries == 0 ? "" : TarError.text(current))
     }
   }
@@ -153,7 +162,7 @@ public struct TarScanner: Sendable {
       }
       return nil
     default:
-      defer { records = PaxRecords() }
+      defer { (records, isExtended) = (PaxRecords(), false) }
       return try member(raw)
     }
   }
@@ -165,6 +174,7 @@ public struct TarScanner: Sendable {
     case UInt8(ascii: "K"): records.set("linkpath", Array(bytes.prefix { $0 != 0 }))
     default: break
     }
+    isExtended = isExtended || type != UInt8(ascii: "g")
     paddingLeft = TarHeader.padding(bytes.count)
     state = .header
     wanted = TarHeader.block
@@ -175,13 +185,18 @@ public struct TarScanner: Sendable {
     let name = records["path"] ?? raw.path
     let link = records["linkpath"] ?? raw.link
     current = name
-    let path = try Self.plain(name, of: name) { .hostileName($0.description) }
+    let path = try Self.plain(name, of: name) {
+      $0 == .leadsOut ? .hostileName($0.description) : .badName($0.description)
+    }
     let kind: LayerEntry.Kind
     switch raw.type {
     case UInt8(ascii: "0"), 0, UInt8(ascii: "7"):
       kind = name.last == LayerPath.slash ? .directory : .file(size: size)
     case UInt8(ascii: "1"):
-      kind = .hardLink(target: try Self.plain(link, of: name) { .hostileLink($0.description) })
+      kind = .hardLink(
+        target: try Self.plain(link, of: name) {
+          $0 == .leadsOut ? .hostileLink($0.description) : .badName($0.description)
+        })
     case UInt8(ascii: "2"):
       guard !link.isEmpty, link.count < LayerPath.limit, !link.contains(0) else {
         throw TarError(.badLinkTarget, path: TarError.text(name))

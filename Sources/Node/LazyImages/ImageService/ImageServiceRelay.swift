@@ -5,7 +5,7 @@ import RegistryClient
 import ServiceLifecycle
 
 /// Stands between whoever pulls images (the kubelet's `--image-service-endpoint`) and containerd, to learn the credentials
-/// of pulls: layers are read by them later, when containerd is done with the image.
+/// of pulls (layers are read by them later, when containerd is done with the image) and to look at what they brought.
 ///
 /// Source: kubernetes/cri-api, `runtime.v1.ImageService`; the idea is stargz-snapshotter's CRI keychain.
 struct ImageServiceRelay: Service {
@@ -14,6 +14,8 @@ struct ImageServiceRelay: Service {
   /// Where containerd's CRI does.
   let containerdSocket: String
   let credentials: RememberedCredentials
+  /// Looks at what a pull brought, before whoever asked for it hears of it.
+  let admission: ImageAdmission
   let logger: Logger
 
   func run() async throws {
@@ -24,7 +26,7 @@ struct ImageServiceRelay: Service {
         // Calls under way are answered before this returns, and need the connection for it.
         defer { upstream.beginGracefulShutdown() }
         try await LocalServer.serve(
-          [RelayedImageService(upstream: upstream, credentials: credentials)], socket: socket
+          [RelayedImageService(upstream: upstream, credentials: credentials, admit: admission.admit)], socket: socket
         ) { logger.info("image service listens", metadata: ["socket": "\(socket)"]) }
       }
       try await group.waitForAll()

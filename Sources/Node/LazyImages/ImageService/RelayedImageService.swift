@@ -7,6 +7,8 @@ import RegistryClient
 struct RelayedImageService<Upstream: ClientTransport>: RegistrableRPCService {
   let upstream: GRPCClient<Upstream>
   let credentials: RememberedCredentials
+  /// Throws if nothing may be made of an image that was pulled: by its name and its id.
+  let admit: @Sendable (String, String) async throws -> Void
 
   func registerMethods<Transport: ServerTransport>(with router: inout RPCRouter<Transport>) {
     typealias Method = Runtime_V1_ImageService.Method
@@ -22,10 +24,27 @@ struct RelayedImageService<Upstream: ClientTransport>: RegistrableRPCService {
   private func pass(
     _ request: ServerRequest<[UInt8]>, _ method: MethodDescriptor
   ) async throws -> StreamingServerResponse<[UInt8]> {
-    let answer = try await upstream.unary(
+    StreamingServerResponse(single: ServerResponse(message: try await answer(to: request, method)))
+  }
+
+  private func answer(to request: ServerRequest<[UInt8]>, _ method: MethodDescriptor) async throws -> [UInt8] {
+    try await upstream.unary(
       request: ClientRequest(message: request.message), descriptor: method, serializer: AsTheyAre(),
       deserializer: AsTheyAre(), options: .defaults
     ) { try $0.message }
+  }
+
+  /// A pull that brought something else than the image is one that failed.
+  private func passPull(
+    _ request: ServerRequest<[UInt8]>, _ method: MethodDescriptor, image: String?
+  ) async throws -> StreamingServerResponse<[UInt8]> {
+    let answer = try await answer(to: request, method)
+    if let image {
+      let id = (try? Runtime_V1_PullImageResponse(serializedBytes: answer))?.imageRef ?? ""
+      do { try await admit(image, id) } catch let error as RPCError { throw error } catch {
+        throw RPCError(ofSnapshot: error)
+      }
+    }
     return StreamingServerResponse(single: ServerResponse(message: answer))
   }
 
@@ -34,10 +53,12 @@ struct RelayedImageService<Upstream: ClientTransport>: RegistrableRPCService {
   ) async throws -> StreamingServerResponse<[UInt8]> {
     // What is no request is for containerd to refuse.
     let pull = try? Runtime_V1_PullImageRequest(serializedBytes: request.message)
-    guard let brought = pull.flatMap(PullCredentials.init) else { return try await pass(request, method) }
+    guard let brought = pull.flatMap(PullCredentials.init) else {
+      return try await passPull(request, method, image: pull?.image.image)
+    }
     await credentials.begin(brought.credential, for: brought.place)
     do {
-      let answer = try await pass(request, method)
+      let answer = try await passPull(request, method, image: pull?.image.image)
       await credentials.settle(brought.credential, for: brought.place, isGood: true)
       return answer
     } catch {

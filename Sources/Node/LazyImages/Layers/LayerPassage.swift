@@ -44,6 +44,12 @@ final class LayerPassage {
   /// What was learned, after the last piece.
   /// - Throws: the layer's fault.
   func finish() throws -> (SeekIndex, LayerTree) {
+    if indexer == nil, fault == nil {
+      // Too short to be told from a plain archive.
+      let indexer = try SeekIndexer(.none)
+      try indexer.consume(first[...]) { try reader.consume($0) }
+      self.indexer = indexer
+    }
     if let fault { throw fault }
     guard let indexer else { throw TarError(.truncated) }
     let index = try indexer.finish()

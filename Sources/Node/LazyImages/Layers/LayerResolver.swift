@@ -75,6 +75,23 @@ public actor LayerResolver: RemoteLayers, Service {
     return LayerUsage(bytes: usage.bytes, inodes: usage.inodes)
   }
 
+  public func identity(of key: LayerKey) async -> LayerIdentity? { await store.identity(of: key) }
+  public func prove(_ key: LayerKey) async throws -> LayerIdentity { try await store.prove(key) }
+  public nonisolated var identified: AsyncStream<LayerKey> { store.identified }
+  public func traits(of key: LayerKey) async throws -> LayerTraits { try await store.traits(of: key) }
+
+  public func note(_ key: LayerKey, _ verdict: LayerVerdict) {
+    let mode = records.decisions[key.blob]?.mode ?? .unpacked
+    let decision =
+      switch verdict {
+      case .unpacked(let why): LayerDecision(layer: key.blob, mode: .unpacked, reason: why)
+      case .refused(let why): LayerDecision(layer: key.blob, mode: mode, reason: "refused: \(why)")
+      }
+    do { try records.note(decision) } catch {
+      logger.warning("a decision is not kept", metadata: ["layer": "\(key)", "error": "\(error)"])
+    }
+  }
+
   // MARK: Status
 
   public func images() -> [ImageRecord] { records.images.values.sorted { $0.image < $1.image } }
@@ -146,7 +163,7 @@ public actor LayerResolver: RemoteLayers, Service {
     try await store.add(
       LayerDescription(
         key: key, origin: request.image, content: .chunks(layer.chunks, layer.format), deviceBytes: layer.deviceBytes,
-        inodes: writer.inodeCount, blobBytes: descriptor.size)
+        inodes: writer.inodeCount, blobBytes: descriptor.size, traits: LayerTraits(layer.tree))
     ) { sink in try writer.write(to: &sink) }
     try records.note(
       LayerDecision(

@@ -44,32 +44,23 @@ struct LayerStreaming {
     guard passage.digest == descriptor.digest else { throw OtherBytes(layer: descriptor.digest) }
     do {
       let (index, tree) = try passage.finish()
+      guard index.archiveBytes > 0 else { return .unsupported(why: "it is empty") }
       let block = Int64(EROFSOptions.BlockSize.tar.rawValue)
       let deviceBytes = (index.archiveBytes + block - 1) / block * block
       let writer = try EROFSWriter(
         tree,
         options: EROFSOptions(
           blockSize: .tar, deviceBytes: [deviceBytes], uuid: EROFSIdentity.uuid(of: descriptor.digest)))
-      try await reception.finish(index, inodes: writer.inodeCount) { sink in
+      try await reception.finish(index, inodes: writer.inodeCount, traits: LayerTraits(tree)) { sink in
         try writer.write(to: &sink)
       }
       return .received
-    } catch let error as TarError {
-      if case .unsupported = error.reason { return .unsupported(why: "\(error)") }
-      throw LayerRefused(layer: descriptor.digest, reason: "\(error)")
-    } catch let error as LayerError {
-      switch error.reason {
-      case .parentIsNoDirectory, .missingLinkTarget, .linkToDirectory: return .unsupported(why: "\(error)")
-      default: throw LayerRefused(layer: descriptor.digest, reason: "\(error)")
+    } catch {
+      switch UnreadableLayer(error) {
+      case .refuse(let why): throw LayerRefused(layer: descriptor.digest, reason: why)
+      case .unpack(let why): return .unsupported(why: why)
+      case nil: throw error
       }
-    } catch let error as GzipError {
-      throw LayerRefused(layer: descriptor.digest, reason: "\(error)")
-    } catch let error as ZstdError {
-      throw LayerRefused(layer: descriptor.digest, reason: "\(error)")
-    } catch let error as SeekError {
-      throw LayerRefused(layer: descriptor.digest, reason: "\(error)")
-    } catch let error as EROFSError {
-      return .unsupported(why: "its files cannot be written as EROFS: \(error)")
     }
   }
 }

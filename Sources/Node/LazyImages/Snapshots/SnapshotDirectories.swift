@@ -2,7 +2,7 @@ import Glibc
 import LinuxSystem
 
 /// Directories of snapshots: `NUMBER/fs` holds the files (of a lazily loaded layer: a link to where it is mounted),
-/// `NUMBER/work` belongs to overlayfs, `NUMBER/l0`, `l1`, … are what is below it with
+/// `NUMBER/a` stands above them with attributes of directories, `NUMBER/work` belongs to overlayfs, `NUMBER/l0`, `l1`, … are what is below it with
 /// mapped ids. Numbers are never used twice, so whatever has no record is rubbish.
 struct SnapshotDirectories: Sendable {
   /// Owner and permissions of a root directory.

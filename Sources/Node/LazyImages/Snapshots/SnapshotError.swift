@@ -18,6 +18,9 @@ enum SnapshotError: Error, Hashable, CustomStringConvertible {
   case invalid(String)
   /// A lazily loaded layer below it can't be mounted.
   case layerUnavailable(String, reason: String)
+  /// Several images name different blobs for it, and it can't be found out which is right.
+  case layerUnproven(String, reason: String)
+  case notRunning
   /// Another process works on the same root.
   case rootInUse(String)
   case unusableRoot(String, reason: String)
@@ -36,6 +39,9 @@ enum SnapshotError: Error, Hashable, CustomStringConvertible {
     case .hasChildren(let name): "cannot remove snapshot \(Self.short(name)): it has children; remove those first"
     case .invalid(let reason): reason
     case .layerUnavailable(let layer, let reason): "layer \(layer) can't be mounted: \(reason)"
+    case .layerUnproven(let layer, let reason):
+      "layer \(layer) has to be proven first, for another image has another blob of the same name; that failed: \(reason)"
+    case .notRunning: "the snapshotter does not run (yet); try again"
     case .rootInUse(let root): "another process works on \(root); end it or choose another root"
     case .unusableRoot(let root, let reason): "\(root) can't hold snapshots: \(reason)"
     case .newerRecords(let path, let version):
@@ -61,7 +67,7 @@ extension RPCError {
         case .alreadyExists, .layerExists: .alreadyExists
         case .parentNotCommitted, .invalid: .invalidArgument
         case .notActive, .notMountable, .hasChildren: .failedPrecondition
-        case .layerUnavailable: .unavailable
+        case .layerUnavailable, .layerUnproven, .notRunning: .unavailable
         case .rootInUse, .unusableRoot, .newerRecords: .internalError
         }
       self.init(code: code, message: "\(error)")

@@ -18,18 +18,24 @@ struct SnapshotRecords: Sendable {
     var usage: LayerUsage?
     /// Number of its parent.
     var parent: Int64?
+    var standing = LayerStanding.unproven
+    /// Why the layer is refused.
+    var refusal: String?
   }
 
   /// A snapshot below another.
   struct Lower: Sendable, Hashable {
     var id: Int64
     var layer: LayerKey?
+    var standing = LayerStanding.unproven
+    /// Why the layer is refused.
+    var refusal: String?
   }
 
   private let database: DatabasePool
   /// Removal of snapshots frees a full disk, but has to be recorded first.
   private let reserve: SpaceReserve
-  private static let format = 1
+  private static let format = 2
   /// Pages that a removal writes, with room for many of them before the log is written back.
   private static let reserveBytes: Int64 = 1 << 20
 
@@ -50,28 +56,44 @@ struct SnapshotRecords: Sendable {
     try database.write { database in
       let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
       guard version <= Self.format else { throw SnapshotError.newerRecords(path, version: version) }
-      guard version < Self.format else { return }
-      try database.execute(
-        sql: """
-          CREATE TABLE snapshots (
-            id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, parent INTEGER REFERENCES snapshots (id),
-            kind INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL,
-            layer TEXT, target TEXT, bytes INTEGER, inodes INTEGER
-          );
-          CREATE INDEX snapshots_by_parent ON snapshots (parent);
-          CREATE INDEX snapshots_by_layer ON snapshots (layer) WHERE layer IS NOT NULL;
-          CREATE INDEX snapshots_by_target ON snapshots (target) WHERE target IS NOT NULL;
-          CREATE TABLE labels (
-            snapshot INTEGER NOT NULL REFERENCES snapshots (id) ON DELETE CASCADE, key TEXT NOT NULL,
-            value TEXT NOT NULL, PRIMARY KEY (snapshot, key)
-          ) WITHOUT ROWID;
-          CREATE TABLE newest (only INTEGER PRIMARY KEY CHECK (only = 1), id INTEGER NOT NULL);
-          INSERT INTO newest VALUES (1, 0);
-          CREATE TABLE unused_layers (layer TEXT PRIMARY KEY) WITHOUT ROWID;
-          PRAGMA user_version = \(Self.format);
-          """)
+      if version < 1 { try Self.make(database) }
+      if version < 2 { try Self.addStandings(database) }
+      try database.execute(sql: "PRAGMA user_version = \(Self.format)")
     }
     return database
+  }
+
+  private static func make(_ database: Database) throws {
+    try database.execute(
+      sql: """
+        CREATE TABLE snapshots (
+          id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, parent INTEGER REFERENCES snapshots (id),
+          kind INTEGER NOT NULL, created INTEGER NOT NULL, updated INTEGER NOT NULL,
+          layer TEXT, target TEXT, bytes INTEGER, inodes INTEGER
+        );
+        CREATE INDEX snapshots_by_parent ON snapshots (parent);
+        CREATE INDEX snapshots_by_layer ON snapshots (layer) WHERE layer IS NOT NULL;
+        CREATE INDEX snapshots_by_target ON snapshots (target) WHERE target IS NOT NULL;
+        CREATE TABLE labels (
+          snapshot INTEGER NOT NULL REFERENCES snapshots (id) ON DELETE CASCADE, key TEXT NOT NULL,
+          value TEXT NOT NULL, PRIMARY KEY (snapshot, key)
+        ) WITHOUT ROWID;
+        CREATE TABLE newest (only INTEGER PRIMARY KEY CHECK (only = 1), id INTEGER NOT NULL);
+        INSERT INTO newest VALUES (1, 0);
+        CREATE TABLE unused_layers (layer TEXT PRIMARY KEY) WITHOUT ROWID;
+        """)
+  }
+
+  /// The chain ID that a layer was made for (`target` is what it is found by), and whether it is what that names.
+  private static func addStandings(_ database: Database) throws {
+    try database.execute(
+      sql: """
+        ALTER TABLE snapshots ADD COLUMN chain TEXT;
+        ALTER TABLE snapshots ADD COLUMN standing INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE snapshots ADD COLUMN refusal TEXT;
+        UPDATE snapshots SET chain = target WHERE layer IS NOT NULL;
+        CREATE INDEX snapshots_by_chain ON snapshots (chain) WHERE chain IS NOT NULL;
+        """)
   }
 
   /// Whether a call failed for want of space. (Files that SQLite makes at its start fail in other ways.)
@@ -128,14 +150,15 @@ struct SnapshotRecords: Sendable {
   }
 
   /// The lazily loaded snapshot of a chain ID on a parent, if there is one.
-  func layerSnapshot(target: String, parent: String) throws -> String? {
+  func layerSnapshot(target: String, parent: String) throws -> Lower? {
     try database.read { database in
-      try String.fetchOne(
+      try Row.fetchOne(
         database,
         sql: """
-          SELECT s.name FROM snapshots s LEFT JOIN snapshots p ON p.id = s.parent
+          SELECT s.id, s.layer, s.standing, s.refusal FROM snapshots s LEFT JOIN snapshots p ON p.id = s.parent
           WHERE s.target = ? AND s.layer IS NOT NULL AND coalesce(p.name, '') = ?
-          """, arguments: [target, parent])
+          """, arguments: [target, parent]
+      ).map(Self.lower)
     }
   }
 
@@ -145,6 +168,73 @@ struct SnapshotRecords: Sendable {
       try Row.fetchAll(database, sql: "SELECT id, layer FROM snapshots WHERE layer IS NOT NULL").map {
         Lower(id: $0[0], layer: try Self.key($0[1]))
       }
+    }
+  }
+
+  /// What is known of a snapshot by its number.
+  func find(id: Int64) throws -> Record? {
+    try database.read { database in
+      try String.fetchOne(database, sql: "SELECT name FROM snapshots WHERE id = ?", arguments: [id])
+        .flatMap { try Self.record($0, database) }
+    }
+  }
+
+  /// A snapshot that was made of a lazily loaded layer, and what it stands for.
+  struct Claim: Sendable, Hashable {
+    var id: Int64
+    var layer: LayerKey
+    var standing: LayerStanding
+    var chain: String
+    /// Of the snapshot below it; empty: there is none, `nil`: nobody knows.
+    var parentChain: String?
+    /// The image by which it came.
+    var image: String
+  }
+
+  /// What was made of a layer.
+  func claims(of layer: LayerKey) throws -> [Claim] { try claims("s.layer = ?", layer.blob.description) }
+  /// What was made for a chain ID.
+  func claims(on chain: Digest) throws -> [Claim] { try claims("s.chain = ?", chain.description) }
+  func claim(of id: Int64) throws -> Claim? { try claims("s.id = ?", id).first }
+  /// Whatever is not decided.
+  func openClaims() throws -> [Claim] {
+    try claims("s.standing IN (0, ?)", LayerStanding.contested.rawValue)
+  }
+
+  private func claims(_ condition: String, _ argument: some DatabaseValueConvertible) throws -> [Claim] {
+    try database.read { database in
+      try Row.fetchAll(
+        database,
+        sql: """
+          SELECT s.id, s.layer, s.standing, s.chain, s.parent, p.chain, p.target, p.name, coalesce(l.value, '')
+          FROM snapshots s LEFT JOIN snapshots p ON p.id = s.parent
+          LEFT JOIN labels l ON l.snapshot = s.id AND l.key = 'containerd.io/snapshot/cri.image-ref'
+          WHERE s.layer IS NOT NULL AND s.chain IS NOT NULL AND \(condition)
+          """, arguments: [argument]
+      ).compactMap { row in
+        guard let layer = try Self.key(row[1]), let standing = LayerStanding(rawValue: row[2]) else { return nil }
+        var parentChain: String? = ""
+        if row[4] as Int64? != nil {
+          // What containerd unpacked has its chain ID as label, or at the end of its name.
+          let name: String? = row[7]
+          parentChain = row[5] ?? row[6] ?? name?.split(separator: "/").last.map(String.init)
+        }
+        return Claim(
+          id: row[0], layer: layer, standing: standing, chain: row[3], parentChain: parentChain, image: row[8])
+      }
+    }
+  }
+
+  /// Keys of writable snapshots and views that have a snapshot below them.
+  func users(of id: Int64) throws -> [String] {
+    try database.read { database in
+      try String.fetchAll(
+        database,
+        sql: """
+          WITH RECURSIVE above (id) AS (
+            VALUES (?) UNION SELECT s.id FROM snapshots s JOIN above a ON s.parent = a.id
+          ) SELECT s.name FROM snapshots s JOIN above a ON s.id = a.id WHERE s.kind != ? ORDER BY s.id
+          """, arguments: [id, SnapshotKind.committed.rawValue])
     }
   }
 
@@ -172,7 +262,9 @@ struct SnapshotRecords: Sendable {
   // MARK: Writing
 
   /// - Parameter below: number of the parent as it was seen before; another one under its name is not taken for it.
-  func insert(_ id: Int64, _ info: SnapshotInfo, below: Int64?, layer: LayerKey? = nil) throws {
+  func insert(
+    _ id: Int64, _ info: SnapshotInfo, below: Int64?, layer: LayerKey? = nil, standing: LayerStanding = .unproven
+  ) throws {
     try database.write { database in
       var parent: Int64?
       if !info.parent.isEmpty {
@@ -185,11 +277,13 @@ struct SnapshotRecords: Sendable {
       guard try !Self.exists(info.name, database) else { throw SnapshotError.alreadyExists(info.name) }
       try database.execute(
         sql: """
-          INSERT INTO snapshots (id, name, parent, kind, created, updated, layer, target) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+          INSERT INTO snapshots (id, name, parent, kind, created, updated, layer, target, chain, standing)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
           """,
         arguments: [
           id, info.name, parent, info.kind.rawValue, info.created.nanoseconds, info.updated.nanoseconds,
           layer?.blob.description, info.labels[SnapshotLabel.target],
+          layer.flatMap { _ in info.labels[SnapshotLabel.target] }, standing.rawValue,
         ])
       try database.execute(sql: "UPDATE newest SET id = max(id, ?)", arguments: [id])
       if let layer {
@@ -286,6 +380,20 @@ struct SnapshotRecords: Sendable {
     }
   }
 
+  /// Changes what is thought of a layer for its chain ID.
+  /// - Parameter refusal: why it is refused. It is not found by its chain ID then.
+  func set(_ standing: LayerStanding, of id: Int64, refusal: String? = nil) throws {
+    try database.write { database in
+      try database.execute(
+        sql: "UPDATE snapshots SET standing = ?, refusal = ? WHERE id = ?",
+        arguments: [standing.rawValue, refusal, id])
+      guard standing == .refused else { return }
+      try database.execute(sql: "UPDATE snapshots SET target = NULL WHERE id = ?", arguments: [id])
+      try database.execute(
+        sql: "DELETE FROM labels WHERE snapshot = ? AND key = ?", arguments: [id, SnapshotLabel.target])
+    }
+  }
+
   /// Keeps the counted space of a committed snapshot.
   func set(_ usage: LayerUsage, of id: Int64) throws {
     try database.write {
@@ -298,7 +406,8 @@ struct SnapshotRecords: Sendable {
   // MARK: Steps
 
   private static let columns = """
-    SELECT s.id, s.name, coalesce(p.name, ''), s.kind, s.created, s.updated, s.layer, s.bytes, s.inodes, s.parent
+    SELECT s.id, s.name, coalesce(p.name, ''), s.kind, s.created, s.updated, s.layer, s.bytes, s.inodes, s.parent,
+      s.standing, s.refusal
     FROM snapshots s LEFT JOIN snapshots p ON p.id = s.parent
     """
 
@@ -327,7 +436,13 @@ struct SnapshotRecords: Sendable {
       id: row[0],
       info: SnapshotInfo(
         name: row[1], parent: row[2], kind: kind, created: Moment(nanoseconds: row[4]),
-        updated: Moment(nanoseconds: row[5]), labels: labels), layer: try key(row[6]), usage: usage, parent: row[9])
+        updated: Moment(nanoseconds: row[5]), labels: labels), layer: try key(row[6]), usage: usage, parent: row[9],
+      standing: LayerStanding(rawValue: row[10]) ?? .unproven, refusal: row[11])
+  }
+
+  private static func lower(_ row: Row) throws -> Lower {
+    Lower(
+      id: row[0], layer: try key(row[1]), standing: LayerStanding(rawValue: row[2]) ?? .unproven, refusal: row[3])
   }
 
   private static func key(_ text: String?) throws -> LayerKey? {
@@ -347,12 +462,13 @@ struct SnapshotRecords: Sendable {
     try Row.fetchAll(
       database,
       sql: """
-        WITH RECURSIVE below (id, parent, layer, depth) AS (
-          SELECT id, parent, layer, 0 FROM snapshots WHERE id = ?
-          UNION ALL SELECT s.id, s.parent, s.layer, depth + 1 FROM snapshots s JOIN below b ON s.id = b.parent
-        ) SELECT id, layer FROM below ORDER BY depth
+        WITH RECURSIVE below (id, parent, layer, standing, refusal, depth) AS (
+          SELECT id, parent, layer, standing, refusal, 0 FROM snapshots WHERE id = ?
+          UNION ALL SELECT s.id, s.parent, s.layer, s.standing, s.refusal, depth + 1
+          FROM snapshots s JOIN below b ON s.id = b.parent
+        ) SELECT id, layer, standing, refusal FROM below ORDER BY depth
         """, arguments: [id]
-    ).map { Lower(id: $0[0], layer: try key($0[1])) }
+    ).map(lower)
   }
 
   private static func set(_ labels: [String: String], of id: Int64, _ database: Database) throws {

@@ -2,6 +2,7 @@ import GRPCSockets
 import LinuxSystem
 public import Logging
 public import ServiceLifecycle
+import Synchronization
 
 /// Serves containerd's snapshotter API on a unix socket, as a proxy plugin; runs until cancelled or asked to shut down.
 ///
@@ -10,6 +11,8 @@ public final class SnapshotServer: Service, Sendable {
   private let configuration: SnapshotterConfiguration
   private let layers: any RemoteLayers
   private let logger: Logger
+  /// While it runs.
+  private let running = Mutex<Snapshotter?>(nil)
 
   /// Bytes of a message; what containerd allows itself.
   static let messageLimit = 16 << 20
@@ -28,9 +31,22 @@ public final class SnapshotServer: Service, Sendable {
       throw SnapshotError.rootInUse(configuration.root)
     }
     let snapshotter = try Snapshotter(root: configuration, layers: layers, logger: logger)
-    try await serve(snapshotter)
+    running.withLock { $0 = snapshotter }
+    defer { running.withLock { $0 = nil } }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { await snapshotter.judgeLayers() }
+      try await serve(snapshotter)
+      group.cancelAll()
+    }
     try snapshotter.close()
     withExtendedLifetime(lock) {}
+  }
+
+  /// Has layers proven for whose chain ID somebody names another blob than the one they came from.
+  /// - Throws: what forbids the proof, and `SnapshotError.notRunning`.
+  func contest(_ claims: [LayerClaim]) async throws {
+    guard let snapshotter = running.withLock({ $0 }) else { throw SnapshotError.notRunning }
+    try await snapshotter.contest(claims)
   }
 
   private func serve(_ snapshotter: Snapshotter) async throws {

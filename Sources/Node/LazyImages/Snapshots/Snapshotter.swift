@@ -95,6 +95,7 @@ final class Snapshotter: Sendable {
       guard try records.find(key) == nil else { throw SnapshotError.alreadyExists(key) }
       return parent.isEmpty ? [] : try records.chain(parent)
     }
+    try await admit(chain)
     let lowers = try await reach(chain)
     let id = newNumber()
     let answer: [SnapshotMount]
@@ -136,6 +137,7 @@ final class Snapshotter: Sendable {
     try SnapshotInput.check(name: key, "the key")
     let (record, chain) = try await BlockingWork.run { [records] in try records.snapshotWithChain(key) }
     guard record.info.kind != .committed else { throw SnapshotError.notMountable(key) }
+    try await admit(chain)
     let mappings = try IDMappings(labels: record.info.labels)
     return try await mounts(record.info.kind, record.id, chain, try await reach(chain), mappings)
   }
@@ -144,9 +146,18 @@ final class Snapshotter: Sendable {
     _ kind: SnapshotKind, _ id: Int64, _ chain: [SnapshotRecords.Lower], _ lowers: [Int64: String],
     _ mappings: IDMappings?
   ) async throws -> [SnapshotMount] {
+    // A layer that an image has more than once shows nothing below what it does not show above; overlayfs takes every
+    // directory once.
+    var seen: Set<LayerKey> = []
+    let chain = chain.filter { $0.layer.map { seen.insert($0).inserted } ?? true }
     // A single directory is named as it is, many by short links: they share one page.
-    var paths = chain.map { directories.files($0.id) }
-    if chain.count == 1, let only = lowers[chain[0].id] { paths = [only] }
+    var paths = try await BlockingWork.run { [directories] in
+      chain.flatMap { lower in
+        (lower.layer != nil && directories.hasAttributes(lower.id) ? [directories.attributes(lower.id)] : [])
+          + [directories.files(lower.id)]
+      }
+    }
+    if paths.count == 1, let only = lowers[chain[0].id] { paths = [only] }
     var mappings = mappings
     if let wanted = mappings, !lowers.isEmpty {
       let unmapped = paths

@@ -72,7 +72,8 @@ public actor NodeAgent: Service {
     context = PodContext(
       node: node, client: client, events: events, runtime: runtime, prober: Prober(runtime: runtime), volumes: volumes,
       puller: ImagePuller(runtime: runtime, access: ImageAccess(directory: "\(configuration.directory)/image-access")),
-      logs: logWatch, firewall: firewall, zone: zone, crashBackOff: configuration.crashBackOff,
+      imageGate: configuration.imageGate, logs: logWatch, firewall: firewall, zone: zone,
+      crashBackOff: configuration.crashBackOff,
       resync: configuration.resync, logger: logger)
     let registration = NodeRegistration(
       configuration: configuration, facts: facts, client: client, runtime: runtime, logger: logger)

@@ -10,6 +10,8 @@ public struct NodeConfiguration: Sendable {
   public var runtimeSocket: String
   /// The socket of CRI's image service, if another one than the runtime's.
   public var imageSocket: String?
+  /// Asked before a container is made of an image, by the image's name and id; throws if nothing may be made of it.
+  public var imageGate: (@Sendable (String, String) async throws -> Void)?
   /// CSI driver names and the paths of their node services' sockets.
   public var csiSockets: [String: String]
   /// The network of this node's pods.
@@ -28,6 +30,7 @@ public struct NodeConfiguration: Sendable {
 
   public init(
     name: String, address: String, directory: String, runtimeSocket: String, imageSocket: String? = nil,
+    imageGate: (@Sendable (String, String) async throws -> Void)? = nil,
     csiSockets: [String: String] = [:],
     network: PodNetwork, maximumPods: Int = 250, limits: NodeLimits = NodeLimits(), labels: [String: String] = [:],
     crashBackOff: (initial: Duration, maximum: Duration) = (.seconds(10), .seconds(300)),
@@ -39,6 +42,7 @@ public struct NodeConfiguration: Sendable {
     self.directory = directory
     self.runtimeSocket = runtimeSocket
     self.imageSocket = imageSocket
+    self.imageGate = imageGate
     self.csiSockets = csiSockets
     self.network = network
     self.maximumPods = maximumPods

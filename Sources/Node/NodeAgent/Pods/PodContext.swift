@@ -10,6 +10,8 @@ struct PodContext: Sendable {
   let prober: Prober
   let volumes: VolumeMounts
   let puller: ImagePuller
+  /// Throws if nothing may be made of an image, by its name and id.
+  let imageGate: (@Sendable (String, String) async throws -> Void)?
   let logs: LogWatch
   let firewall: PodFirewall
   /// The network zone of a namespace's pods.

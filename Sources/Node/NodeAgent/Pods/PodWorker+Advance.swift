@@ -280,6 +280,11 @@ extension PodWorker {
   private func start(_ container: JSONValue, _ sandbox: Sandbox, attempt: Int, imageID: String) async throws {
     let name = container["name"].string ?? ""
     try await checkUser(of: container, imageID: imageID)
+    do { try await context.imageGate?(container["image"].string ?? "", imageID) } catch is CancellationError {
+      throw CancellationError()
+    } catch {
+      throw PodProblem("CreateContainerError", (error as? RPCError)?.message ?? "\(error)")
+    }
     let environment = try await ContainerEnvironment(
       container: container, fields: fields(sandbox.address), lookup: lookup)
     var configuration = try configurations.container(

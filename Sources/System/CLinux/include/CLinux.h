@@ -54,6 +54,7 @@ int nagaya_open_beneath(int directory_fd, const char *path, int flags, int resol
 // Names are ended by a zero byte each.
 long nagaya_list_attributes(const char *path, char *names, size_t size);
 long nagaya_get_attribute(const char *path, const char *name, void *value, size_t size);
+int nagaya_set_attribute(const char *path, const char *name, const void *value, size_t size);
 
 // Pre-content events (fanotify(7), FAN_PRE_ACCESS, Linux 6.14). The group is non-blocking and closed on exec.
 int nagaya_fanotify_open(void);

@@ -150,7 +150,8 @@ struct ContainerdFixture: Sendable {
 
   /// Makes an image of layers, each what a script makes of an empty directory, and pushes it to the registry.
   ///
-  /// The first layer gets `/app`, a static program that prints the files it is given as arguments.
+  /// The first layer gets `/app`, a static program that prints the files it is given as arguments. A script may write
+  /// `../archive` itself.
   /// - Parameter compression: of every layer.
   /// - Returns: digests of the layers' blobs; if they are not compressed, these are their diff IDs, too.
   @discardableResult
@@ -187,7 +188,8 @@ struct ContainerdFixture: Sendable {
         """
         cd \(work) && mkdir \(index) && cd \(index) && umask 022 && \(index == 0 ? "cp ../app ." : ":")
         \(script)
-        tar --format=posix --xattrs --xattrs-include='*' --numeric-owner -cf ../layer .
+        if [ -e ../archive ]; then mv ../archive ../layer
+        else tar --format=posix --xattrs --xattrs-include='*' --numeric-owner -cf ../layer .; fi
         """)
       let layer = try blob("\(work)/layer", MediaType.layerTar, in: work)
       diffIDs.append(layer.digest)
@@ -253,14 +255,15 @@ struct ContainerdFixture: Sendable {
 
   /// The files of an image as a snapshotter shows them.
   /// - Parameter options: `--rw` for what a container gets.
-  func files(of name: String, snapshotter: String, options: String = "", namespace: String = "default") async throws
-    -> [String]
-  {
+  func files(
+    of name: String, snapshotter: String, options: String = "", namespace: String = "default",
+    timesOfDirectories: Bool = true
+  ) async throws -> [String] {
     let target = "\(directory)/mounted-\(UInt32.random(in: 0 ... .max))"
     try await shell.succeed(
       "mkdir \(target) && ctr -n \(namespace) images mount \(options) --snapshotter \(snapshotter) \(registry)/\(name) \(target)",
       seconds: 60)
-    let lines = try await LazyImagesTests.files(in: target, times: true)
+    let lines = try await LazyImagesTests.files(in: target, times: true, timesOfDirectories: timesOfDirectories)
     try await shell.succeed(
       "ctr -n \(namespace) images unmount --rm --snapshotter \(snapshotter) \(target)", seconds: 60)
     return lines

@@ -209,15 +209,15 @@ struct NoLayers: RemoteLayers {
 
 /// Every attribute and the content of every file below a directory, one line each, in order. Files that are links of one
 /// another name the first of them.
-func files(in directory: String, times: Bool = false) async throws -> [String] {
+func files(in directory: String, times: Bool = false, timesOfDirectories: Bool = true) async throws -> [String] {
   let script = """
     import os, sys, stat, hashlib
-    root, times = sys.argv[1].encode(), sys.argv[2] == "1"
+    root, times, kinds = sys.argv[1].encode(), sys.argv[2] == "1", sys.argv[3] == "1"
     first = {}
     def line(path):
         s = os.lstat(path)
         parts = [path[len(root):], oct(s.st_mode), s.st_uid, s.st_gid]
-        if times and path != root: parts.append(s.st_mtime_ns)
+        if times and path != root and (kinds or not stat.S_ISDIR(s.st_mode)): parts.append(s.st_mtime_ns)
         if not stat.S_ISDIR(s.st_mode):
             parts += [s.st_size, s.st_nlink, first.setdefault((s.st_dev, s.st_ino), path[len(root):])]
         if stat.S_ISLNK(s.st_mode): parts.append(os.readlink(path))
@@ -233,7 +233,8 @@ func files(in directory: String, times: Bool = false) async throws -> [String] {
         directories.sort()
         for name in sorted(directories + files): line(os.path.join(base, name))
     """
-  return try await Shell().succeed("python3 -c '\(script)' '\(directory)' \(times ? 1 : 0)", seconds: 300)
+  let arguments = "'\(directory)' \(times ? 1 : 0) \(timesOfDirectories ? 1 : 0)"
+  return try await Shell().succeed("python3 -c '\(script)' \(arguments)", seconds: 300)
     .split(separator: "\n").map(String.init)
 }
 

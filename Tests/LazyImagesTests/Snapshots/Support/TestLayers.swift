@@ -99,6 +99,9 @@ final class TestLayers: RemoteLayers, Sendable {
 
   func usage(of key: LayerKey) async throws -> LayerUsage { LayerUsage(bytes: 4096, inodes: 7) }
 
+  /// They are not compressed.
+  func prove(_ key: LayerKey) async throws -> LayerIdentity { LayerIdentity(diffID: key.blob, showsArchive: true) }
+
   /// What containerd puts on a snapshot for a layer.
   static func labels(_ digest: Digest, chainID: String) -> [String: String] {
     [
