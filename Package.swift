@@ -265,9 +265,9 @@ let package = Package(
     tests(
       "NodeAgent",
       [
-        "NodeAgent", "APIServer", "BoundedNumbers", "CLinux", "KubernetesAPI", "KubernetesClient", "JSONDocument",
-        "OCI",
-        "CRI", "CSI", "PlatformHarness", .hummingbird, .grpc, .grpcTransport,
+        "NodeAgent", "APIServer", "BoundedNumbers", "CertificateAuthority", "CLinux", "KubernetesAPI",
+        "KubernetesClient", "JSONDocument", "OCI",
+        "CRI", "CSI", "PlatformHarness", .hummingbird, .grpc, .grpcTransport, .nioCore, .nioPosix, .logging,
       ]),
     tests(
       "RegistryClient",

@@ -44,7 +44,8 @@ import Testing
     "no algorithm", "an algorithm of shared secrets", "another user's name", "a later end", "another key's signature",
     "an unknown key", "an empty signature", "cut off", "padded", "expired", "not yet", "another issuer",
     "another audience", "no audience", "the account's deletion", "the account made anew", "the pod's deletion",
-    "the pod made anew", "another pod's name", "a revoked account", "a revoked issuer", "a Secret that is gone",
+    "the pod made anew", "the pod's end", "another pod's name", "a revoked account", "a revoked issuer",
+    "a Secret that is gone",
   ]
 
   @Test("a token that is not what it says opens nothing", arguments: ways) func uses(way: String) async throws {
@@ -93,6 +94,11 @@ import Testing
     case "the pod made anew":
       objects.removeAll(.pods)
       objects.add(.pods, Self.object(.pods, "worker", uid: "p2"))
+    case "the pod's end":
+      var ended = try #require(objects.object(of: .pods, namespace: "blue", name: "worker"))
+      ended.status["phase"] = "Succeeded"
+      objects.removeAll(.pods)
+      objects.add(.pods, ended)
     case "another pod's name":
       token = try Self.forged(token, claims: { $0["kubernetes.io"]["pod"]["name"] = "other" }, signedBy: keys)
     case "a revoked account": try revoke { $0.accounts["blue/robot"] = now.seconds }

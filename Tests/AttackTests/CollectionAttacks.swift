@@ -14,6 +14,16 @@ struct CollectionAttacks {
     return try await stage.root.create(object, as: .configMaps)
   }
 
+  private static func allowFinalizers(_ stage: AttackStage, to user: String) async throws {
+    var role = KubernetesObject(.roles, namespace: AttackStage.mine, name: "finalizers")
+    role["rules"] = [["apiGroups": ["*"], "resources": ["*/finalizers"], "verbs": ["update"]]]
+    try await stage.root.create(role, as: .roles)
+    var binding = KubernetesObject(.roleBindings, namespace: AttackStage.mine, name: "finalizers")
+    binding["roleRef"] = ["apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "finalizers"]
+    binding["subjects"] = [["kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": .string(user)]]
+    try await stage.root.create(binding, as: .roleBindings)
+  }
+
   /// References by which an object of one's own namespace could hold the victim.
   static let references: [(what: String, change: @Sendable (inout OwnerReference) -> Void)] = [
     ("the victim as it is", { _ in }),
@@ -45,6 +55,8 @@ struct CollectionAttacks {
         let running = Task { try await stage.server.run() }
         defer { running.cancel() }
         let victim = try await Self.victim(stage)
+        // Who may hold owners by finalizers at home: what is tried is to hold somebody else's.
+        try await Self.allowFinalizers(stage, to: "editor")
         var reference = OwnerReference(to: victim, isController: true, blocksOwnerDeletion: true)
         change(&reference)
         var dependent = KubernetesObject(
@@ -130,6 +142,97 @@ struct CollectionAttacks {
     }
   }
 
+  /// Owners in one's own environment, and what one may do to them.
+  static let owners: [(what: String, resource: Resource, mayHold: Bool)] = [
+    ("a Deployment that others may finalize", .deployments, false), ("a Secret", .secrets, false),
+    ("a ConfigMap whose finalizers are one's own", .configMaps, true),
+  ]
+
+  @Test(
+    "nobody holds an owner of the namespace who may not set its finalizers", arguments: 0..<3,
+    ["create", "update", "patch"])
+  func namespacedOwner(index: Int, way: String) async throws {
+    let (what, resource, mayHold) = Self.owners[index]
+    try await AttackStage.with { stage in
+      let owner = try await stage.root.create(Self.owner(resource), as: resource)
+      if mayHold {
+        var role = KubernetesObject(.roles, namespace: AttackStage.mine, name: "hold")
+        role["rules"] = [["apiGroups": [""], "resources": ["configmaps/finalizers"], "verbs": ["update"]]]
+        try await stage.root.create(role, as: .roles)
+        var binding = KubernetesObject(.roleBindings, namespace: AttackStage.mine, name: "hold")
+        binding["roleRef"] = ["apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "hold"]
+        binding["subjects"] = [["kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "editor"]]
+        try await stage.root.create(binding, as: .roleBindings)
+      }
+      let client = stage.client("editor")
+      func write(_ name: String, blocks: Bool) async throws {
+        var leech = KubernetesObject(.configMaps, namespace: AttackStage.mine, name: name)
+        if way != "create" { leech = try await client.create(leech, as: .configMaps) }
+        leech.ownerReferences = [OwnerReference(to: owner, isController: false, blocksOwnerDeletion: blocks)]
+        switch way {
+        case "create": try await client.create(leech, as: .configMaps)
+        case "update": try await client.update(leech, as: .configMaps)
+        default:
+          try await client.patch(
+            .configMaps, namespace: AttackStage.mine, name: name,
+            ["metadata": ["ownerReferences": leech.metadata["ownerReferences"]]])
+        }
+      }
+      // What holds nobody is everybody's right, and so is what one may do anyway.
+      try await write("tick", blocks: false)
+      if mayHold { return try await write("leech", blocks: true) }
+      let held = try await attempt(Attack(.editor, "blockOwnerDeletion of \(what) by \(way)", on: .otherData)) {
+        do {
+          try await write("leech", blocks: true)
+          return .through("it was written")
+        } catch let status as APIStatus {
+          return .check(status.code == 403 && status.message.contains("blockOwnerDeletion"), status.message)
+        }
+      }
+      #expect(held)
+    }
+  }
+
+  private static func owner(_ resource: Resource) -> KubernetesObject {
+    var owner = KubernetesObject(resource, namespace: AttackStage.mine, name: "owner")
+    guard resource == .deployments else { return owner }
+    owner.spec = [
+      "selector": ["matchLabels": ["a": "b"]],
+      "template": ["metadata": ["labels": ["a": "b"]], "spec": ["containers": [["name": "c", "image": "i"]]]],
+    ]
+    return owner
+  }
+
+  @Test("nobody gives an object to an owner, by whose end it ends, who may not delete it")
+  func ownerOfWhatOneMayNotDelete() async throws {
+    try await AttackStage.with { stage in
+      var role = KubernetesObject(.roles, namespace: AttackStage.mine, name: "patcher")
+      role["rules"] = [["apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "patch"]]]
+      try await stage.root.create(role, as: .roles)
+      var binding = KubernetesObject(.roleBindings, namespace: AttackStage.mine, name: "patcher")
+      binding["roleRef"] = ["apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "patcher"]
+      binding["subjects"] = [["kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "patcher"]]
+      try await stage.root.create(binding, as: .roleBindings)
+      let owner = try await stage.root.create(Self.owner(.secrets), as: .secrets)
+      let kept = KubernetesObject(.configMaps, namespace: AttackStage.mine, name: "kept")
+      try await stage.root.create(kept, as: .configMaps)
+      let client = stage.client("patcher")
+      try await client.patch(.configMaps, namespace: AttackStage.mine, name: "kept", ["data": ["a": "b"]])
+      let held = try await attempt(Attack(.editor, "an owner for what one may not delete", on: .otherData)) {
+        let reference = OwnerReference(to: owner, isController: false, blocksOwnerDeletion: false)
+        do {
+          try await client.patch(
+            .configMaps, namespace: AttackStage.mine, name: "kept",
+            ["metadata": ["ownerReferences": [reference.json]]])
+          return .through("it was written")
+        } catch let status as APIStatus {
+          return .check(status.code == 403 && status.message.contains("can't delete"), status.message)
+        }
+      }
+      #expect(held)
+    }
+  }
+
   @Test("an owner of another namespace is told of by an event")
   func event() async throws {
     try await AttackStage.with { stage in
@@ -137,7 +240,7 @@ struct CollectionAttacks {
       defer { running.cancel() }
       let victim = try await Self.victim(stage)
       var dependent = KubernetesObject(.configMaps, namespace: AttackStage.mine, name: "stray")
-      dependent.ownerReferences = [OwnerReference(to: victim)]
+      dependent.ownerReferences = [OwnerReference(to: victim, blocksOwnerDeletion: false)]
       dependent.finalizers = ["example.com/hold"]
       try await stage.client("editor").create(dependent, as: .configMaps)
       try await eventually("the event is there") {

@@ -1,4 +1,5 @@
 import APIServer
+import Edge
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
@@ -25,7 +26,7 @@ import Testing
         }
         var pod = KubernetesObject(.pods, namespace: namespace, name: "worker")
         pod.spec = [
-          "nodeName": .string(node), "serviceAccountName": "default",
+          "nodeName": .string(node), "serviceAccountName": "default", "automountServiceAccountToken": true,
           "containers": [
             [
               "name": "c", "image": "i",
@@ -34,16 +35,30 @@ import Testing
           ],
         ]
         try await stage.root.create(pod, as: .pods)
+        // One that wants no token, one that has ended, and an account that only the first is.
+        try await stage.root.create(
+          KubernetesObject(.serviceAccounts, namespace: namespace, name: "quiet"), as: .serviceAccounts)
+        for (name, account) in [("quiet", "quiet"), ("ended", "default"), ("silent", "default")] {
+          pod.metadata["name"] = .string(name)
+          pod.spec["serviceAccountName"] = .string(account)
+          pod.spec["automountServiceAccountToken"] = name == "ended" ? true : false
+          try await stage.root.create(pod, as: .pods)
+        }
+        try await stage.root.patch(
+          .pods, namespace: namespace, name: "ended", subresource: "status", ["status": ["phase": "Succeeded"]])
       }
       try await body(stage)
     }
   }
 
   private static func token(
-    _ client: KubernetesClient, _ namespace: String, _ account: String, pod: String?
+    _ client: KubernetesClient, _ namespace: String, _ account: String, pod: String?, audience: String? = nil,
+    seconds: Int = 3600
   ) async throws {
     var body = KubernetesObject(.serviceAccounts, namespace: namespace, name: account).json
     body = ["apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": [:]]
+    body["spec"]["expirationSeconds"] = JSONValue(seconds)
+    if let audience { body["spec"]["audiences"] = [.string(audience)] }
     if let pod { body["spec"]["boundObjectRef"] = ["kind": "Pod", "apiVersion": "v1", "name": .string(pod)] }
     let request = APIRequest(
       .post, "/api/v1/namespaces/\(namespace)/serviceaccounts/\(account)/token", contentType: "application/json",
@@ -118,6 +133,18 @@ import Testing
     .init("gets a token of another node's account", .platformRights) {
       try await token($0, AttackStage.theirs, "default", pod: "worker")
     },
+    .init("gets a token for an audience that the pod does not ask for", .platformRights) {
+      try await token($0, AttackStage.mine, "default", pod: "worker", audience: "https://vault.example")
+    },
+    .init("gets a token that lives longer than the pod asks for", .platformRights) {
+      try await token($0, AttackStage.mine, "default", pod: "worker", seconds: 86_400)
+    },
+    .init("gets a token for a pod that wants none", .platformRights) {
+      try await token($0, AttackStage.mine, "default", pod: "silent")
+    },
+    .init("gets a token of an account whose only pod wants none", .platformRights) {
+      try await token($0, AttackStage.mine, "quiet", pod: "quiet")
+    },
     .init("forges another node's event", .otherData) {
       var event = KubernetesObject(.events, namespace: AttackStage.theirs, name: "e")
       event["involvedObject"] = ["kind": "Pod", "namespace": .string(AttackStage.theirs), "name": "worker"]
@@ -133,6 +160,20 @@ import Testing
     .init("deletes pods", .otherData) {
       try await $0.delete(.pods, namespace: AttackStage.theirs, name: "worker")
     },
+    .init("lists pods that are no app's", .otherData) { _ = try await $0.list(.pods) },
+    .init("lists pods by another label", .otherData) {
+      _ = try await $0.list(.pods, labels: LabelSelector([.doesNotExist("app.nagaya.dev/name")]))
+    },
+    .init("lists pods by a value that looks like the label", .otherData) {
+      _ = try await $0.list(
+        .pods, labels: LabelSelector([.isNotIn("x", ["a", "app.nagaya.dev/name", "b"])]))
+    },
+    .init("reads one pod", .otherData) {
+      _ = try await $0.get(.pods, namespace: AttackStage.theirs, name: "worker")
+    },
+    .init("lists namespaces that are no tenant's", .otherData) { _ = try await $0.list(.namespaces) },
+    .init("reads one namespace", .otherData) { _ = try await $0.get(.namespaces, name: AttackStage.theirs) },
+    .init("lists slices of no service", .otherData) { _ = try await $0.list(.endpointSlices) },
     .init("writes applications", .otherData) {
       try await $0.create(KubernetesObject(.applications, namespace: AttackStage.theirs, name: "a"), as: .applications)
     },
@@ -161,8 +202,25 @@ import Testing
     try await Self.stage { stage in
       let edge = stage.server.client(as: PartIdentity.edge.user)
       _ = try await edge.list(.applications)
-      _ = try await edge.list(.endpointSlices)
+      for (resource, label) in EdgeAccess.labels {
+        _ = try await edge.list(resource, labels: LabelSelector([.exists(label)]))
+      }
       let held = try await Self.isHeld(row, "the edge", edge)
+      #expect(held)
+    }
+  }
+
+  @Test func `no pod that has ended gets a token`() async throws {
+    try await Self.stage { stage in
+      let row = Try("gets a token for a pod that has ended", .platformRights) {
+        try await Self.token($0, AttackStage.mine, "default", pod: "ended")
+      }
+      let held = try await attempt(Attack(.component, "a node agent \(row)", on: row.target)) {
+        do {
+          try await row.run(stage.server.client(as: PartIdentity.node("n1").user))
+          return .through("a token")
+        } catch let status as APIStatus { return .held(status.message) }
+      }
       #expect(held)
     }
   }

@@ -130,6 +130,50 @@ import Testing
     }
   }
 
+  @Test func `what lives for seconds is renewed in its own time`() throws {
+    try with { directory in
+      var lives = PlatformAuthorities.Lives()
+      (lives.root, lives.leaf) = (90, 30)
+      let start = Date()
+      let first = try PlatformAuthorities.loadOrCreate(
+        directory: "\(directory.path)/pki", domain: "apps.test", lives: lives, now: start)
+      func served(_ seconds: TimeInterval) throws -> String {
+        try first.serverCertificate(names: [], now: start + seconds).certificatePEM
+      }
+      let certificate = try served(0)
+      #expect(try served(19) == certificate && served(21) != certificate)
+      let announced = try first.reloaded(now: start + 60)
+      #expect(announced.clients.roots.count == 2 && announced.clients.certificatePEM == first.clients.certificatePEM)
+      let second = try announced.reloaded(now: start + 80)
+      #expect(second.clients.certificate == announced.clients.roots[1])
+      // A certificate never outlives its root, and the next one is the new root's.
+      let late = try second.clientCertificate("node", user: "system:node:n", groups: [], now: start + 80)
+      #expect(late.notAfter <= second.clients.certificate.notValidAfter)
+      #expect(try second.reloaded(now: start + 95).clients.roots.count == 1)
+    }
+  }
+
+  @Test func `processes that find a root due at the same moment make one successor`() async throws {
+    let directory = try TemporaryDirectory()
+    defer { directory.remove() }
+    let path = "\(directory.path)/clients"
+    let start = Date()
+    _ = try CertificateAuthority.loadOrCreate(directory: path, purpose: .clients, now: start, lifetime: 100)
+    for seconds: TimeInterval in [61, 81, 150, 170] {
+      let seen = try await withThrowingTaskGroup(of: [String].self) { group in
+        for _ in 0..<8 {
+          group.addTask {
+            let authority = try CertificateAuthority.loadOrCreate(
+              directory: path, purpose: .clients, now: start + seconds, lifetime: 100)
+            return [authority.certificatePEM, authority.trustPEM]
+          }
+        }
+        return try await group.reduce(into: Set<[String]>()) { $0.insert($1) }
+      }
+      #expect(seen.count == 1, "\(seconds)")
+    }
+  }
+
   @Test(arguments: ["key", "certificate", "both"]) func `a crash while roots change leaves the new one`(_ last: String)
     throws
   {

@@ -16,6 +16,7 @@ import Testing
     "10.9.0.0/16", "--network", "net9", "--pool-size", "3Gi", "--placement", "most-free", "--log-level", "debug",
     "--pod-processes", "500", "--tenant-quota", "pods=9", "--tenant-quota", "services=8", "--container-limit", "none",
     "--no-audit",
+    "--certificate-lifetime", "24h", "--root-lifetime", "720h",
   ]
 
   @Test func `an instance is started again with what it was started with, from any directory`() async throws {
@@ -41,8 +42,17 @@ import Testing
     let known = help.split(separator: "\n").compactMap { line in
       line.split { $0 == " " || $0 == "," }.first.map(String.init).flatMap { $0.hasPrefix("--") ? $0 : nil }
     }
-    #expect(known.count == 19)
+    #expect(known.count == 21)
     #expect(Set(saved) == Set(known))
+  }
+
+  @Test(arguments: [
+    (["--certificate-lifetime", "14s"], "15s or more"),
+    (["--certificate-lifetime", "1h", "--root-lifetime", "90m"], "at least twice"),
+  ])
+  func `what could not be renewed in time is refused`(options: [String], words: String) {
+    let error = #expect(throws: (any Error).self) { try Up.parse(options) }
+    #expect(error.map { Up.message(for: $0).contains(words) } ?? false)
   }
 
   @Test func `volumes are placed by expected loss unless something else is asked for`() throws {

@@ -29,7 +29,7 @@ struct TestCluster: Sendable {
       let client = server.client()
       if let node { try await client.create(readyNode(node), as: .nodes) }
       let controllers = BuiltInControllers(
-        client: client, logger: quiet, caCertificate: caCertificate,
+        client: client, logger: quiet, trust: TrustBundle(caCertificate),
         namespacedResources: ResourceRegistry.standard.definitions.map(\.resource).filter(\.isNamespaced),
         serviceAccountToken: { secret, account, uid in "\(secret.name) of \(account) \(uid)" },
         nodeGracePeriod: nodeGracePeriod)

@@ -63,7 +63,9 @@ import Testing
         object["kind"] = .string(resource.kind)
         object["data"] = ["a": "YQ=="]
         return object
-      })
+      },
+      tokens: PodTokens(
+        pod: pod, client: KubernetesClient(KubeconfigTransport(path: "/dev/null"), userAgent: "test"), now: { .now }))
     let (mode, key) = (JSONValue(number), JSONValue.string("a"))
     let items: JSONValue = [["key": key, "path": "a", "mode": mode]]
     let fields: JSONValue = [["path": "a", "mode": mode, "fieldRef": ["fieldPath": "metadata.name"]]]
@@ -76,7 +78,7 @@ import Testing
       ],
     ]
     for volume in volumes {
-      for file in try await contents.files(of: volume).values { #expect(file.mode <= 0o777) }
+      for file in try await contents.files(of: volume, in: "/dev/null").values { #expect(file.mode <= 0o777) }
     }
   }
 

@@ -46,7 +46,8 @@ import Testing
       let held = try await attempt(Attack(.editor, attempted.way, on: .otherVolumes)) {
         let mounts = VolumeMounts(directory: directory, client: client, drivers: [:], logger: Logger(label: "test"))
         let contents = FileVolumeContents(
-          fields: FieldReference(pod: prepared, podIP: "", hostIP: "", allocatable: (0, 0)), lookup: { _, _ in nil })
+          fields: FieldReference(pod: prepared, podIP: "", hostIP: "", allocatable: (0, 0)), lookup: { _, _ in nil },
+          tokens: PodTokens(pod: prepared, client: client, now: { .now }))
         do {
           _ = try await mounts.prepare(prepared, contents: contents)
           return .through("it was mounted")

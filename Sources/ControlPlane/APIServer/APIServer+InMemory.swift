@@ -8,12 +8,14 @@ extension APIServer {
   /// or use `withInMemory`.
   public static func inMemory(
     registry: ResourceRegistry = .standard, authorizer: (any ObjectReading) -> any Authorizing = { _ in AllowAll() },
+    virtualResources: (any ObjectReading, any Authorizing) -> [any VirtualResourceHandling] = { _, _ in [] },
     admission: (any ObjectReading) -> [any WriteAdmitting] = { _ in [] },
     logs: (any PodLogSource)? = nil, configuration: APIServerConfiguration = APIServerConfiguration(),
     logger: Logger = Logger(label: "nagaya.apiserver")
   ) async throws -> APIServer {
     try await APIServer(
-      store: MemoryObjectStore(), registry: registry, authorizer: authorizer, admission: admission, logs: logs,
+      store: MemoryObjectStore(), registry: registry, authorizer: authorizer,
+      virtualResources: virtualResources, admission: admission, logs: logs,
       configuration: configuration, logger: logger)
   }
 
@@ -21,9 +23,11 @@ extension APIServer {
   public static func withInMemory<Result: Sendable>(
     registry: ResourceRegistry = .standard, configuration: APIServerConfiguration = APIServerConfiguration(),
     logger: Logger = Logger(label: "nagaya.apiserver"), namespaces: [String] = ["default"],
+    virtualResources: (any ObjectReading, any Authorizing) -> [any VirtualResourceHandling] = { _, _ in [] },
     _ body: @Sendable (APIServer) async throws -> Result
   ) async throws -> Result {
-    let server = try await inMemory(registry: registry, configuration: configuration, logger: logger)
+    let server = try await inMemory(
+      registry: registry, virtualResources: virtualResources, configuration: configuration, logger: logger)
     let client = server.client()
     for namespace in namespaces {
       try await client.create(KubernetesObject(.namespaces, name: namespace), as: .namespaces)

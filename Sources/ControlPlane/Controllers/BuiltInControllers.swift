@@ -10,12 +10,13 @@ public struct BuiltInControllers: Service {
   private let services: [any Service]
 
   /// - Parameters:
-  ///   - caCertificate: PEM of the API server's CA, for `kube-root-ca.crt` and token Secrets.
+  ///   - trust: the API server's roots, for `kube-root-ca.crt` and token Secrets.
   ///   - namespacedResources: what a namespace may hold; `nil`: what the server says.
   ///   - serviceAccountToken: what the gate accepts as the token of a Secret.
   ///   - nodeGracePeriod: silence after which a node is taken for lost.
   public init(
-    client: KubernetesClient, logger: Logger, caCertificate: String? = nil, namespacedResources: [Resource]? = nil,
+    client: KubernetesClient, logger: Logger, trust: TrustBundle = TrustBundle(),
+    namespacedResources: [Resource]? = nil,
     serviceAccountToken: @escaping ServiceAccountTokenController.TokenMaking,
     nodeGracePeriod: Duration = .seconds(40)
   ) {
@@ -29,9 +30,9 @@ public struct BuiltInControllers: Service {
       ReplicaSetController(client, informers: informers, events: replicaSetEvents, logger: logger),
       NamespaceController(client, informers: informers, resources: namespacedResources, logger: logger),
       EndpointSliceController(client, informers: informers, logger: logger),
-      ServiceAccountController(client, informers: informers, caCertificate: caCertificate, logger: logger),
+      ServiceAccountController(client, informers: informers, trust: trust, logger: logger),
       ServiceAccountTokenController(
-        client, informers: informers, caCertificate: caCertificate, token: serviceAccountToken, logger: logger),
+        client, informers: informers, trust: trust, token: serviceAccountToken, logger: logger),
       PodGarbageController(client, informers: informers, logger: logger),
       NodeLifecycleController(client, informers: informers, gracePeriod: nodeGracePeriod, logger: logger),
       EventExpiry(client, logger: logger),

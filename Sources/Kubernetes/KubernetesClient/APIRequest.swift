@@ -125,7 +125,7 @@ public struct UserInfo: Sendable, Hashable {
   public static let mastersGroup = "system:masters"
   /// A component that runs inside of the API server's process.
   public static func component(_ name: String) -> UserInfo {
-    UserInfo(name: "system:nagaya:\(name)", groups: [mastersGroup, "system:authenticated"])
+    UserInfo(name: "\(partPrefix)\(name)", groups: [mastersGroup, "system:authenticated"])
   }
 
   /// The group of all node agents.
@@ -147,8 +147,12 @@ public struct UserInfo: Sendable, Hashable {
 
   /// A part of the platform that runs by itself, with the rights of the role of its name alone.
   public static func part(_ name: String) -> UserInfo {
-    UserInfo(name: "system:nagaya:\(name)", groups: ["system:authenticated"])
+    UserInfo(name: "\(partPrefix)\(name)", groups: ["system:authenticated"])
   }
+
+  static let partPrefix = "system:nagaya:"
+  /// Whether this is such a part.
+  public var isPart: Bool { name.hasPrefix(Self.partPrefix) && !groups.contains(Self.mastersGroup) }
 }
 
 /// Something that answers API requests: the API server itself, behind authentication.

@@ -36,9 +36,9 @@ public final class Edge: Service, Sendable {
       client, .namespaces, labels: LabelSelector([.exists(TenantEnvironment.tenantLabel)]), logger: logger)
     applications = Informer(client, .applications, logger: logger)
     endpointSlices = Informer(
-      client, .endpointSlices, labels: LabelSelector([.exists("kubernetes.io/service-name")]), logger: logger)
+      client, .endpointSlices, labels: LabelSelector([.exists(EdgeAccess.sliceLabel)]), logger: logger)
     pods = Informer(
-      client, .pods, labels: LabelSelector([.exists("app.nagaya.dev/name")]), transform: PodAddresses.trimmed,
+      client, .pods, labels: LabelSelector([.exists(EdgeAccess.podLabel)]), transform: PodAddresses.trimmed,
       logger: logger)
     pods.onEvent { routes.apply(pod: $0) }
     namespaces.onEvent { routes.apply(namespace: $0) }

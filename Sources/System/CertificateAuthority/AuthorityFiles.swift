@@ -1,6 +1,12 @@
 import Foundation
 import X509
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// Where one authority's roots lie, and when each is of use.
 ///
 /// `ca.crt` and `ca.key` sign. `next.crt` and `next.key` are made when 60 % of the root's time is over and take its place at
@@ -18,10 +24,30 @@ struct AuthorityFiles {
   static let announceShare = 0.6
   static let replaceShare = 0.8
 
-  /// Which share of the certificate's time is over.
+  /// Which share of the certificate's time is over; it begins when it was made.
   static func age(of certificate: Certificate, at now: Date) -> Double {
-    let lifetime = certificate.notValidAfter.timeIntervalSince(certificate.notValidBefore)
-    return lifetime > 0 ? now.timeIntervalSince(certificate.notValidBefore) / lifetime : 1
+    let made = certificate.notValidBefore.addingTimeInterval(CertificateAuthority.backdating)
+    let lifetime = certificate.notValidAfter.timeIntervalSince(made)
+    return lifetime > 0 ? now.timeIntervalSince(made) / lifetime : 1
+  }
+
+  /// Keeps others out as long as it lives: processes of one instance may find a root due at the same moment.
+  final class Turn {
+    private let descriptor: Int32
+
+    /// Waits for its turn.
+    init(_ directory: String) throws(CertificateAuthorityError) {
+      descriptor = open("\(directory)/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+      while descriptor >= 0, flock(descriptor, LOCK_EX) != 0 {
+        if errno == EINTR { continue }
+        break
+      }
+      guard descriptor >= 0 else {
+        throw .file(path: "\(directory)/lock", action: "open", reason: String(cString: strerror(errno)))
+      }
+    }
+
+    deinit { if descriptor >= 0 { close(descriptor) } }
   }
 
   static func parse(_ path: String) throws -> Certificate? {

@@ -35,43 +35,47 @@ public struct CertificateAuthority: Sendable {
   /// The authority of `directory`, made if it is not there, and replaced in time by a new one (see `AuthorityFiles`).
   ///
   /// A root that was made for less than `purpose` asks (another domain) is replaced at once.
-  public static func loadOrCreate(directory: String, purpose: AuthorityPurpose, now: Date = Date()) throws
-    -> CertificateAuthority
-  {
+  /// - Parameter lifetime: seconds that a new root holds; ten years unless something else is said.
+  public static func loadOrCreate(
+    directory: String, purpose: AuthorityPurpose, now: Date = Date(), lifetime: TimeInterval? = nil
+  ) throws -> CertificateAuthority {
     try DurableFile.makeDirectory(directory)
+    let turn = try AuthorityFiles.Turn(directory)
+    defer { withExtendedLifetime(turn) {} }
     let files = AuthorityFiles(directory: directory)
     try files.resumeReplacement()
-    var authority = try load(files, purpose, now: now)
+    var authority = try load(files, purpose, now: now, lifetime: lifetime)
     if try !authority.serves(purpose) {
       try files.retire(authority.certificate)
       try DurableFile.remove(files.certificate)
       try DurableFile.remove(files.key)
-      authority = try load(files, purpose, now: now)
+      authority = try load(files, purpose, now: now, lifetime: lifetime)
     }
     let age = AuthorityFiles.age(of: authority.certificate, at: now)
     if age >= AuthorityFiles.announceShare, try DurableFile.read(files.nextCertificate) == nil {
       let key = Certificate.PrivateKey(P256.Signing.PrivateKey())
       try DurableFile.write(try key.serializeAsPEM().pemString + "\n", to: files.nextKey, mode: 0o600)
-      _ = try create(key: key, certificatePath: files.nextCertificate, purpose: purpose, now: now)
+      _ = try create(
+        key: key, certificatePath: files.nextCertificate, purpose: purpose, now: now, lifetime: lifetime)
     }
     if age >= AuthorityFiles.replaceShare {
       try files.replace(authority.certificate)
-      authority = try load(files, purpose, now: now)
+      authority = try load(files, purpose, now: now, lifetime: lifetime)
     }
     return try CertificateAuthority(
       certificate: authority.certificate, privateKey: authority.privateKey, others: try files.otherRoots(now: now))
   }
 
   /// An expired root, of a machine that was off for long, is replaced like one that is due.
-  private static func load(_ files: AuthorityFiles, _ purpose: AuthorityPurpose, now: Date) throws
-    -> CertificateAuthority
-  {
+  private static func load(
+    _ files: AuthorityFiles, _ purpose: AuthorityPurpose, now: Date, lifetime: TimeInterval?
+  ) throws -> CertificateAuthority {
     if let kept = try AuthorityFiles.parse(files.certificate), now >= kept.notValidAfter {
       try DurableFile.remove(files.certificate)
       try DurableFile.remove(files.key)
       try files.resumeReplacement()
     }
-    return try load(directory: files.directory, purpose: purpose, now: now)
+    return try load(directory: files.directory, purpose: purpose, now: now, lifetime: lifetime)
   }
 
   private func serves(_ purpose: AuthorityPurpose) throws -> Bool {
@@ -81,7 +85,7 @@ public struct CertificateAuthority: Sendable {
 
   /// The authority of `directory` that vouches for anything, made if neither file is there.
   public static func loadOrCreate(directory: String, now: Date = Date()) throws -> CertificateAuthority {
-    try load(directory: directory, purpose: .general, now: now)
+    try load(directory: directory, purpose: .general, now: now, lifetime: nil)
   }
 
   /// The authority of `directory` (`ca.crt`, `ca.key`), made if neither file is there.
@@ -89,7 +93,9 @@ public struct CertificateAuthority: Sendable {
   /// The key is written first: a crash between the two leaves a key without certificate, which is then signed anew.
   /// The directory is readable by its owner alone (0700), the key too (0600).
   /// - Throws: `CertificateAuthorityError` if files cannot be read or written, or do not belong together.
-  private static func load(directory: String, purpose: AuthorityPurpose, now: Date) throws -> CertificateAuthority {
+  private static func load(
+    directory: String, purpose: AuthorityPurpose, now: Date, lifetime: TimeInterval?
+  ) throws -> CertificateAuthority {
     try DurableFile.makeDirectory(directory)
     let (certificatePath, keyPath) = ("\(directory)/ca.crt", "\(directory)/ca.key")
     let certificateText = try DurableFile.read(certificatePath)
@@ -100,14 +106,16 @@ public struct CertificateAuthority: Sendable {
       }
       let key = Certificate.PrivateKey(P256.Signing.PrivateKey())
       try DurableFile.write(try key.serializeAsPEM().pemString + "\n", to: keyPath, mode: 0o600)
-      return try create(key: key, certificatePath: certificatePath, purpose: purpose, now: now)
+      return try create(
+        key: key, certificatePath: certificatePath, purpose: purpose, now: now, lifetime: lifetime)
     }
     let key: Certificate.PrivateKey
     do { key = try Certificate.PrivateKey(pemEncoded: String(decoding: keyText, as: UTF8.self)) } catch {
       throw CertificateAuthorityError.malformed(path: keyPath, reason: "\(error)")
     }
     guard let certificateText else {
-      return try create(key: key, certificatePath: certificatePath, purpose: purpose, now: now)
+      return try create(
+        key: key, certificatePath: certificatePath, purpose: purpose, now: now, lifetime: lifetime)
     }
     let certificate: Certificate
     do { certificate = try Certificate(pemEncoded: String(decoding: certificateText, as: UTF8.self)) } catch {
@@ -124,7 +132,8 @@ public struct CertificateAuthority: Sendable {
   }
 
   private static func create(
-    key: Certificate.PrivateKey, certificatePath: String, purpose: AuthorityPurpose, now: Date
+    key: Certificate.PrivateKey, certificatePath: String, purpose: AuthorityPurpose, now: Date,
+    lifetime: TimeInterval?
   ) throws -> CertificateAuthority {
     let constraints = try purpose.nameConstraints()
     let serial = Certificate.SerialNumber()
@@ -136,7 +145,8 @@ public struct CertificateAuthority: Sendable {
     }
     let certificate = try Certificate(
       version: .v3, serialNumber: serial, publicKey: key.publicKey,
-      notValidBefore: now.addingTimeInterval(-backdating), notValidAfter: now.addingTimeInterval(rootLifetime),
+      notValidBefore: now.addingTimeInterval(-backdating),
+      notValidAfter: now.addingTimeInterval(lifetime ?? rootLifetime),
       issuer: name, subject: name, signatureAlgorithm: .ecdsaWithSHA256,
       extensions: try Certificate.Extensions {
         Critical(BasicConstraints.isCertificateAuthority(maxPathLength: 0))
@@ -238,7 +248,7 @@ public struct CertificateAuthority: Sendable {
 
   func isCurrent(_ leaf: IssuedCertificate, for request: LeafRequest, now: Date) throws -> Bool {
     let kept = leaf.certificate
-    let lifetime = kept.notValidAfter.timeIntervalSince(kept.notValidBefore)
+    let lifetime = kept.notValidAfter.timeIntervalSince(kept.notValidBefore) - Self.backdating
     let keptNames = try kept.extensions.subjectAlternativeNames.map(Array.init) ?? []
     let keptUsage = try kept.extensions.extendedKeyUsage
     let (subject, names) = (try request.subject(), try request.alternativeNames())

@@ -17,25 +17,34 @@ public final class LeafCache: Sendable {
   }
 
   private struct State {
+    var authority: CertificateAuthority
     var leaves: [String: (leaf: Leaf, lastUse: UInt64)] = [:]
     var uses: UInt64 = 0
     /// Certificates issued since the start.
     var issued = 0
   }
 
-  private let authority: CertificateAuthority
   private let domain: String
   private let capacity: Int
   private let key = Certificate.PrivateKey(P256.Signing.PrivateKey())
-  private let state = Mutex(State())
+  private let state: Mutex<State>
 
   /// - Parameters:
   ///   - domain: `localhost`; other domains' hosts get no certificate.
   ///   - capacity: certificates kept.
   public init(authority: CertificateAuthority, domain: String, capacity: Int = 1024) {
-    self.authority = authority
+    state = Mutex(State(authority: authority))
     self.domain = domain.lowercased()
     self.capacity = max(1, capacity)
+  }
+
+  /// Issues by this authority from now on; what another root signed is made anew when it is asked for.
+  public func use(_ authority: CertificateAuthority) {
+    state.withLock { state in
+      guard state.authority.certificate != authority.certificate else { return }
+      state.authority = authority
+      state.leaves = [:]
+    }
   }
 
   /// The certificate for a host of the domain: the domain itself, or up to three labels below it.
@@ -48,7 +57,7 @@ public final class LeafCache: Sendable {
         state.leaves[name]?.lastUse = state.uses
         return known.leaf
       }
-      let issued = try authority.issue(
+      let issued = try state.authority.issue(
         .server(commonName: name, dnsNames: [name], ipAddresses: []), key: key, now: now)
       let leaf = Leaf(
         certificateChain: try issued.certificateChain(), privateKey: try issued.privateKey(),
@@ -65,12 +74,13 @@ public final class LeafCache: Sendable {
   }
 
   /// What `TLSConfiguration.sslContextCallback` takes: the certificate by the client's server name; the
-  /// configuration's own for clients that name no host of the domain.
+  /// domain's own for clients that name no host of it.
   public var contextCallback: NIOSSLContextCallback {
     { [self] client, promise in
       promise.completeWith(
         Result {
-          guard let host = client.serverHostname, let leaf = try certificate(forHost: host) else { return .noChanges }
+          let named = try client.serverHostname.flatMap { try certificate(forHost: $0) }
+          guard let leaf = try named ?? certificate(forHost: domain) else { return .noChanges }
           var override = NIOSSLContextConfigurationOverride()
           override.certificateChain = leaf.certificateChain
           override.privateKey = leaf.privateKey

@@ -25,30 +25,34 @@ struct APIPart {
   func services() async throws -> [any Service] {
     let node = options.resolvedNodeName
     let authorities = try PlatformAuthorities.loadOrCreate(
-      directory: layout.pki, serverNames: [node], domain: options.domain)
+      directory: layout.pki, serverNames: [node], domain: options.domain, lives: options.lives)
     let credentials = PartCredentials(authorities: authorities, layout: layout, parts: [.node(node), .edge])
 
     // The control plane.
     let accountKeys = try SigningKeys.loadOrCreate(directory: layout.accountKeys)
     let revocations = Revocations(path: layout.revocations)
     let gate = Gate(keys: accountKeys, revocations: revocations)
+    let logs = NodeLogClient(identity: try credentials.writeForNode(node)) {
+      gate.objects?.object(of: .nodes, namespace: "", name: $0)
+    }
     let server = try await APIServer(
       store: try await StoreFile.open(layout, logger: process.log("store")), registry: .standard,
       authorizer: { gate.authorizer(over: $0) },
       virtualResources: { _, _ in gate.virtualResources() },
       admission: { [NodeRestriction(), TenantGuard(objects: $0)] },
-      logs: NodeLogClient(identity: try credentials.writeForNode(node)) {
-        gate.objects?.object(of: .nodes, namespace: "", name: $0)
-      }, logger: process.log("api"))
+      logs: logs, logger: process.log("api"))
     @Sendable func client(_ name: String) -> KubernetesClient { server.client(as: .component(name)) }
     let bootstrap = Bootstrap(client: client("bootstrap"))
     let isFirstStart = try await bootstrap.run()
+    // By its own address pods reach it at their gateway.
+    let addresses = [try options.podNetwork().gateway]
+    let authenticator = try Authenticator(
+      authority: authorities.clients, tokenFile: "\(layout.pki)/tokens", objects: gate.objects,
+      accounts: accountKeys, revocations: revocations)
     let front = try HTTPSFront(
       port: options.apiPort,
-      certificate: try authorities.serverCertificate(names: [node]),
-      authenticator: try Authenticator(
-        authority: authorities.clients, tokenFile: "\(layout.pki)/tokens", objects: gate.objects,
-        accounts: accountKeys, revocations: revocations),
+      certificate: try authorities.serverCertificate(names: [node], addresses: addresses),
+      authenticator: authenticator,
       handler: server,
       audit: options.noAudit ? nil : AuditLog(path: "\(layout.state)/audit/audit.log", logger: process.log("audit")),
       logger: process.log("front"))
@@ -61,10 +65,10 @@ struct APIPart {
       mountPath: { publishedPath(of: $0) }, logger: process.log("storage"))
 
     // Controllers and scheduler.
-    let authorityPEM = authorities.api.trustPEM
+    let trust = TrustBundle(authorities.api.trustPEM)
     let tokens = Authenticator.tokenSigner(accountKeys)
     let controllers = BuiltInControllers(
-      client: client("controllers"), logger: process.log("controllers"), caCertificate: authorityPEM,
+      client: client("controllers"), logger: process.log("controllers"), trust: trust,
       serviceAccountToken: { tokens.token(of: $0, account: $1, accountUID: $2) })
     // Pods and nodes are watched and kept once for controllers and scheduler together.
     let scheduler = PodScheduler(
@@ -105,8 +109,9 @@ struct APIPart {
         })
     }
     let renewal = CredentialRenewal(
-      authorities: authorities, credentials: credentials, front: front, names: [node],
-      logger: process.log("credentials"))
+      credentials: credentials, node: node, addresses: addresses, front: front, authenticator: authenticator,
+      logs: logs,
+      trust: trust, interval: options.renewalInterval, logger: process.log("credentials"))
     return [
       server, front, renewal, driver, storage, controllers, scheduler, applications, tenants, process.startup(steps),
     ]

@@ -8,18 +8,25 @@ struct EdgePart {
   private var options: PlatformOptions { process.options }
 
   func services() async throws -> [any Service] {
-    let authority = try CertificateAuthority.loadOrCreate(
-      directory: "\(process.layout.pki)/edge", purpose: .edge(domain: options.domain))
+    let (directory, purpose) = ("\(process.layout.pki)/edge", AuthorityPurpose.edge(domain: options.domain))
+    let lifetime = options.lives.root
+    let certificates = LeafCache(
+      authority: try .loadOrCreate(directory: directory, purpose: purpose, lifetime: lifetime), domain: options.domain)
+    let renewal = CredentialWatch(
+      paths: ["\(directory)/ca.crt"], interval: options.renewalInterval, logger: process.log("edge")
+    ) {
+      certificates.use(try .loadOrCreate(directory: directory, purpose: purpose, lifetime: lifetime))
+    }
     let edge = Edge(
       EdgeConfiguration(address: options.edgeAddress, port: options.edgePort, domain: options.domain),
       client: PartIdentity.edge.client(process.layout),
-      certificates: LeafCache(authority: authority, domain: options.domain), logger: process.log("edge"))
+      certificates: certificates, logger: process.log("edge"))
     let startup = process.startup([
       .init("edge") {
         _ = try await edge.waitUntilListening()
         return "https://<app>.<environment>.<tenant>.\(options.domain):\(options.edgePort)"
       }
     ])
-    return [edge, startup]
+    return [edge, renewal, startup]
   }
 }

@@ -49,15 +49,23 @@ struct NodePart {
     // The agent's own https API: nobody but the API server is answered there.
     let requests = LateHandler()
     let files = NodeServerFiles(layout)
+    let authenticator = try Authenticator(trusting: files.roots())
     let front = try HTTPSFront(
-      port: 0, certificate: try files.certificate(), authenticator: try files.authenticator(),
+      port: 0, certificate: try files.certificate(), authenticator: authenticator,
       handler: requests, logger: process.log("node-front"))
+    let renewal = CredentialWatch(
+      paths: files.paths, interval: options.renewalInterval, logger: process.log("node-front")
+    ) {
+      try authenticator.use(trusting: files.roots())
+      try front.use(files.certificate())
+    }
     let agent = try NodeAgent(
       NodeConfiguration(
         name: node, address: "127.0.0.1", directory: layout.node, runtimeSocket: engine.layout.socket,
         imageSocket: snapshots.imageSocket, imageGate: snapshots.imageGate,
         csiSockets: [LocalStorage.driverName: layout.csiSocket],
-        network: network, limits: options.nodeLimits, apiPort: { try await front.port }),
+        network: network, limits: options.nodeLimits, apiServer: ("127.0.0.1", options.apiPort),
+        apiPort: { try await front.port }),
       client: client, logger: process.log("node"))
     requests.set(agent.requests)
 
@@ -79,7 +87,7 @@ struct NodePart {
     ])
     let drain = DrainRequest(layout)
     return snapshots.services + [
-      engineShutdown(engineTakedown, drain), engine, front, agent, podShutdown(agent, drain), startup,
+      engineShutdown(engineTakedown, drain), engine, front, renewal, agent, podShutdown(agent, drain), startup,
     ]
   }
 }

@@ -5,7 +5,8 @@ import KubernetesAPI
 import KubernetesClient
 import NodeAgent
 
-/// The objects that every instance has from its first start. Existing ones are left as their users made them.
+/// The objects that every instance has from its first start. Existing ones are left as their users made them, but for roles:
+/// those follow the version (`RoleReconciliation`).
 struct Bootstrap: Sendable {
   let client: KubernetesClient
 
@@ -19,7 +20,7 @@ struct Bootstrap: Sendable {
       try await make(KubernetesObject(.namespaces, name: name), .namespaces)
     }
     for role in DefaultRoles.objects {
-      try await make(role, role.kind == "ClusterRole" ? .clusterRoles : .clusterRoleBindings)
+      try await makeOrUpdate(role, role.kind == "ClusterRole" ? .clusterRoles : .clusterRoleBindings)
     }
     for (role, subject) in Self.partRoles { try await grant(role, to: subject) }
     try await make(Self.storageClass, .storageClasses)
@@ -31,6 +32,21 @@ struct Bootstrap: Sendable {
   private func make(_ object: KubernetesObject, _ resource: Resource) async throws {
     if try await client.getIfPresent(resource, namespace: object.namespace, name: object.name) != nil { return }
     try await client.create(object, as: resource)
+  }
+
+  private func makeOrUpdate(_ wanted: KubernetesObject, _ resource: Resource) async throws {
+    guard let present = try await client.getIfPresent(resource, name: wanted.name) else {
+      try await client.create(wanted, as: resource)
+      return
+    }
+    guard !RoleReconciliation.isKept(present) else { return }
+    // What a binding stands for cannot be changed, only made anew.
+    if present["roleRef"] != wanted["roleRef"] {
+      try await client.delete(resource, name: wanted.name, uid: present.uid)
+      try await client.create(wanted, as: resource)
+    } else if let updated = RoleReconciliation.reconciled(present, with: wanted) {
+      try await client.update(updated, as: resource)
+    }
   }
 
   /// What the rooms say that their parts may, and who the parts are. The node authorizer narrows the nodes' role down.
@@ -54,9 +70,10 @@ struct Bootstrap: Sendable {
       (role, Resource.clusterRoles, "rules"), (binding, .clusterRoleBindings, "subjects"),
     ] {
       var wanted = wanted
-      wanted.labels = ["kubernetes.io/bootstrapping": "rbac-defaults"]
+      wanted.labels = DefaultRoles.labels
+      wanted.annotations = DefaultRoles.annotations
       if var present = try await client.getIfPresent(resource, name: wanted.name) {
-        if present[member] == wanted[member] { continue }
+        if present[member] == wanted[member] || RoleReconciliation.isKept(present) { continue }
         present[member] = wanted[member]
         try await client.update(present, as: resource)
       } else {

@@ -1,25 +1,32 @@
 import APIServer
 import CertificateAuthority
+import Controllers
 import Foundation
 import Logging
 import ServiceLifecycle
 
-/// Renews the API's certificate and the parts' while everything runs: both live for a week and are made anew when two
-/// thirds of it are over. Successors of roots are made at start and taken up with the next one; they wait for years.
+/// Renews, while everything runs, what the parts show each other, and takes up successors of roots: nobody has to be started
+/// anew for a certificate.
+///
+/// What is made anew lies in files; node agent and edge read theirs again by themselves (`CredentialWatch`,
+/// `KubeconfigTransport`).
 struct CredentialRenewal: Service {
-  let authorities: PlatformAuthorities
   let credentials: PartCredentials
+  let node: String
+  /// Addresses of the API besides the loopback address.
+  let addresses: [String]
   let front: HTTPSFront
-  /// Host names of the API.
-  let names: [String]
+  let authenticator: Authenticator
+  let logs: NodeLogClient
+  let trust: TrustBundle
+  let interval: Duration
   let logger: Logger
-  static let interval: Duration = .seconds(3600)
 
   func run() async throws {
     await cancelWhenGracefulShutdown {
       while !Task.isCancelled {
-        do { try await Task.sleep(for: Self.interval) } catch { return }
-        // A full disk is no reason to stop: two days are left to try again.
+        do { try await Task.sleep(for: interval) } catch { return }
+        // A full disk is no reason to stop: a third of their time is left to try again.
         do { try await renew() } catch {
           logger.error("certificates cannot be renewed", metadata: ["error": "\(error)"])
         }
@@ -29,7 +36,14 @@ struct CredentialRenewal: Service {
 
   /// Makes anew what is due.
   func renew(now: Date = Date()) async throws {
-    try front.use(try authorities.serverCertificate(names: names, now: now))
+    var credentials = credentials
+    let authorities = try credentials.authorities.reloaded(now: now)
+    credentials.authorities = authorities
+    // Roots before what they sign.
+    try authenticator.use(trusting: authorities.clients.trustPEM)
+    trust.replace(authorities.api.trustPEM)
+    try front.use(try authorities.serverCertificate(names: [node], addresses: addresses, now: now))
     try credentials.write(server: "https://127.0.0.1:\(try await front.port)", now: now)
+    logs.use(try credentials.writeForNode(node, now: now))
   }
 }

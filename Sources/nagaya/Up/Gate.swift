@@ -1,5 +1,6 @@
 import APIServer
 import CertificateAuthority
+import Edge
 import Synchronization
 
 /// Makes authorization over the server's own objects, and keeps what authentication and reviews need of it.
@@ -21,7 +22,9 @@ final class Gate: Sendable {
   }
 
   func authorizer(over objects: any ObjectReading) -> any Authorizing {
-    let authorizer = NodeAuthorizer(roles: RBACAuthorizer(objects: objects), objects: objects)
+    let authorizer = NodeAuthorizer(
+      roles: RBACAuthorizer(objects: objects), objects: objects,
+      lists: [EdgeAccess.name: ListLimits(EdgeAccess.labels)])
     state.withLock { $0 = State(objects: objects, authorizer: authorizer) }
     return authorizer
   }

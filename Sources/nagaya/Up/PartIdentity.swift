@@ -41,7 +41,7 @@ enum PartIdentity: Sendable, Hashable {
 
 /// Makes what the platform's parts show the API, and keeps it from running out.
 struct PartCredentials: Sendable {
-  let authorities: PlatformAuthorities
+  var authorities: PlatformAuthorities
   let layout: Layout
   let parts: [PartIdentity]
 
@@ -68,18 +68,18 @@ struct PartCredentials: Sendable {
     _ = try authorities.api.loadOrIssue(
       files.name, in: files.directory,
       .server(commonName: "nagaya-node", dnsNames: authorities.api.permitted([node]), ipAddresses: ["127.0.0.1"]),
-      now: now, lifetime: Self.startedLifetime)
-    try LinuxSystem.DurableFile.write(
-      Array(authorities.clients.trustPEM.utf8), to: files.clientRoots, permissions: 0o600)
+      now: now, lifetime: authorities.lives.leaf)
+    let roots = Array(authorities.clients.trustPEM.utf8)
+    // A file that says the same is left: who watches it would read it for nothing.
+    if try LinuxSystem.DurableFile.read(files.clientRoots) != roots {
+      try LinuxSystem.DurableFile.write(roots, to: files.clientRoots, permissions: 0o600)
+    }
     let certificate = try authorities.clientCertificate(
-      "apiserver", user: NodeAPI.apiServer.name, groups: [], now: now, lifetime: Self.startedLifetime)
+      "apiserver", user: NodeAPI.apiServer.name, groups: [], now: now)
     return NodeLogClient.Identity(
       authority: Array(authorities.api.trustPEM.utf8), certificate: Array(certificate.certificatePEM.utf8),
       key: Array(certificate.privateKeyPEM.utf8))
   }
-
-  /// Both sides take these up at their start and no later, so they live longer than a process may run.
-  static let startedLifetime: TimeInterval = 365 * 86_400
 
   /// People copy this one to where they work.
   static let administratorLifetime: TimeInterval = 90 * 86_400
@@ -104,6 +104,9 @@ struct NodeServerFiles {
   /// The roots of clients' certificates.
   var clientRoots: String { "\(directory)/clients.crt" }
 
+  /// What is looked at for changes: the certificate is written after its key.
+  var paths: [String] { ["\(directory)/\(name).crt", clientRoots] }
+
   init(_ layout: Layout) { directory = "\(layout.pki)/parts" }
 
   func certificate() throws -> IssuedCertificate {
@@ -120,7 +123,7 @@ struct NodeServerFiles {
     return issued
   }
 
-  func authenticator() throws -> Authenticator {
-    try Authenticator(trusting: String(decoding: LinuxSystem.DurableFile.read(clientRoots) ?? [], as: UTF8.self))
+  func roots() throws -> String {
+    String(decoding: try LinuxSystem.DurableFile.read(clientRoots) ?? [], as: UTF8.self)
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CertificateAuthority
 import Foundation
 import JSONDocument
 import KubernetesAPI
@@ -93,6 +94,20 @@ struct PlatformOptions: ParsableArguments {
       """, valueName: "resource=quantity"))
   var containerLimit: [QuotaArgument] = []
 
+  @Option(
+    help: """
+      How long the certificates hold by which the platform's parts know each other (15s at least). They are renewed while \
+      all runs, when two thirds of it are over.
+      """)
+  var certificateLifetime = TimeSpan(seconds: Int(PlatformAuthorities.Lives().leaf))
+
+  @Option(
+    help: """
+      How long new roots of the authorities hold, twice as long as certificates at least. Each is followed by one that was \
+      trusted long before. Default: ten years.
+      """)
+  var rootLifetime: TimeSpan?
+
   @Flag(help: "Keep no audit log of the API (else: audit/audit.log and audit.log.1 below the state directory).")
   var noAudit = false
 
@@ -101,6 +116,13 @@ struct PlatformOptions: ParsableArguments {
 
   func validate() throws {
     if let fault = AppHost.fault(ofDomain: domain) { throw ValidationError("--domain \(domain) \(fault)") }
+    guard certificateLifetime.seconds >= 15 else {
+      throw ValidationError(
+        "--certificate-lifetime \(certificateLifetime) is too short to be renewed in time: 15s or more")
+    }
+    guard lives.root >= lives.leaf * 2 else {
+      throw ValidationError("--root-lifetime must be at least twice --certificate-lifetime")
+    }
   }
 
   /// The options of `nagaya up` that start the same instance again, from any working directory.
@@ -118,10 +140,23 @@ struct PlatformOptions: ParsableArguments {
     if noAudit { arguments.append("--no-audit") }
     if let poolSize { arguments += ["--pool-size", poolSize] }
     arguments += ["--pod-processes", String(podProcesses)]
+    arguments += ["--certificate-lifetime", String(certificateLifetime.seconds)]
+    if let rootLifetime { arguments += ["--root-lifetime", String(rootLifetime.seconds)] }
     for item in tenantQuota { arguments += ["--tenant-quota", item.argument] }
     for item in containerLimit { arguments += ["--container-limit", item.argument] }
     return arguments
   }
+
+  /// How long what the authorities make holds.
+  var lives: PlatformAuthorities.Lives {
+    var lives = PlatformAuthorities.Lives()
+    lives.leaf = TimeInterval(certificateLifetime.seconds)
+    if let rootLifetime { lives.root = TimeInterval(rootLifetime.seconds) }
+    return lives
+  }
+
+  /// How often it is looked whether something of it is to be renewed: there are several tries before anything ends.
+  var renewalInterval: Duration { .seconds(min(3600, max(1, min(lives.leaf / 12, lives.root / 40)))) }
 
   /// What the node's pods may take.
   var nodeLimits: NodeLimits { NodeLimits(podProcesses: max(16, podProcesses)) }
@@ -144,13 +179,17 @@ struct PlatformOptions: ParsableArguments {
     return defaults
   }
 
-  /// The pods' network; the edge's port is open to pods where other machines reach it too.
+  /// The pods' network; the edge's port is open to pods where other machines reach it too, the API's, at their gateway, to
+  /// those that ask for a token.
   func podNetwork() throws -> PodNetwork {
     guard let subnet = IPv4Block(podCIDR) else {
       throw CommandFailure("--pod-cidr \(podCIDR) is no block of addresses", remedy: "give one as 10.244.0.0/16")
     }
     let edge = PodNetwork.HostService(address: edgeAddress, port: edgePort)
-    guard let network = PodNetwork(name: network, subnet: subnet, hostServices: edge.map { [$0] } ?? []) else {
+    guard
+      let network = PodNetwork(
+        name: network, subnet: subnet, hostServices: edge.map { [$0] } ?? [], apiPort: apiPort == 0 ? nil : apiPort)
+    else {
       throw CommandFailure("--network \(network) is no name", remedy: "use letters, digits, - and _; at most 15")
     }
     return network

@@ -10,7 +10,7 @@ import Testing
 struct PodFirewallTests {
   private static func with(_ body: (PodFirewall) async throws -> Void) async throws {
     let name = "ngf\(UInt16.random(in: 0...UInt16.max))"
-    let network = try PodNetwork.test(name, "10.7.0.0/24")
+    let network = try PodNetwork.test(name, "10.7.0.0/24", apiPort: 6443)
     do { try await body(PodFirewall(network: network)) } catch {
       try? await PodFirewall.remove(network)
       throw error
@@ -49,6 +49,40 @@ struct PodFirewallTests {
       let one = try await Self.listing(firewall.network)
       #expect(!one.contains("10.7.0.2") && !one.contains("veth2") && !one.contains("red-dev"))
       #expect(one.contains("10.7.0.3 : goto environment_blue-dev"))
+    }
+  }
+
+  @Test("opens the API to who asks for a token, for as long as it has its address, and to nobody else")
+  func apiClients() async throws {
+    try await Self.with { firewall in
+      var asking = try Self.member(2)
+      asking.mayCallAPI = true
+      func clients() async throws -> [String] {
+        let text = try await LinuxSystem.Command.run(
+          "nft", ["-j", "list", "set", "inet", firewall.network.table, "api_clients"]
+        ).standardOutput
+        return try JSONValue(parsing: text)["nftables"].elements.flatMap { $0["set"]["elem"].elements }
+          .compactMap(\.string)
+      }
+      try await firewall.replace(["a": asking, "b": try Self.member(3)])
+      #expect(try await clients() == ["10.7.0.2"])
+      try await firewall.admit("c", try Self.member(4))
+      #expect(try await clients() == ["10.7.0.2"])
+      // Moved to another zone it still may.
+      try await firewall.rezone { _ in NetworkZone(namespace: "elsewhere", labels: [:]) }
+      #expect(try await clients() == ["10.7.0.2"])
+      // Somebody else gets the address, before it was told that the first one is gone.
+      var heir = try Self.member(2, "blue-dev")
+      heir.mayCallAPI = false
+      try await firewall.admit("heir", heir)
+      #expect(try await clients().isEmpty)
+      try await firewall.withdraw("a")
+      asking = try Self.member(5)
+      asking.mayCallAPI = true
+      try await firewall.admit("d", asking)
+      #expect(try await clients() == ["10.7.0.5"])
+      try await firewall.withdraw("d")
+      #expect(try await clients().isEmpty)
     }
   }
 

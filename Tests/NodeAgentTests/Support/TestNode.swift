@@ -1,5 +1,6 @@
 import APIServer
 import CRI
+import CertificateAuthority
 import Foundation
 import JSONDocument
 import KubernetesAPI
@@ -16,6 +17,8 @@ struct TestNode: Sendable {
   let client: KubernetesClient
   let name = "test-node"
   let logs: NodeLogs
+  /// What says whose a token is.
+  let tokens: AccountTokens
 
   var directory: String { "\(engine.directory)/S/node" }
 
@@ -29,23 +32,38 @@ struct TestNode: Sendable {
   /// Runs a body with everything but the agent.
   static func withoutAgent(_ body: @Sendable (TestNode) async throws -> Void) async throws {
     try await TestEngine.with { engine in
-      try await APIServer.withInMemory(registry: .standard, logger: engine.logger) { server in
+      let keys = SigningKeys()
+      try await APIServer.withInMemory(
+        registry: .standard, logger: engine.logger,
+        virtualResources: { objects, authorizer in
+          let tokens = AccountTokens(keys: keys, objects: objects)
+          return [TokenResources(tokens: tokens, objects: objects, authorizer: authorizer)]
+        }
+      ) { server in
         let node = TestNode(
           engine: engine,
           client: KubernetesClient(InProcessTransport(server, as: .component("node")), userAgent: "test"),
-          logs: NodeLogs(directory: "\(engine.directory)/S/node"))
+          logs: NodeLogs(directory: "\(engine.directory)/S/node"), tokens: AccountTokens(keys: keys, objects: server))
         try await body(node)
       }
     }
   }
 
   /// One life of an agent: it ends with the body, as a stopped process does; pods go on.
-  func withAgent(_ body: @Sendable (NodeAgent) async throws -> Void) async throws {
+  /// - Parameters:
+  ///   - client: its way to the API, if it is not the test's.
+  ///   - clock: what time it is for tokens; with one of its own, pods and their files are looked at all the time.
+  func withAgent(
+    client: KubernetesClient? = nil, clock: (@Sendable () -> Timestamp)? = nil,
+    _ body: @Sendable (NodeAgent) async throws -> Void
+  ) async throws {
     let agent = try NodeAgent(
       NodeConfiguration(
         name: name, address: "127.0.0.1", directory: directory, runtimeSocket: engine.layout.socket,
-        network: engine.network, crashBackOff: (.seconds(1), .seconds(4)), resync: .seconds(5), heartbeat: .seconds(1)),
-      client: client, logger: engine.logger)
+        network: engine.network, crashBackOff: (.seconds(1), .seconds(4)),
+        resync: clock == nil ? .seconds(5) : .milliseconds(200), heartbeat: .seconds(1),
+        volumeRefresh: clock == nil ? .seconds(60) : .milliseconds(100)),
+      client: client ?? self.client, clock: clock ?? { .now }, logger: engine.logger)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await agent.run() }
       defer { group.cancelAll() }

@@ -9,11 +9,14 @@ public struct WriteReview: Sendable {
   public var old: KubernetesObject?
   /// What is to be stored; `nil` when the object's deletion is asked for.
   public var new: KubernetesObject?
-  /// Owners of the cluster whose deletion the write makes wait for its object (`blockOwnerDeletion`).
+  /// The write changes what its object belongs to (`ownerReferences`).
+  public var changesOwners = false
+  /// Owners whose deletion the write makes wait for its object (`blockOwnerDeletion`).
   public var blockedOwners: [BlockedOwner] = []
 
   public struct BlockedOwner: Sendable, Hashable {
-    public let resource: Resource
+    /// `nil`: a kind that this server does not serve.
+    public let resource: Resource?
     public let name: String
   }
 

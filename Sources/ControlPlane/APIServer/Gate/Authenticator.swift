@@ -10,8 +10,7 @@ import X509
 /// Says who a client is: by a certificate of the authority (common name = user, organizations = groups), or by a
 /// bearer token (a token file, service accounts' secrets).
 public struct Authenticator: Sendable {
-  private let roots: [Certificate]
-  private let trustPEM: String
+  private let trust: TrustedRoots
   private let tokenFile: TokenFile?
   private let serviceAccounts: ServiceAccountTokens?
   private let accountTokens: AccountTokens?
@@ -25,8 +24,7 @@ public struct Authenticator: Sendable {
     authority: CertificateAuthority, tokenFile: String? = nil, objects: (any ObjectReading)? = nil,
     accounts: SigningKeys? = nil, revocations: Revocations? = nil
   ) throws {
-    roots = authority.roots
-    trustPEM = authority.trustPEM
+    trust = TrustedRoots(authority.roots, pem: authority.trustPEM)
     self.tokenFile = tokenFile.map { TokenFile(path: $0) }
     self.revocations = revocations
     if let objects, let accounts {
@@ -41,8 +39,7 @@ public struct Authenticator: Sendable {
   /// Knows clients by their certificates alone, and needs no key of an authority.
   /// - Parameter roots: of clients' certificates, PEM.
   public init(trusting roots: String) throws {
-    self.roots = try PEMDocument.parseMultiple(pemString: roots).map { try Certificate(pemDocument: $0) }
-    trustPEM = roots
+    trust = try TrustedRoots(pem: roots)
     (tokenFile, serviceAccounts, accountTokens, revocations) = (nil, nil, nil, nil)
   }
 
@@ -51,8 +48,13 @@ public struct Authenticator: Sendable {
     ServiceAccountTokenSigner(key: keys.derivedSecret(for: "service account tokens"))
   }
 
+  /// Knows clients by these roots from now on, in every copy of this value. A front asks for certificates of them once it is
+  /// given its own anew (`HTTPSFront.use`).
+  /// - Parameter roots: PEM.
+  public func use(trusting roots: String) throws { try trust.replace(pem: roots) }
+
   func trustRoots() throws -> NIOSSLTrustRoots {
-    .certificates(try NIOSSLCertificate.fromPEMBytes(Array(trustPEM.utf8)))
+    .certificates(try NIOSSLCertificate.fromPEMBytes(Array(trust.current.pem.utf8)))
   }
 
   /// The group of everybody who said who they are.
@@ -62,7 +64,7 @@ public struct Authenticator: Sendable {
   /// - Throws: `unauthorized` if the chain does not lead to the authority, is out of its time, or is no client's.
   public func authenticate(certificates: [Certificate]) async throws(APIStatus) -> UserInfo {
     guard let leaf = certificates.first else { throw APIStatus(.unauthorized, "Unauthorized") }
-    var verifier = Verifier(rootCertificates: CertificateStore(roots)) { RFC5280Policy() }
+    var verifier = Verifier(rootCertificates: CertificateStore(trust.current.roots)) { RFC5280Policy() }
     let result: CertificateValidationResult = await verifier.validate(
       leaf: leaf, intermediates: CertificateStore(certificates.dropFirst()))
     guard case .validCertificate = result else {

@@ -22,11 +22,13 @@ public struct AccessAttributes: Sendable, Hashable {
   public var nonResourcePath: String?
   /// What a list or watch is narrowed to; known of requests of node agents alone, who may not list more than is theirs.
   public var fieldSelector: String
+  /// The same of labels; known of requests of the platform's parts alone.
+  public var labelSelector: String
 
   public init(
     user: UserInfo, verb: String, group: String = "", version: String = "", resource: String = "",
     subresource: String = "", namespace: String = "", name: String = "", nonResourcePath: String? = nil,
-    fieldSelector: String = ""
+    fieldSelector: String = "", labelSelector: String = ""
   ) {
     self.user = user
     self.verb = verb
@@ -38,6 +40,7 @@ public struct AccessAttributes: Sendable, Hashable {
     self.name = name
     self.nonResourcePath = nonResourcePath
     self.fieldSelector = fieldSelector
+    self.labelSelector = labelSelector
   }
 }
 

@@ -1,7 +1,8 @@
 import JSONDocument
 import KubernetesAPI
 
-/// The roles that every server begins with; they are created at start where they are missing.
+/// The roles that every server begins with; they are created at start where they are missing, and brought up to date where
+/// nobody objects (`RoleReconciliation`).
 public enum DefaultRoles {
   private static let readVerbs = ["get", "list", "watch"]
   private static let writeVerbs = ["create", "update", "patch", "delete", "deletecollection"]
@@ -94,16 +95,21 @@ public enum DefaultRoles {
     ]
   }
 
-  private static let labels = ["kubernetes.io/bootstrapping": "rbac-defaults"]
+  /// What marks the platform's own roles and bindings.
+  public static let labels = ["kubernetes.io/bootstrapping": "rbac-defaults"]
+  /// They follow the platform's version until somebody says otherwise.
+  public static let annotations = [RoleReconciliation.annotation: "true"]
 
   private static func role(_ name: String, _ rules: [RBACRule]) -> KubernetesObject {
     var role = KubernetesObject(.clusterRoles, name: name, labels: labels)
+    role.annotations = annotations
     role["rules"] = .array(rules.map(\.json))
     return role
   }
 
   private static func binding(_ name: String, to groups: [String]) -> KubernetesObject {
     var binding = KubernetesObject(.clusterRoleBindings, name: name, labels: labels)
+    binding.annotations = annotations
     binding["roleRef"] = [
       "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": .string(name),
     ]

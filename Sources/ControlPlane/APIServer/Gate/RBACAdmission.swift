@@ -40,17 +40,37 @@ struct RBACAdmission: Sendable {
     }
   }
 
-  /// Whoever makes an owner's deletion wait must be allowed to hold it by finalizers (upstream's
-  /// OwnerReferencesPermissionEnforcement), here for owners of the cluster.
-  func check(blocking owners: [WriteReview.BlockedOwner], of write: WriteReview) -> APIStatus? {
-    for owner in owners {
+  /// Whoever changes what an object belongs to must be allowed to delete it, for the owner's deletion will; and whoever makes
+  /// an owner's deletion wait must be allowed to hold it by finalizers (upstream: OwnerReferencesPermissionEnforcement).
+  func check(owners write: WriteReview) -> APIStatus? {
+    guard write.changesOwners, let object = write.new, !write.user.groups.contains(UserInfo.mastersGroup) else {
+      return nil
+    }
+    if write.old != nil {
       let access = AccessAttributes(
-        user: write.user, verb: "update", group: owner.resource.group, version: owner.resource.version,
-        resource: owner.resource.plural, subresource: "finalizers", name: owner.name)
+        user: write.user, verb: "delete", group: write.resource.group, version: write.resource.version,
+        resource: write.resource.plural, namespace: object.namespace, name: object.name)
+      let decision = authorizer.decision(access)
+      guard decision.isAllowed else {
+        return .forbidden(
+          write.resource, object.name, "cannot set an ownerRef on a resource you can't delete: \(decision.reason)")
+      }
+    }
+    for owner in write.blockedOwners {
+      guard let resource = owner.resource else {
+        return .forbidden(
+          write.resource, object.name,
+          "cannot set blockOwnerDeletion in this case because the server does not know the kind of the owner "
+            + "\(owner.name); leave blockOwnerDeletion out")
+      }
+      let access = AccessAttributes(
+        user: write.user, verb: "update", group: resource.group, version: resource.version,
+        resource: resource.plural, subresource: "finalizers",
+        namespace: resource.isNamespaced ? object.namespace : "", name: owner.name)
       if authorizer.decision(access).isAllowed { continue }
       return .forbidden(
         write.resource, write.new?.name ?? "",
-        "cannot set blockOwnerDeletion in this case because you cannot set finalizers on \(owner.resource.kind) "
+        "cannot set blockOwnerDeletion in this case because you cannot set finalizers on \(resource.kind) "
           + "\(owner.name); leave blockOwnerDeletion out")
     }
     return nil
@@ -90,21 +110,18 @@ extension APIServer {
   func checkEscalation(_ object: KubernetesObject, old: KubernetesObject?, _ context: RequestContext) throws(APIStatus)
   {
     var write = WriteReview(user: context.user, resource: context.resource, old: old, new: object)
-    write.blockedOwners = newlyBlockedOwners(object, old: old)
+    write.changesOwners = object.ownerReferences != old?.ownerReferences ?? []
+    if write.changesOwners { write.blockedOwners = newlyBlockedOwners(object, old: old) }
     if let refusal = authorizer.refusalToGrant(write) { throw refusal }
   }
 
-  /// Owners in a namespace are blocked by objects of that namespace alone, so by who may write there. An owner of the
-  /// cluster belongs to nobody there.
+  /// Owners whose deletion waits for the object from now on. A namespaced owner is one of the object's own namespace.
   private func newlyBlockedOwners(_ object: KubernetesObject, old: KubernetesObject?) -> [WriteReview.BlockedOwner] {
-    guard !object.metadata["ownerReferences"].isNull else { return [] }
     let known = Set(old?.ownerReferences ?? [])
     return object.ownerReferences.compactMap { reference in
-      guard reference.blocksOwnerDeletion, !known.contains(reference),
-        let kind = kinds.find(apiVersion: reference.apiVersion, kind: reference.kind)
-      else { return nil }
-      let resource = kinds.definitions[kind].resource
-      return resource.isNamespaced ? nil : WriteReview.BlockedOwner(resource: resource, name: reference.name)
+      guard reference.blocksOwnerDeletion, !known.contains(reference) else { return nil }
+      let kind = kinds.find(apiVersion: reference.apiVersion, kind: reference.kind)
+      return WriteReview.BlockedOwner(resource: kind.map { kinds.definitions[$0].resource }, name: reference.name)
     }
   }
 }

@@ -27,7 +27,7 @@ public final class RBACAuthorizer: Authorizing {
     guard let object = write.new else { return nil }
     let admission = RBACAdmission(authorizer: self)
     return admission.check(user: write.user, object: object, stored: write.old, resource: write.resource)
-      ?? admission.check(blocking: write.blockedOwners, of: write)
+      ?? admission.check(owners: write)
   }
 
   /// What the rules say now; needs no waiting.

@@ -22,15 +22,30 @@ public final class NodeLogClient: PodLogSource {
     }
   }
 
-  private let identity: Identity
+  private struct State {
+    var identity: Identity
+    /// The way to each node, by its name.
+    var transports: [String: (server: String, transport: HTTPSTransport)] = [:]
+    /// Kept until the next change, for the answers that are still being read from them.
+    var previous: [HTTPSTransport] = []
+  }
   private let node: @Sendable (String) -> KubernetesObject?
-  /// The way to each node, by its name.
-  private let transports = Mutex<[String: (server: String, transport: HTTPSTransport)]>([:])
+  private let state: Mutex<State>
 
   /// - Parameter node: the Node object of that name.
   public init(identity: Identity, node: @escaping @Sendable (String) -> KubernetesObject?) {
-    self.identity = identity
+    state = Mutex(State(identity: identity))
     self.node = node
+  }
+
+  /// Shows nodes another certificate, and believes them by other roots, from the next request on.
+  public func use(_ identity: Identity) {
+    state.withLock { state in
+      guard state.identity != identity else { return }
+      state.identity = identity
+      state.previous = state.transports.values.map(\.transport)
+      state.transports = [:]
+    }
   }
 
   /// - Throws: `badRequest` for a container that is not there or has not started; `serviceUnavailable` while the node's
@@ -76,14 +91,14 @@ public final class NodeLogClient: PodLogSource {
       throw Self.unavailable(name, "it has not said where it listens")
     }
     let server = address.contains(":") ? "https://[\(address)]:\(port)" : "https://\(address):\(port)"
-    return try transports.withLock { (transports) throws(APIStatus) in
-      if let known = transports[name], known.server == server { return known.transport }
+    return try state.withLock { (state) throws(APIStatus) in
+      if let known = state.transports[name], known.server == server { return known.transport }
       let connection = Kubeconfig.Connection(
-        server: server, authority: identity.authority, clientCertificate: identity.certificate,
-        clientKey: identity.key, origin: "node \(name)")
+        server: server, authority: state.identity.authority, clientCertificate: state.identity.certificate,
+        clientKey: state.identity.key, origin: "node \(name)")
       do throws(KubeconfigError) {
         let transport = try HTTPSTransport(connection, requestTimeout: .seconds(15))
-        transports[name] = (server, transport)
+        state.transports[name] = (server, transport)
         return transport
       } catch {
         throw APIStatus(.internalError, "the API server's own certificate for nodes cannot be used")

@@ -85,6 +85,9 @@ extension APIServer {
       context.definition.prepareForCreate(&object)
       context.definition.applyDefaults(&object)
     }
+    if context.resource == .pods {
+      try ServiceAccountAdmission(objects: self).mountToken(in: &object, suffix: Self.generatedName(""))
+    }
     if context.resource == .namespaces { NamespaceLife.begin(&object) }
     // Clients read `status.…` of what they just created: a kind that has a status has one from the beginning.
     if context.definition.subresources.contains(.status), object.status.isNull { object["status"] = [:] }
@@ -111,7 +114,7 @@ extension APIServer {
   }
 
   /// Five characters without vowels and digits that look like them, as the field does it: no words by accident.
-  private static func generatedName(_ prefix: String) -> String {
+  static func generatedName(_ prefix: String) -> String {
     let alphabet = Array("bcdfghjklmnpqrstvwxz2456789")
     var name = String(prefix.prefix(58))
     for _ in 0..<5 { name.append(alphabet[Int.random(in: 0..<alphabet.count)]) }

@@ -8,9 +8,8 @@ import ServiceLifecycle
 public struct ServiceAccountController: Service {
   private let controller: Controller<ObjectKey>
 
-  /// - Parameter caCertificate: PEM.
-  public init(_ client: KubernetesClient, informers: SharedInformers, caCertificate: String?, logger: Logger) {
-    controller = Controller(
+  public init(_ client: KubernetesClient, informers: SharedInformers, trust: TrustBundle, logger: Logger) {
+    let controller = Controller<ObjectKey>(
       name: "serviceaccount", of: informers.namespaces, waitingFor: [informers.serviceAccounts], logger: logger
     ) { key in
       guard let namespace = informers.namespaces.cache.get(key), !namespace.isBeingDeleted else { return .done }
@@ -20,7 +19,7 @@ public struct ServiceAccountController: Service {
             KubernetesObject(.serviceAccounts, namespace: key.name, name: "default"), as: .serviceAccounts)
         }
       } catch let status as APIStatus where status.isAlreadyExists {}
-      if let caCertificate {
+      if let caCertificate = trust.pem {
         var map = KubernetesObject(.configMaps, namespace: key.name, name: "kube-root-ca.crt")
         map["data"] = ["ca.crt": .string(caCertificate)]
         _ = try await client.apply(map, as: .configMaps)
@@ -28,6 +27,8 @@ public struct ServiceAccountController: Service {
       return .done
     }
     controller.watch(informers.serviceAccounts) { $0.name == "default" ? [ObjectKey(name: $0.namespace)] : [] }
+    trust.onChange { for key in informers.namespaces.cache.keys { controller.enqueue(key) } }
+    self.controller = controller
   }
 
   public func run() async throws { try await controller.run() }

@@ -19,10 +19,10 @@ public struct ServiceAccountTokenController: Service {
   public typealias TokenMaking = @Sendable (_ secret: KubernetesObject, _ account: String, _ uid: String) -> String
 
   public init(
-    _ client: KubernetesClient, informers: SharedInformers, caCertificate: String?, token: @escaping TokenMaking,
+    _ client: KubernetesClient, informers: SharedInformers, trust: TrustBundle, token: @escaping TokenMaking,
     logger: Logger
   ) {
-    controller = Controller(
+    let controller = Controller<ObjectKey>(
       name: "serviceaccount-token", of: informers.tokenSecrets, waitingFor: [informers.serviceAccounts], logger: logger
     ) { key in
       guard let secret = informers.tokenSecrets.cache.get(key), !secret.isBeingDeleted,
@@ -42,7 +42,7 @@ public struct ServiceAccountTokenController: Service {
         return .done
       }
       let filled = Self.filled(
-        secret, for: account, token: token(secret, account.name, account.uid), caCertificate: caCertificate)
+        secret, for: account, token: token(secret, account.name, account.uid), caCertificate: trust.pem)
       if filled != secret { try await client.update(filled, as: .secrets) }
       return .done
     }
@@ -50,6 +50,8 @@ public struct ServiceAccountTokenController: Service {
       informers.tokenSecrets.cache.list(namespace: account.namespace)
         .filter { $0.annotations[Self.nameAnnotation] == account.name }.map(\.key)
     }
+    trust.onChange { for key in informers.tokenSecrets.cache.keys { controller.enqueue(key) } }
+    self.controller = controller
   }
 
   public func run() async throws { try await controller.run() }

@@ -1,7 +1,7 @@
 /// What nftables is told, as text (nft(8)); pure.
 ///
 /// Two tables carry the network's name: `inet`, and `arp` for what is below it. Their chains are the same for every pod,
-/// who is who stands in sets and maps: a pod is five elements, whatever the number of pods. See
+/// who is who stands in sets and maps: a pod is six or seven elements, whatever the number of pods. See
 /// `docs/decisions/0011-pod-network.md`.
 struct FirewallRules: Sendable {
   /// A pod as the rules know it.
@@ -9,6 +9,8 @@ struct FirewallRules: Sendable {
     let endpoint: PodEndpoint
     let namespace: String
     var zone: NetworkZone
+    /// It asks for a token for the API.
+    var mayCallAPI = false
   }
 
   let network: PodNetwork
@@ -52,7 +54,8 @@ struct FirewallRules: Sendable {
   private func elements(_ verb: String, _ member: Member) -> String {
     let (at, zone) = (member.endpoint, member.zone.name)
     let identity = "\"\(at.link)\" . \(at.hardwareAddress) . \(at.address)"
-    return """
+    let client = member.mayCallAPI ? "\(verb) element \(inet) api_clients { \(at.address) }\n" : ""
+    return client + """
       \(verb) element \(inet) links { "\(at.link)" }
       \(verb) element \(inet) identities { \(identity) }
       \(verb) element \(inet) \(zone) { \(at.address) }
@@ -70,11 +73,17 @@ struct FirewallRules: Sendable {
     }.joined()
   }
 
+  /// What reaches the API at the gateway, asked for each packet: an address that is given out again takes no connection along.
+  private var entrance: String {
+    network.apiPort.map { "ip daddr \(network.gateway) tcp dport \($0) goto to_api" } ?? ""
+  }
+
   private var chains: String {
     """
     table \(inet) {
       set links { type ifname; }
       set identities { type ifname . ether_addr . ipv4_addr; }
+      set api_clients { type ipv4_addr; }
       set services { type ipv4_addr . inet_proto . inet_service; flags interval; }
       map zones { type ipv4_addr : verdict; }
 
@@ -116,8 +125,15 @@ struct FirewallRules: Sendable {
       chain input {
         type filter hook input priority filter; policy accept;
         iifname @links goto to_node
+        # The gateway is the pods' own: nobody beside the node is to find anything there.
+        iifname != "lo" ip daddr \(network.gateway) drop
+      }
+      chain to_api {
+        ip saddr @api_clients accept
+        goto refuse
       }
       chain to_node {
+        \(entrance)
         ct state established accept
         ct state related icmp type { destination-unreachable, time-exceeded, parameter-problem } accept
         ip daddr \(network.subnet) goto refuse

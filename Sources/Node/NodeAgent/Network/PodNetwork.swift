@@ -31,9 +31,13 @@ public struct PodNetwork: Sendable, Hashable {
   public let subnet: IPv4Block
   /// What pods may call of the node. Nothing else of it answers them.
   public let hostServices: [HostService]
+  /// Where at the gateway pods that ask for a token find the API; `nil`: it is closed to all.
+  public let apiPort: Int?
 
-  /// - Returns: `nil` if the name is none.
-  public init?(name: String, subnet: IPv4Block, hostServices: [HostService] = []) {
+  /// - Returns: `nil` if the name is none, or the port.
+  public init?(name: String, subnet: IPv4Block, hostServices: [HostService] = [], apiPort: Int? = nil) {
+    if let apiPort, !(1...65_535).contains(apiPort) { return nil }
+    self.apiPort = apiPort
     let letters = name.utf8.allSatisfy {
       (97...122).contains($0) || (65...90).contains($0) || (48...57).contains($0) || $0 == 45 || $0 == 95
     }
@@ -44,7 +48,7 @@ public struct PodNetwork: Sendable, Hashable {
   }
 
   /// The pods' way out: an address of the node on every link.
-  var gateway: String { subnet.firstHost }
+  public var gateway: String { subnet.firstHost }
   /// The name of the network's tables in nftables.
   public var table: String { "pods_\(name)" }
 }

@@ -24,11 +24,23 @@ public actor NodeAgent: Service {
   private var workers: [String: (worker: PodWorker, task: Task<Void, Never>)] = [:]
   private var context: PodContext?
   private var isDraining = false
+  private let entrance: APIEntrance?
+  /// What time it is for tokens; tests let it go faster.
+  private let clock: @Sendable () -> Timestamp
 
   /// Logs of this node's containers, for the API server.
   public nonisolated let logs: NodeLogs
 
   public init(_ configuration: NodeConfiguration, client: KubernetesClient, logger: Logger) throws {
+    try self.init(configuration, client: client, clock: { .now }, logger: logger)
+  }
+
+  init(
+    _ configuration: NodeConfiguration, client: KubernetesClient, clock: @escaping @Sendable () -> Timestamp,
+    logger: Logger
+  ) throws {
+    self.clock = clock
+    entrance = APIEntrance(configuration.network, server: configuration.apiServer, logger: logger)
     self.configuration = configuration
     self.client = client
     self.logger = logger
@@ -59,7 +71,8 @@ public actor NodeAgent: Service {
     let facts = MachineFacts.read(directory: configuration.directory)
     let node = NodeFacts(
       name: configuration.name, address: configuration.address, memoryBytes: facts.memoryBytes,
-      cpuMilli: Int64(facts.cores) * 1000, directory: configuration.directory, limits: configuration.limits)
+      cpuMilli: Int64(facts.cores) * 1000, directory: configuration.directory, limits: configuration.limits,
+      podsAPI: entrance?.addresses)
     do throws(SystemError) {
       try PodControlGroup.prepareNode(configuration.limits, memoryBytes: facts.memoryBytes)
     } catch {
@@ -73,8 +86,8 @@ public actor NodeAgent: Service {
       node: node, client: client, events: events, runtime: runtime, prober: Prober(runtime: runtime), volumes: volumes,
       puller: ImagePuller(runtime: runtime, access: ImageAccess(directory: "\(configuration.directory)/image-access")),
       imageGate: configuration.imageGate, logs: logWatch, firewall: firewall, zone: zone,
-      crashBackOff: configuration.crashBackOff,
-      resync: configuration.resync, logger: logger)
+      crashBackOff: configuration.crashBackOff, resync: configuration.resync,
+      volumeRefresh: configuration.volumeRefresh, clock: clock, logger: logger)
     let registration = NodeRegistration(
       configuration: configuration, facts: facts, client: client, runtime: runtime, logger: logger)
     let (changes, continuation) = AsyncStream.makeStream(of: Change.self)
@@ -95,6 +108,7 @@ public actor NodeAgent: Service {
         await self.establishNetwork()
         group.addTask { try? await self.pods.run() }
         group.addTask { await self.keepNetwork() }
+        if let entrance = self.entrance { group.addTask { await entrance.run() } }
         group.addTask { await self.followRuntime() }
         group.addTask { await logWatch.run(self.runtime) }
         group.addTask { await diskWatch.run() }
@@ -191,6 +205,7 @@ public actor NodeAgent: Service {
           guard let endpoint = try await SandboxNetwork.endpoint(of: sandbox.id, runtime: runtime),
             FileStatus.exists("/sys/class/net/\(endpoint.link)"), let zone = zone(sandbox.metadata.namespace)
           else { continue }
+          // Whether it may call the API its object says, which its worker reads.
           members[sandbox.id] = .init(endpoint: endpoint, namespace: sandbox.metadata.namespace, zone: zone)
         }
         try await firewall.replace(members)

@@ -25,6 +25,10 @@ public struct NodeConfiguration: Sendable {
   public var resync: Duration
   /// How often the node says that it lives.
   public var heartbeat: Duration
+  /// How often files of config maps, secrets and tokens are compared with the API.
+  public var volumeRefresh: Duration
+  /// Where the API server listens as this node reaches it; pods that have a token reach it by the network's `apiPort`.
+  public var apiServer: (host: String, port: Int)?
   /// The port of the agent's own https API, once it listens; the Node object tells it. `nil`: it has none.
   public var apiPort: (@Sendable () async throws -> Int)?
 
@@ -34,8 +38,8 @@ public struct NodeConfiguration: Sendable {
     csiSockets: [String: String] = [:],
     network: PodNetwork, maximumPods: Int = 250, limits: NodeLimits = NodeLimits(), labels: [String: String] = [:],
     crashBackOff: (initial: Duration, maximum: Duration) = (.seconds(10), .seconds(300)),
-    resync: Duration = .seconds(10), heartbeat: Duration = .seconds(10),
-    apiPort: (@Sendable () async throws -> Int)? = nil
+    resync: Duration = .seconds(10), heartbeat: Duration = .seconds(10), volumeRefresh: Duration = .seconds(60),
+    apiServer: (host: String, port: Int)? = nil, apiPort: (@Sendable () async throws -> Int)? = nil
   ) {
     self.name = name
     self.address = address
@@ -51,6 +55,8 @@ public struct NodeConfiguration: Sendable {
     self.crashBackOff = crashBackOff
     self.resync = resync
     self.heartbeat = heartbeat
+    self.volumeRefresh = volumeRefresh
+    self.apiServer = apiServer
     self.apiPort = apiPort
   }
 }

@@ -1,7 +1,7 @@
 import JSONDocument
 import KubernetesAPI
 
-/// Variables of a container: `envFrom`, then `env` in order; later ones win and may refer to earlier ones.
+/// Variables of a container: where the API is, `envFrom`, then `env` in order; later ones win and may refer to earlier ones.
 struct ContainerEnvironment {
   /// Reads a config map or secret of the pod's namespace; `nil` if there is none.
   typealias Lookup = @Sendable (Resource, String) async throws -> KubernetesObject?
@@ -9,8 +9,15 @@ struct ContainerEnvironment {
   private(set) var ordered: [(name: String, value: String)] = []
   private(set) var values: [String: String] = [:]
 
+  /// - Parameter service: where the pod reaches the API, by which clients in pods find it.
   /// - Throws: `PodProblem` with reason `CreateContainerConfigError` for what is referred to and is not there.
-  init(container: JSONValue, fields: FieldReference, lookup: Lookup) async throws {
+  init(
+    container: JSONValue, fields: FieldReference, lookup: Lookup, service: (host: String, port: Int)? = nil
+  ) async throws {
+    if let service {
+      set("KUBERNETES_SERVICE_HOST", service.host)
+      for name in ["KUBERNETES_SERVICE_PORT", "KUBERNETES_SERVICE_PORT_HTTPS"] { set(name, String(service.port)) }
+    }
     for source in container["envFrom"].elements {
       let prefix = source["prefix"].string ?? ""
       for (key, resource) in [("configMapRef", Resource.configMaps), ("secretRef", .secrets)] {

@@ -13,6 +13,14 @@ struct NodeFacts: Sendable {
   /// `S/node`
   var directory: String
   var limits = NodeLimits()
+  /// The API as pods reach it, and as the node itself does; `nil`: pods have no way to it.
+  var podsAPI: APIEntrance.Addresses?
+
+  /// Where a pod finds the API: none, if it asks for no token by which it could call it.
+  func apiAddress(for pod: KubernetesObject) -> (host: String, port: Int)? {
+    guard let podsAPI, pod.mayCallAPI else { return nil }
+    return pod.isHostNetwork ? podsAPI.server : podsAPI.entrance
+  }
 }
 
 /// Translates a pod's specification to what the CRI wants.

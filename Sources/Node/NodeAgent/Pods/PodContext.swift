@@ -1,3 +1,4 @@
+import KubernetesAPI
 import KubernetesClient
 import Logging
 
@@ -20,5 +21,9 @@ struct PodContext: Sendable {
   let crashBackOff: (initial: Duration, maximum: Duration)
   /// How often a pod is looked at when nothing is told of it.
   let resync: Duration
+  /// How often files of config maps, secrets and tokens are compared with the API.
+  let volumeRefresh: Duration
+  /// What time it is: decides when tokens are renewed.
+  let clock: @Sendable () -> Timestamp
   let logger: Logger
 }

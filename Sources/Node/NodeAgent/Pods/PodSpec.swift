@@ -7,6 +7,8 @@ extension KubernetesObject {
   var containers: [JSONValue] { spec["containers"].elements }
   var initContainers: [JSONValue] { spec["initContainers"].elements }
   var isHostNetwork: Bool { spec["hostNetwork"].bool ?? false }
+  /// Who asks for a token for the API gets a way to it; the API stays closed to all others.
+  var mayCallAPI: Bool { tokenProjections.contains(where: \.isForAPI) }
   var restartPolicy: RestartPolicy {
     spec["restartPolicy"].string.flatMap(RestartPolicy.init(rawValue:)) ?? .always
   }

@@ -38,7 +38,9 @@ extension PodWorker {
     }
     stage = .active
     if hostPaths == nil || volumesAreDue() {
-      let contents = FileVolumeContents(fields: fields(sandbox?.address ?? ""), lookup: lookup)
+      let contents = FileVolumeContents(
+        fields: fields(sandbox?.address ?? ""), lookup: lookup,
+        tokens: PodTokens(pod: pod, client: context.client, now: context.clock))
       if hostPaths == nil, sandbox == nil { noteStatusChange() }
       hostPaths = try await context.volumes.prepare(pod, contents: contents)
     }
@@ -286,7 +288,8 @@ extension PodWorker {
       throw PodProblem("CreateContainerError", (error as? RPCError)?.message ?? "\(error)")
     }
     let environment = try await ContainerEnvironment(
-      container: container, fields: fields(sandbox.address), lookup: lookup)
+      container: container, fields: fields(sandbox.address), lookup: lookup,
+      service: context.node.apiAddress(for: pod))
     var configuration = try configurations.container(
       container, attempt: attempt, imageID: imageID, environment: environment, hostPaths: hostPaths ?? [:])
     // A pod that an earlier version began has neither of both.

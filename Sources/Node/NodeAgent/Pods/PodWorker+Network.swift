@@ -15,7 +15,9 @@ extension PodWorker {
       throw PodProblem("NetworkNotReady", "\"\(pod.namespace)\" is no name of a namespace")
     }
     try await context.firewall.admit(
-      sandbox, FirewallRules.Member(endpoint: endpoint, namespace: pod.namespace, zone: zone))
+      sandbox,
+      FirewallRules.Member(
+        endpoint: endpoint, namespace: pod.namespace, zone: zone, mayCallAPI: pod.mayCallAPI))
     return endpoint.address
   }
 

@@ -299,9 +299,9 @@ actor PodWorker {
     status.members.allSatisfy { other[$0.key] == $0.value }
   }
 
-  /// Whether files of config maps and secrets should be compared with the API again (every minute).
+  /// Whether files of config maps, secrets and tokens should be compared with the API again.
   func volumesAreDue() -> Bool {
-    guard ContinuousClock.now - volumesCheckedAt > .seconds(60) else { return false }
+    guard ContinuousClock.now - volumesCheckedAt > context.volumeRefresh else { return false }
     volumesCheckedAt = .now
     return true
   }

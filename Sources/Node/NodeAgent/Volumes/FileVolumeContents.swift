@@ -6,6 +6,7 @@ import KubernetesAPI
 struct FileVolumeContents {
   let fields: FieldReference
   let lookup: ContainerEnvironment.Lookup
+  let tokens: PodTokens
 
   /// Permission bits that a file of a volume can have (core/v1 `KeyToPath.mode`).
   private static let modes = Bounded<UInt32>("mode", 0...0o777)
@@ -21,16 +22,25 @@ struct FileVolumeContents {
   }
 
   /// The files of a volume of the pod's specification.
-  func files(of volume: JSONValue) async throws -> [String: PublishedFiles.File] {
-    if !volume["projected"].isNull {
-      var files: [String: PublishedFiles.File] = [:]
+  /// - Parameter directory: where they are published: tokens that lie there are kept until they are due.
+  func files(of volume: JSONValue, in directory: String) async throws -> [String: PublishedFiles.File] {
+    let ownership = FileOwnership(of: fields.pod)
+    var files: [String: PublishedFiles.File] = [:]
+    if volume["projected"].isNull {
+      files = try await self.files(volume, nameKey: "secretName", defaultMode: 0o644)
+    } else {
       let mode = volume["projected"]["defaultMode"].int ?? 0o644
       for source in volume["projected"]["sources"].elements {
+        if let wanted = TokenProjection(source: source) {
+          let published = PublishedFiles.bytes(of: wanted.path, in: directory)
+          files[wanted.path] = ownership.token(
+            try await tokens.token(wanted, published: published), mode: Self.modes.clamp(mode))
+          continue
+        }
         files.merge(try await self.files(source, nameKey: "name", defaultMode: mode)) { _, last in last }
       }
-      return files
     }
-    return try await files(volume, nameKey: "secretName", defaultMode: 0o644)
+    return files.mapValues(ownership.applied)
   }
 
   private func files(_ source: JSONValue, nameKey: String, defaultMode: Int) async throws

@@ -14,6 +14,15 @@ enum PublishedFiles {
     var bytes: [UInt8]
     /// Permission bits.
     var mode: UInt32
+    /// Whose it is, by number.
+    var user: UInt32 = 0
+    var group: UInt32 = 0
+  }
+
+  /// What a published file holds now; `nil` if it is not there.
+  static func bytes(of path: String, in directory: String) -> [UInt8]? {
+    guard !path.isEmpty, !path.isAbsolutePath, !path.leadsUpwards else { return nil }
+    return try? SmallFile.read("\(directory)/..data/\(path)", limit: 1 << 20)
   }
 
   /// Makes the directory hold exactly these files. Does nothing if it does already.
@@ -34,7 +43,11 @@ enum PublishedFiles {
       } else {
         try Directory.make("\(directory)/\(version)")
       }
-      try SmallFile.write(file.bytes, to: "\(directory)/\(version)/\(path)", permissions: file.mode)
+      let place = "\(directory)/\(version)/\(path)"
+      try SmallFile.write(file.bytes, to: place, permissions: file.mode)
+      if file.user != 0 || file.group != 0, lchown(place, file.user, file.group) != 0 {
+        throw SystemError.last("chown", place)
+      }
     }
     try Directory.make("\(directory)/\(version)")
     unlink("\(directory)/..data.new")
@@ -66,13 +79,14 @@ enum PublishedFiles {
     return count == files.count
       && files.allSatisfy { path, file in
         guard let bytes = try? SmallFile.read("\(version)/\(path)") else { return false }
-        return bytes == file.bytes && permissions(of: "\(version)/\(path)") == file.mode & 0o7777
+        return bytes == file.bytes && hasAttributes(of: file, "\(version)/\(path)")
       }
   }
 
-  private static func permissions(of path: String) -> UInt32? {
+  private static func hasAttributes(of file: File, _ path: String) -> Bool {
     var status = stat()
-    return stat(path, &status) == 0 ? UInt32(status.st_mode) & 0o7777 : nil
+    return stat(path, &status) == 0 && UInt32(status.st_mode) & 0o7777 == file.mode & 0o7777
+      && status.st_uid == file.user && status.st_gid == file.group
   }
 
   private static func linkTarget(_ path: String) -> String? {

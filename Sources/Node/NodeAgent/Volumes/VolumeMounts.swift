@@ -65,7 +65,7 @@ actor VolumeMounts {
     if FileVolumeContents.isFiles(volume) {
       let path = "\(volumes)/files/\(name)"
       if FileVolumeContents.isSecret(volume) { try Self.keepInMemory(path) }
-      try PublishedFiles.publish(try await contents.files(of: volume), in: path)
+      try PublishedFiles.publish(try await contents.files(of: volume, in: path), in: path)
       return path
     }
     if !volume["emptyDir"].isNull {

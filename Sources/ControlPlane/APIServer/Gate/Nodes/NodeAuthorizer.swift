@@ -3,15 +3,19 @@ import KubernetesAPI
 import KubernetesClient
 
 /// Decides what node agents may: their role, cut down to their own node and to what the pods bound to it name (Kubernetes,
-/// "Using Node Authorization", with field selectors honoured). Everybody else is decided by roles alone.
+/// "Using Node Authorization", with field selectors honoured), and holds other parts to what they list. Everybody else is
+/// decided by roles alone.
 ///
 /// Secrets, config maps, claims, volumes and accounts are read one by one; an agent never lists them.
 public final class NodeAuthorizer: Authorizing {
   public let roles: RBACAuthorizer
   private let graph: NodeGraph
+  private let lists: [String: ListLimits]
 
-  public init(roles: RBACAuthorizer, objects: any ObjectReading) {
+  /// - Parameter lists: what parts of the platform may list, by their users' names.
+  public init(roles: RBACAuthorizer, objects: any ObjectReading, lists: [String: ListLimits] = [:]) {
     self.roles = roles
+    self.lists = lists
     graph = NodeGraph(objects: objects)
   }
 
@@ -19,7 +23,8 @@ public final class NodeAuthorizer: Authorizing {
 
   public func decide(_ access: AccessAttributes) async -> AccessDecision {
     guard access.user.groups.contains(UserInfo.nodesGroup), !access.user.groups.contains(UserInfo.mastersGroup) else {
-      return await roles.decide(access)
+      if let refusal = lists[access.user.name]?.refusal(of: access) { return .denied(refusal) }
+      return await roles.decide(access.withoutSelectors)
     }
     guard let node = access.user.nodeName else {
       return .denied("a member of \(UserInfo.nodesGroup) must be a node: system:node:NAME")
@@ -45,10 +50,7 @@ public final class NodeAuthorizer: Authorizing {
       }
     default: break
     }
-    // The field selector has done its part; roles know no such thing.
-    var plain = access
-    plain.fieldSelector = ""
-    return await roles.decide(plain)
+    return await roles.decide(access.withoutSelectors)
   }
 
   /// Why an agent may not do this to pods.
@@ -73,7 +75,8 @@ public final class NodeAuthorizer: Authorizing {
     guard isToken || (access.verb == "get" && access.subresource.isEmpty), !access.name.isEmpty else {
       return .denied("a node agent may only get \(access.resource) that pods of its node name")
     }
-    return graph.names(access.resource, access.name, namespace: access.namespace, node: node)
+    return graph.names(
+      isToken ? "serviceaccounts/token" : access.resource, access.name, namespace: access.namespace, node: node)
       ? .allowed("named by a pod of node \"\(node)\"")
       : .denied("no relationship found between node \"\(node)\" and this object")
   }

@@ -62,12 +62,8 @@ final class NodeGraph: Sendable {
   /// A pod that names no pull secrets uses those of its account.
   private func accountNames(_ pod: KubernetesObject, secret: String) -> Bool {
     guard pod.spec["imagePullSecrets"].elements.isEmpty else { return false }
-    let account = objects.object(of: .serviceAccounts, namespace: pod.namespace, name: Self.account(of: pod))
+    let account = objects.object(of: .serviceAccounts, namespace: pod.namespace, name: pod.serviceAccountOfPod)
     return account?["imagePullSecrets"].elements.contains { $0["name"].string == secret } ?? false
-  }
-
-  private static func account(of pod: KubernetesObject) -> String {
-    pod.spec["serviceAccountName"].string.flatMap { $0.isEmpty ? nil : $0 } ?? "default"
   }
 
   struct Reference: Hashable {
@@ -81,7 +77,8 @@ final class NodeGraph: Sendable {
 
   /// Everything of its namespace that a pod's specification names.
   static func references(_ pod: KubernetesObject) -> Set<Reference> {
-    var found: Set<Reference> = [.init("serviceaccounts", account(of: pod))]
+    var found: Set<Reference> = [.init("serviceaccounts", pod.serviceAccountOfPod)]
+    if !pod.tokenProjections.isEmpty { found.insert(.init("serviceaccounts/token", pod.serviceAccountOfPod)) }
     func add(_ resource: String, _ name: JSONValue) {
       if let name = name.string { found.insert(.init(resource, name)) }
     }

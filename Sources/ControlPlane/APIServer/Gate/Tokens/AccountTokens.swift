@@ -29,7 +29,7 @@ public struct AccountTokens: Sendable {
     let expires: Int64
   }
 
-  public static let issuer = "https://kubernetes.default.svc.cluster.local"
+  public static let issuer = TokenProjection.apiAudience
   public static let secondsRange: ClosedRange<Int64> = 600...Int64(SigningKeys.longestLife)
   /// How long what a token is bound to may be on its way out.
   private static let leeway: Int64 = 60
@@ -92,7 +92,7 @@ public struct AccountTokens: Sendable {
     else { return nil }
     for (kind, resource) in [("pod", Resource.pods), ("secret", .secrets)] where !bound[kind].isNull {
       guard let holder = objects.object(of: resource, namespace: namespace, name: bound[kind]["name"].string ?? ""),
-        isAlive(holder, uid: bound[kind]["uid"].string ?? "", now)
+        isAlive(holder, uid: bound[kind]["uid"].string ?? "", now), resource != .pods || !holder.isPodEnded
       else { return nil }
     }
     let issuer = claims["nagaya.dev/issued-by"].string

@@ -88,24 +88,20 @@ public struct TokenResources: VirtualResourceHandling {
     wish.issuedBy = user.name
     let seconds = body["spec"]["expirationSeconds"]
     if !seconds.isNull {
-      guard let value = seconds.int, AccountTokens.secondsRange.contains(Int64(value)) else {
+      guard let value = seconds.int, Int64(value) >= AccountTokens.secondsRange.lowerBound else {
         throw .invalid(
           Self.requests, name,
-          [
-            .init(
-              .invalid, field: "spec.expirationSeconds",
-              message: "may not be less than 10 minutes, nor more than \(AccountTokens.secondsRange.upperBound) seconds"
-            )
-          ])
+          [.init(.invalid, field: "spec.expirationSeconds", message: "may not be less than 10 minutes")])
       }
-      wish.seconds = Int64(value)
+      // As upstream: what is more than the server gives is not refused, the answer says what it is.
+      wish.seconds = min(Int64(value), AccountTokens.secondsRange.upperBound)
     }
     guard wish.audiences.count <= 16, wish.audiences.allSatisfy({ (1...253).contains($0.utf8.count) }) else {
       throw .invalid(
         Self.requests, name,
         [.init(.invalid, field: "spec.audiences", message: "at most 16 audiences of 1 to 253 bytes each")])
     }
-    wish.bound = try bound(to: body["spec"]["boundObjectRef"], account, user)
+    wish.bound = try bound(to: body["spec"]["boundObjectRef"], account, user, wish)
     let issued: (token: String, expires: Timestamp)
     do { issued = try tokens.issue(for: account, wish) } catch {
       throw APIStatus(.internalError, "the token could not be signed")
@@ -122,9 +118,9 @@ public struct TokenResources: VirtualResourceHandling {
   }
 
   /// What the token is to end with. A node agent's tokens are for its own pods, always.
-  private func bound(to reference: JSONValue, _ account: KubernetesObject, _ user: UserInfo) throws(APIStatus)
-    -> (kind: String, name: String, uid: String)?
-  {
+  private func bound(
+    to reference: JSONValue, _ account: KubernetesObject, _ user: UserInfo, _ wish: AccountTokens.Wish
+  ) throws(APIStatus) -> (kind: String, name: String, uid: String)? {
     guard !reference.isNull else {
       if user.nodeName != nil {
         throw APIStatus(.forbidden, "a node agent asks for tokens bound to pods of its node only")
@@ -145,12 +141,22 @@ public struct TokenResources: VirtualResourceHandling {
       throw .conflict(resource, name, "the UID in the bound object reference (\(uid)) does not match the UID in record")
     }
     if resource == .pods {
-      guard (object.spec["serviceAccountName"].string ?? "default") == account.name else {
+      guard object.serviceAccountOfPod == account.name else {
         throw APIStatus(
           .badRequest, "cannot bind a token for service account \"\(account.name)\" to a pod of another one")
       }
-      if let node = user.nodeName, object.spec["nodeName"].string != node {
-        throw APIStatus(.forbidden, "pod \"\(name)\" is not bound to node \"\(node)\"")
+      guard !object.isPodEnded else {
+        throw APIStatus(.badRequest, "cannot bind a token to pod \"\(name)\", which has ended")
+      }
+      if let node = user.nodeName {
+        guard object.spec["nodeName"].string == node else {
+          throw APIStatus(.forbidden, "pod \"\(name)\" is not bound to node \"\(node)\"")
+        }
+        // What the pod asks for, and nothing else in its name (upstream: ServiceAccountNodeAudienceRestriction).
+        guard object.tokenProjections.contains(where: { $0.covers(wish) }) else {
+          throw APIStatus(
+            .forbidden, "pod \"\(name)\" asks for no token for \(wish.audiences) that holds \(wish.seconds) seconds")
+        }
       }
     }
     return (kind, name, object.uid)
@@ -189,5 +195,15 @@ public struct TokenResources: VirtualResourceHandling {
       "authenticated": true, "user": who, "audiences": .array(bearer.audiences.map { .string($0) }),
     ]
     return APIResponse(status: 201, body: .bytes(answer.encoded()))
+  }
+}
+
+extension TokenProjection {
+  /// Whether a token as wished is one that this source of a pod's volume asks for.
+  fileprivate func covers(_ wish: AccountTokens.Wish) -> Bool {
+    let isSameAudience =
+      isForAPI
+      ? wish.audiences.isEmpty || wish.audiences == [Self.apiAudience] : wish.audiences == [audience]
+    return isSameAudience && wish.seconds <= seconds
   }
 }

@@ -70,6 +70,9 @@ extension FieldFaults {
       ("\(field).projected.sources[\($0.offset)]", $0.element)
     }
     for (place, source) in [(field, volume)] + projected {
+      if case .object = source["serviceAccountToken"] {
+        checkRelativePath("\(place).serviceAccountToken.path", source["serviceAccountToken"]["path"])
+      }
       for kind in ["secret", "configMap", "downwardAPI"] {
         for (index, item) in source[kind]["items"].elements.enumerated() {
           checkRelativePath("\(place).\(kind).items[\(index)].path", item["path"])
