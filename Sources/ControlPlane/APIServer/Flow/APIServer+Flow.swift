@@ -46,7 +46,8 @@ extension APIServer {
       permit.end()
       return response
     }
-    if work.duration == .log { permit.endSeat() }
+    // A watch that begins with little is no work worth a seat.
+    if work.duration == .log || work.duration == .watch && work.cost == 1 { permit.endSeat() }
     flows.bound(permit)
     var response = response
     response.body = .stream(
