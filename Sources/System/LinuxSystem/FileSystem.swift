@@ -36,6 +36,7 @@ public enum FileSystem {
   public static func trim(_ mountPoint: String, minimumExtentBytes: Int64 = 0) throws(SystemError) -> Int64 {
     let directory = try OpenFile(mountPoint, .directory)
     var trimmed: UInt64 = 0
+    // number: not negative
     let answer = directory.withDescriptor { nagaya_trim($0, UInt64(max(0, minimumExtentBytes)), &trimmed) }
     try check(answer, "ioctl(FITRIM)", mountPoint)
     return Int64(clamping: trimmed)

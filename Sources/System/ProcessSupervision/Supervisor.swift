@@ -154,6 +154,7 @@ private final class SupervisionLoop {
     var timeout: Int32 = -1
     if let deadline = plan.nextDeadline {
       // Rounded up, so that it is over then.
+      // number: an hour at most
       timeout = Int32(min(max(.zero, deadline - .now), .seconds(3600)) / .milliseconds(1)) + 1
     }
     guard poll(&polled, nfds_t(polled.count), timeout) > 0 else { return }

@@ -1,3 +1,4 @@
+import BoundedNumbers
 import JSONDocument
 import KubernetesAPI
 
@@ -73,7 +74,8 @@ struct AppDescription {
     let status = pod.isBeingDeleted ? "Terminating" : waiting ?? ended ?? pod.status["phase"].string ?? "Pending"
     return [
       pod.name, "\(ready)/\(max(containers.count, pod.spec["containers"].elements.count))", status,
-      String(containers.reduce(0) { $0 + ($1["restartCount"].int ?? 0) }), pod.spec["nodeName"].string ?? "none",
+      String(containers.reduce(0) { $0.clampedAdding($1["restartCount"].int ?? 0) }),
+      pod.spec["nodeName"].string ?? "none",
       pod.creationTimestamp.map(age) ?? "unknown",
     ]
   }
@@ -122,7 +124,7 @@ struct AppDescription {
     return texts.lazy.compactMap(Timestamp.init).first ?? event.creationTimestamp ?? Timestamp(seconds: 0)
   }
 
-  private func age(_ time: Timestamp) -> String { HumanDuration.text(seconds: now.seconds - time.seconds) }
+  private func age(_ time: Timestamp) -> String { HumanDuration.text(seconds: now.seconds(since: time)) }
 
   private func fields(_ fields: [(String, String)]) -> String {
     let width = (fields.map(\.0.count).max() ?? 0) + 4

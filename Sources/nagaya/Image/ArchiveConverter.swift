@@ -1,3 +1,4 @@
+import BoundedNumbers
 import EStargz
 import Glibc
 import JSONDocument
@@ -176,7 +177,7 @@ final class ArchiveConverter {
 
   /// `[######....]  60 %`
   static func bar(_ done: Int64, of all: Int64) -> String {
-    let percent = all > 0 ? Int(min(100, done * 100 / all)) : 100
+    let percent = all > 0 ? Int(clamping: min(100, done.clampedMultiplying(by: 100) / all)) : 100
     let filled = percent / 5
     return "[\(String(repeating: "#", count: filled))\(String(repeating: ".", count: 20 - filled))] \(percent) %"
   }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import BoundedNumbers
 import Foundation
 import JSONDocument
 
@@ -58,7 +59,7 @@ enum ImageRows {
   static func layers(of image: JSONValue) -> [[String]] {
     [["LAYER", "MODE", "STATE", "PRESENT", "SIZE", "COMPRESSED", "FETCHES", "STALLS", "REASON"]]
       + image["layers"].elements.map { layer in
-        let fetches = layer["fetches"].members.values.reduce(0) { $0 + ($1.int ?? 0) }
+        let fetches = layer["fetches"].members.values.reduce(0) { $0.clampedAdding($1.int ?? 0) }
         return [
           String((layer["digest"].string ?? "").prefix(19)), layer["mode"].string ?? "-", layer["state"].string ?? "-",
           percent([layer]), ByteCount.text(Int64(sum([layer], "deviceBytes"))),

@@ -1,3 +1,4 @@
+import BoundedNumbers
 import KubernetesAPI
 import KubernetesClient
 import Synchronization
@@ -63,7 +64,7 @@ struct PodLogReader: Sendable {
 
   /// A container that was restarted has a log of its own.
   private static func incarnation(_ pod: KubernetesObject) -> String {
-    let restarts = pod.status["containerStatuses"].elements.reduce(0) { $0 + ($1["restartCount"].int ?? 0) }
+    let restarts = pod.status["containerStatuses"].elements.reduce(0) { $0.clampedAdding($1["restartCount"].int ?? 0) }
     return "\(pod.uid)/\(restarts)"
   }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import BoundedNumbers
 
 /// A span of time on the command line: `90`, `90s`, `2m`, `1h30m`.
 struct TimeSpan: ExpressibleByArgument, Hashable, Sendable, CustomStringConvertible {
@@ -31,7 +32,7 @@ struct TimeSpan: ExpressibleByArgument, Hashable, Sendable, CustomStringConverti
     seconds = total
   }
 
-  var duration: Duration { .seconds(seconds) }
+  var duration: Duration { .seconds(clamping: seconds) }
   var description: String { "\(seconds)s" }
   var defaultValueDescription: String { description }
 }

@@ -58,6 +58,7 @@ struct TableFetch {
       table = try await blob.fetch(range.lowerBound..<min(tailStart, range.upperBound), urgency: .demand)
     }
     if range.upperBound > tailStart {
+      // number: places within the tail that was read
       table += tail[Int(max(range.lowerBound, tailStart) - tailStart)..<Int(range.upperBound - tailStart)]
     }
     return (location, table)

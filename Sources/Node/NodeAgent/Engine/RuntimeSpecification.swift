@@ -36,6 +36,7 @@ struct RuntimeSpecification {
 
   /// - Parameter most: open files that this process may allow; raising that needs a capability.
   static func limits(most: UInt64) -> [JSONValue] {
+    // number: no more than openFiles
     let files = JSONValue(Int(min(UInt64(NodeLimits.openFiles), most)))
     return [
       ["type": "RLIMIT_NOFILE", "soft": files, "hard": files],

@@ -274,6 +274,7 @@ extension PodWorker {
       }
     }
     guard let count = crashes[name], count.until > now else { return nil }
+    // number: times of this clock, both within a back-off
     return (count.until - now, .seconds((count.until - now).components.seconds + 1))
   }
 

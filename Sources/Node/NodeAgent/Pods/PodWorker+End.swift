@@ -13,6 +13,7 @@ extension PodWorker {
     let configurations = PodConfigurations(pod: pod, node: context.node)
     if case .ending = stage {
     } else {
+      // number: graceSeconds is bounded (`PodSpec`)
       stage = .ending(until: .now + .seconds(pod.graceSeconds))
       if records.contains(where: \.isRunning) {
         for name in Set(records.filter(\.isRunning).map(\.name)).sorted() {
@@ -22,6 +23,7 @@ extension PodWorker {
       noteStatusChange()
     }
     var left = 0
+    // number: no longer than graceSeconds
     if case .ending(let until) = stage { left = Int(max(.zero, until - .now).components.seconds) }
     let grace = min(pod.graceSeconds, left + 1)
     for task in probes.values.flatMap(\.self) { task.cancel() }
@@ -114,6 +116,7 @@ extension PodWorker {
     if !hook.isNull, graceSeconds > 0 {
       let answer = await context.prober.ask(
         hook, container: container, containerID: record.id, address: sandbox?.address ?? "",
+        // number: graceSeconds is bounded (`PodSpec`)
         timeout: .seconds(graceSeconds))
       if case .failure(let message) = answer {
         context.events.record(.warning, about: pod, reason: "FailedPreStopHook", message: message)
