@@ -1,5 +1,6 @@
 import LinuxSystem
 import OCI
+import Synchronization
 
 extension LayerStore {
   /// What a layer was found to be; `nil` if its blob has not been read as a whole.
@@ -26,12 +27,15 @@ extension LayerStore {
     switch content {
     case .spans(let index): identity = LayerIdentity(diffID: index.diffID, showsArchive: true)
     case .chunks(let table, let format):
+      let room = Room()
       let proof = ArchiveProof(table, format) { item in
         // Larger ones would not fit beside what readers wait for; they are fetched alone.
-        table.chunks[item].length <= Self.proofWindow && fill.map { !$0.presence.items[item] } ?? false
+        table.chunks[item].length <= Self.proofWindow && !room.isGone.load(ordering: .relaxed)
+          && fill.map { !$0.presence.items[item] } ?? false
       } take: { item, bytes in
-        // What has no room now is fetched when it is read.
-        try? fill?.take(item, bytes)
+        // What has no room now is fetched when it is read. No byte that somebody frees is taken after that: a snapshot's
+        // removal, which makes room, needs some itself.
+        do { try fill?.take(item, bytes) } catch { room.isGone.store(true, ordering: .relaxed) }
       }
       try await read(key, record, entry.counters, cause, proof)
       guard proof.blobDigest == key.blob else {
@@ -48,6 +52,11 @@ extension LayerStore {
     }
     try await note(identity, of: key)
     return identity
+  }
+
+  /// Whether a proof may keep what comes on its way.
+  private final class Room: Sendable {
+    let isGone = Atomic(false)
   }
 
   /// Bytes of one request for a whole blob: between two of them the background yields to readers.
