@@ -18,12 +18,13 @@ public struct APIServerConfiguration: Sendable {
   public var objectBytes = 3 << 19
   /// Levels of nesting of a body at most.
   public var bodyDepth = 100
-  /// Seats of each level of priority; a request takes one, a list one for every 500 objects that it looks at.
+  /// Seats of each level of priority; a request takes one, a list one for every 250 objects that it looks at.
   public var seats = 64
   /// Seats that one user may hold.
   public var seatsPerFlow = 16
-  /// Seats that a list takes at most.
-  public var listSeats = 8
+  /// Seats that a list takes at most: all of one user, so that one user's long lists come one after the other and leave a
+  /// processor to others.
+  public var listSeats = 16
   /// Requests one user may have under way or waiting; members of `system:masters` do not count.
   public var requestsPerUser = 200
   /// Requests that may wait in all, and bytes of bodies that may wait, of one user and in all.

@@ -37,7 +37,7 @@ extension APIServer {
     let all = cache.size(of: kind).objects
     let limit = isWatch ? nil : (try? request.number("limit")) ?? nil
     let looked = isWatch && !Self.beginsWithAll(request) ? 0 : limit.map { $0 > 0 ? min($0, all) : all } ?? all
-    return .init(duration: isWatch ? .watch : .list, cost: 1 + min(looked / 500, configuration.listSeats - 1))
+    return .init(duration: isWatch ? .watch : .list, cost: 1 + min(looked / 250, configuration.listSeats - 1))
   }
 
   /// The answer, which holds its flow's permit for as long as it is under way.
