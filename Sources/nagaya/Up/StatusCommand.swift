@@ -30,7 +30,7 @@ struct Status: AsyncParsableCommand {
         """
         Nagaya is \(instance.phase.rawValue) (process \(instance.pid), \(memory(of: instance.pid)))
           API         \(instance.api)
-          Edge        https://<app>.<namespace>… on \(instance.edge)
+          Edge        https://<app>.<environment>.<tenant>… on \(instance.edge)
           Node        \(instance.nodeName)
           Kubeconfig  \(layout.kubeconfig)
           State       \(layout.state)
