@@ -125,6 +125,7 @@ import Testing
     }
     #expect(level(50, 100) == .ok && level(11, 100) == .warning && level(2, 100) == .error)
     #expect(level(0, 0) == .error && level(-1, .max) == .error && level(.max, .max) == .ok)
+    #expect(level(.max, 1) == .ok, "a file system may say anything")
   }
 
   @Test func `conditions of nodes and levels of namespaces are judged`() {

@@ -1,3 +1,4 @@
+import BoundedNumbers
 import Foundation
 import LinuxSystem
 import NodeAgent
@@ -47,7 +48,7 @@ extension Examination {
   }
 
   static func room(_ what: String, of path: String, free: Int64, total: Int64) -> Diagnosis {
-    let percent = total > 0 ? Int(clamping: Int64(Double(max(0, free)) / Double(total) * 100)) : 0
+    let percent = total > 0 ? Int(clamping: Double(max(0, free)) / Double(total) * 100) : 0
     let message = "\(percent) % of the \(what) of the file system of \(path) are free"
     let level: Diagnosis.Level = percent < 3 ? .error : percent < 12 ? .warning : .ok
     return Diagnosis(

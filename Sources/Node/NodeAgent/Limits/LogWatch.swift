@@ -147,6 +147,7 @@ struct LogBudget {
       newer[current.inode] = current.size
     }
     let seconds = max(0, (now - at) / .seconds(1))
+    // number: a constant for a minute at most
     left = min(NodeLimits.logBurstBytes, left + Int64(Double(NodeLimits.logBytesPerSecond) * min(seconds, 60))) - grown
     (sizes, at, hasLooked) = (newer, now, true)
     return (grown > 1 << 20, left < 0)
