@@ -48,38 +48,51 @@ import Testing
     try? await echo.close()
   }
 
-  private static func connect(_ port: Int, from source: String = "127.0.0.1") async throws -> any Channel {
-    try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+  /// A connection to the entrance, and what came back on it.
+  private struct Client {
+    let channel: any Channel
+    let collector: Collector
+
+    /// What came back once the other side has nothing more to say: also when it has closed the connection by now.
+    func answer() async throws -> [UInt8] {
+      let loop = channel.eventLoop
+      return try await loop.flatSubmit { [collector] in collector.finished(loop) }.get()
+    }
+    func send(_ bytes: ByteBuffer) async throws {
+      try await channel.writeAndFlush(bytes)
+      try await channel.close(mode: .output)
+    }
+    func close() async throws { try await channel.close() }
+  }
+
+  private static func connect(_ port: Int, from source: String = "127.0.0.1") async throws -> Client {
+    let collector = Collector()
+    let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .channelOption(.allowRemoteHalfClosure, value: true)
       .bind(to: try SocketAddress(ipAddress: source, port: 0))
       .channelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(Collector()) }
+        channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(collector) }
       }
       .connect(host: "127.77.0.1", port: port).get()
-  }
-
-  /// What came back on a connection once the other side has nothing more to say.
-  private static func answer(_ channel: any Channel) async throws -> [UInt8] {
-    try await channel.pipeline.handler(type: Collector.self).flatMap { $0.finished(channel.eventLoop) }.get()
+    return Client(channel: channel, collector: collector)
   }
 
   @Test func `bytes pass both ways, however many, and the end of each way by itself`() async throws {
     try await Self.with { _, port in
       for size in [0, 1, 70_000, 8 << 20] {
-        let channel = try await Self.connect(port)
+        let client = try await Self.connect(port)
         let sent = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
-        async let answer = Self.answer(channel)
-        try await channel.writeAndFlush(ByteBuffer(bytes: sent))
-        try await channel.close(mode: .output)
+        async let answer = client.answer()
+        try await client.send(ByteBuffer(bytes: sent))
         #expect(try await answer == sent)
-        try? await channel.close()
+        try? await client.close()
       }
     }
   }
 
   @Test func `one pod holds no more connections than its share, and keeps nobody else out`() async throws {
     try await Self.with { entrance, port in
-      var held: [any Channel] = []
+      var held: [Client] = []
       for _ in 0..<APIEntrance.connectionsPerPod { held.append(try await Self.connect(port, from: "127.77.0.9")) }
       try await eventually("all are handed on") { entrance.count == APIEntrance.connectionsPerPod }
       let refused = try await attempt(
@@ -88,18 +101,17 @@ import Testing
         for _ in 0..<20 {
           let more = try await Self.connect(port, from: "127.77.0.9")
           // It is closed without a word.
-          guard try await Self.answer(more).isEmpty else { return .through("it was answered") }
+          guard try await more.answer().isEmpty else { return .through("it was answered") }
         }
         return .check(entrance.count == APIEntrance.connectionsPerPod, "\(entrance.count) are open")
       }
       #expect(refused)
       let other = try await Self.connect(port, from: "127.77.0.10")
-      async let answer = Self.answer(other)
-      try await other.writeAndFlush(ByteBuffer(string: "hello"))
-      try await other.close(mode: .output)
+      async let answer = other.answer()
+      try await other.send(ByteBuffer(string: "hello"))
       #expect(try await answer == Array("hello".utf8))
       // What one gives back it may have again.
-      for channel in held { try? await channel.close() }
+      for client in held { try? await client.close() }
       try await eventually("they are given back") { entrance.count == 0 }
       _ = try await Self.connect(port, from: "127.77.0.9")
     }
@@ -107,7 +119,7 @@ import Testing
 
   @Test func `pods that take all there is leave room for one that has none`() async throws {
     try await Self.with(perPod: 4, inAll: 8) { entrance, port in
-      var held: [any Channel] = []
+      var held: [Client] = []
       for source in ["127.77.0.9", "127.77.0.10"] {
         for _ in 0..<4 { held.append(try await Self.connect(port, from: source)) }
       }
@@ -116,14 +128,13 @@ import Testing
         Attack(.podWithToken, "all connections to the API that there are, by several pods", on: .fairShare)
       ) {
         let other = try await Self.connect(port, from: "127.77.0.11")
-        async let answer = Self.answer(other)
-        try await other.writeAndFlush(ByteBuffer(string: "hello"))
-        try await other.close(mode: .output)
+        async let answer = other.answer()
+        try await other.send(ByteBuffer(string: "hello"))
         let bytes = try await answer
         return .check(bytes == Array("hello".utf8), "\(bytes.count) bytes came back")
       }
       #expect(isServed)
-      for channel in held { try? await channel.close() }
+      for client in held { try? await client.close() }
     }
   }
 
@@ -136,8 +147,8 @@ import Testing
       for _ in 0..<3 {
         // It may be closed before the client knows that it was open.
         try await eventually("it is closed without a word") {
-          guard let channel = try? await Self.connect(port) else { return false }
-          return try await Self.answer(channel).isEmpty
+          guard let client = try? await Self.connect(port) else { return false }
+          return try await client.answer().isEmpty
         }
       }
     }
