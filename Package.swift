@@ -224,11 +224,11 @@ let package = Package(
     .executableTarget(
       name: "benchmarks",
       dependencies: [
-        "APIServer", "Charts", "CertificateAuthority", "EROFS", "EStargz", "JSONDocument", "KubernetesAPI",
+        "APIServer", "Charts", "CertificateAuthority", "Edge", "EROFS", "EStargz", "JSONDocument", "KubernetesAPI",
         "KubernetesClient",
         "LinuxSystem", "NodeAgent", "OCI", "ObjectStore", "Placement", "PlacementSimulator", "PlacementTraces",
         "PlatformHarness", "RegistryClient", "TestSupport", .argumentParser, .asyncHTTPClient, .grpc, .grpcTransport,
-        .logging, .nioSSL,
+        .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL,
       ], path: "Benchmarks", exclude: ["README.md", "Placement"], swiftSettings: strict),
     .executableTarget(
       name: "placement-benchmark",

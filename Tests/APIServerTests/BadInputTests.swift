@@ -169,6 +169,7 @@ import Testing
         return .allowed()
       }
       func refusalToGrant(_ write: WriteReview) -> APIStatus? { nil }
+      func namespacesGranted(to user: UserInfo) -> [Set<String>] { [] }
     }
     var configuration = APIServerConfiguration()
     configuration.requestsPerUser = 1
@@ -192,6 +193,7 @@ import Testing
     struct Nobody: Authorizing {
       func decide(_ access: AccessAttributes) async -> AccessDecision { .denied() }
       func refusalToGrant(_ write: WriteReview) -> APIStatus? { nil }
+      func namespacesGranted(to user: UserInfo) -> [Set<String>] { [] }
     }
     let server = try await APIServer.inMemory(
       registry: SmallRegistry.registry, authorizer: { _ in Nobody() }, logger: quiet)

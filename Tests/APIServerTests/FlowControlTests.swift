@@ -8,9 +8,15 @@ import Testing
 
 @Suite struct FlowControlTests {
   private static func server(_ change: (inout APIServerConfiguration) -> Void = { _ in }) async throws -> APIServer {
+    try await server(authorizer: { _ in AllowAll() }, change)
+  }
+
+  private static func server(
+    authorizer: (any ObjectReading) -> any Authorizing, _ change: (inout APIServerConfiguration) -> Void
+  ) async throws -> APIServer {
     var configuration = APIServerConfiguration()
     change(&configuration)
-    let server = try await APIServer.inMemory(configuration: configuration)
+    let server = try await APIServer.inMemory(authorizer: authorizer, configuration: configuration)
     for (name, tenant) in [("a-prod", "a"), ("a-test", "a"), ("b-prod", "b"), ("free", nil)] {
       try await server.client().create(
         KubernetesObject(.namespaces, name: name, labels: tenant.map { ["nagaya.dev/tenant": $0] } ?? [:]),
@@ -19,19 +25,61 @@ import Testing
     return server
   }
 
+  private static func flow(_ user: UserInfo, _ server: APIServer) -> FlowControl.Flow {
+    server.flow(of: user, asking: APIRequest(.get, "/api/v1/configmaps"))
+  }
+
   private static func account(_ namespace: String, _ name: String) -> UserInfo {
     UserInfo(name: "system:serviceaccount:\(namespace):\(name)", groups: ["system:serviceaccounts"])
   }
 
   @Test func aTenantsServiceAccountsShareAndUsersDoNot() async throws {
     let server = try await Self.server()
-    #expect(server.flow(of: Self.account("a-prod", "x")) == server.flow(of: Self.account("a-test", "y")))
-    #expect(server.flow(of: Self.account("a-prod", "x")) != server.flow(of: Self.account("b-prod", "x")))
-    #expect(server.flow(of: Self.account("free", "x")) == server.flow(of: Self.account("free", "y")))
-    #expect(server.flow(of: UserInfo(name: "alice")) != server.flow(of: UserInfo(name: "bob")))
-    #expect(server.flow(of: .component("x")).level == .exempt)
-    #expect(server.flow(of: UserInfo(name: "system:node:n", groups: [UserInfo.nodesGroup])).level == .system)
-    #expect(server.flow(of: UserInfo(name: "alice")).level == .tenants)
+    #expect(Self.flow(Self.account("a-prod", "x"), server) == Self.flow(Self.account("a-test", "y"), server))
+    #expect(Self.flow(Self.account("a-prod", "x"), server) != Self.flow(Self.account("b-prod", "x"), server))
+    #expect(Self.flow(Self.account("free", "x"), server) == Self.flow(Self.account("free", "y"), server))
+    #expect(Self.flow(UserInfo(name: "alice"), server) != Self.flow(UserInfo(name: "bob"), server))
+    #expect(Self.flow(.component("x"), server).level == .exempt)
+    #expect(Self.flow(UserInfo(name: "system:node:n", groups: [UserInfo.nodesGroup]), server).level == .system)
+    #expect(Self.flow(UserInfo(name: "alice"), server).level == .tenants)
+  }
+
+  /// Users who were given rights in a tenant's environments share what the tenant may have; to ask for another tenant's
+  /// takes nothing of that one's share.
+  @Test func usersShareWithTheirTenant() async throws {
+    let server = try await Self.server(authorizer: { RBACAuthorizer(objects: $0) }) { $0.watchesPerTenant = 2 }
+    for (user, namespace) in [
+      ("ann", "a-prod"), ("ann", "a-test"), ("bob", "b-prod"), ("both", "a-prod"), ("both", "b-prod"), ("out", "free"),
+    ] {
+      var binding = KubernetesObject(.roleBindings, namespace: namespace, name: user)
+      binding["roleRef"] = ["apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"]
+      binding["subjects"] = [["apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": .string(user)]]
+      try await server.client().create(binding, as: .roleBindings)
+    }
+    var role = KubernetesObject(.clusterRoles, name: "view")
+    role["rules"] = [["apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list", "watch"]]]
+    try await server.client().create(role, as: .clusterRoles)
+    func tenant(_ user: String, _ path: String) -> String? {
+      server.flow(of: UserInfo(name: user), asking: APIRequest(.get, path)).tenant
+    }
+    let (inA, inB) = ("/api/v1/namespaces/a-prod/configmaps", "/api/v1/namespaces/b-prod/configmaps/x")
+    #expect(tenant("ann", inA) == "a" && tenant("ann", "/api/v1/configmaps") == "a" && tenant("ann", "/version") == "a")
+    #expect(tenant("ann", inB) == "a", "what is asked of another tenant is not of its share")
+    #expect(tenant("both", inA) == "a" && tenant("both", inB) == "b" && tenant("both", "/version") == nil)
+    #expect(tenant("out", inA) == nil && tenant("nobody", inA) == nil)
+
+    let watch = APIRequest(
+      .get, "/api/v1/namespaces/a-prod/configmaps", query: [("watch", "1"), ("resourceVersion", "0")])
+    var open: [APIResponse] = []
+    for user in ["ann", "both", "ann"] { open.append(await server.respond(to: watch, from: UserInfo(name: user))) }
+    #expect(open.map(\.status) == [200, 200, 429], "a tenant has two watches here, whoever opens them")
+    let other = APIRequest(
+      .get, "/api/v1/namespaces/b-prod/configmaps", query: [("watch", "1"), ("resourceVersion", "0")])
+    for user in ["bob", "both"] { #expect(await server.respond(to: other, from: UserInfo(name: user)).status == 200) }
+    open = []
+    try await eventually("the tenant has room again") {
+      await server.respond(to: watch, from: UserInfo(name: "ann")).status == 200
+    }
   }
 
   @Test func listsCostByWhatTheyLookAt() async throws {

@@ -173,6 +173,7 @@ import Testing
       let inner: any Authorizing
       func decide(_ access: AccessAttributes) async -> AccessDecision { await inner.decide(access) }
       func refusalToGrant(_ write: WriteReview) -> APIStatus? { inner.refusalToGrant(write) }
+      func namespacesGranted(to user: UserInfo) -> [Set<String>] { inner.namespacesGranted(to: user) }
     }
     let server = try await APIServer.inMemory(
       authorizer: { Counting(inner: RBACAuthorizer(objects: $0)) }, logger: quiet)

@@ -107,4 +107,7 @@ private final class Recorder: Authorizing {
   }
 
   func refusalToGrant(_ write: WriteReview) -> APIStatus? { state.withLock { $0.inner }?.refusalToGrant(write) }
+  func namespacesGranted(to user: UserInfo) -> [Set<String>] {
+    state.withLock { $0.inner }?.namespacesGranted(to: user) ?? []
+  }
 }

@@ -14,7 +14,7 @@ public struct NotInTime: Error, CustomStringConvertible {
 ///   - pause: how long to wait between two questions.
 /// - Throws: `NotInTime`, or what the condition threw.
 public func eventually(
-  _ what: String, within limit: Duration = .seconds(60), every pause: Duration = .milliseconds(10),
+  _ what: String, within limit: Duration = .seconds(180), every pause: Duration = .milliseconds(10),
   _ condition: () async throws -> Bool
 ) async throws {
   guard try await eventually(within: limit, every: pause, condition) else { throw NotInTime(what: what, limit: limit) }
@@ -23,7 +23,7 @@ public func eventually(
 /// Waits until a condition holds.
 /// - Returns: whether it did in time.
 public func eventually(
-  within limit: Duration = .seconds(60), every pause: Duration = .milliseconds(10),
+  within limit: Duration = .seconds(180), every pause: Duration = .milliseconds(10),
   _ condition: () async throws -> Bool
 ) async rethrows -> Bool {
   let deadline = ContinuousClock.now + limit

@@ -161,7 +161,7 @@ public final class APIServer: APIRequestHandling, Service {
   public func respond(to request: APIRequest, from user: UserInfo) async -> APIResponse {
     counting.requested()
     do throws(APIStatus) {
-      let flow = flow(of: user)
+      let flow = flow(of: user, asking: request)
       guard flow.level != .exempt else { return try await answer(request, from: user) }
       var work = work(of: request)
       work.bytes = request.body.count

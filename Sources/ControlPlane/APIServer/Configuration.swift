@@ -22,14 +22,19 @@ public struct APIServerConfiguration: Sendable {
   public var seats = 64
   /// Seats that one user may hold.
   public var seatsPerFlow = 16
+  /// Seats that one tenant's users and accounts may hold together.
+  public var seatsPerTenant = 32
   /// Seats that a list takes at most: all of one user, so that one user's long lists come one after the other and leave a
   /// processor to others.
   public var listSeats = 16
   /// Requests one user may have under way or waiting; members of `system:masters` do not count.
   public var requestsPerUser = 200
-  /// Requests that may wait in all, and bytes of bodies that may wait, of one user and in all.
+  /// Requests that one tenant's users and accounts may have under way or waiting together.
+  public var requestsPerTenant = 600
+  /// Requests that may wait in all, and bytes of bodies that may wait, of one user, of one tenant and in all.
   public var waitingRequests = 2048
   public var waitingBytesPerUser = 16 << 20
+  public var waitingBytesPerTenant = 48 << 20
   public var waitingBytes = 128 << 20
   /// How long an answer under way holds its seats; a client that reads it more slowly keeps nobody else out.
   public var longestSeat: Duration = .seconds(10)
@@ -38,6 +43,9 @@ public struct APIServerConfiguration: Sendable {
   /// Watches, and logs that are followed, that one user may have open.
   public var watchesPerUser = 200
   public var logsPerUser = 50
+  /// The same of all of one tenant's users and accounts together.
+  public var watchesPerTenant = 1000
+  public var logsPerTenant = 200
   /// Snapshots kept so that lists in pages can be continued after changes.
   public var listSnapshots = 32
   public var listSnapshotLifetime: Duration = .seconds(120)

@@ -2,17 +2,40 @@ import KubernetesAPI
 import KubernetesClient
 
 extension APIServer {
-  /// Whose share a request is of: that of who sent it, whomever it is to be answered as.
-  func flow(of user: UserInfo) -> FlowControl.Flow {
+  /// Whose share a request is of: that of who sent it, whomever it is to be answered as, within that of their tenant.
+  func flow(of user: UserInfo, asking request: APIRequest) -> FlowControl.Flow {
     if user.groups.contains(UserInfo.mastersGroup) { return .init(level: .exempt, name: user.name) }
     if user.groups.contains(UserInfo.nodesGroup) || user.name.hasPrefix("system:nagaya:") {
       return .init(level: .system, name: user.name)
     }
     // A tenant can make service accounts without end; they share what one user has.
     if let account = UserInfo.serviceAccountName(user.name) {
-      return .init(level: .tenants, name: "tenant:\(tenant(of: account.namespace) ?? account.namespace)")
+      let tenant = tenant(of: account.namespace)
+      return .init(level: .tenants, name: "tenant:\(tenant ?? account.namespace)", tenant: tenant)
     }
-    return .init(level: .tenants, name: user.name)
+    return .init(level: .tenants, name: user.name, tenant: tenant(of: user, asking: request))
+  }
+
+  /// Namespaces of a user that are looked at to learn their tenant, where the request names none of them.
+  private static let namespacesLookedAt = 16
+
+  /// The tenant whose share a user's request is of: of the namespace that it names, if the user was given rights there (to
+  /// ask for others' namespaces must not take of their share); else the only one in which they have any.
+  private func tenant(of user: UserInfo, asking request: APIRequest) -> String? {
+    let granted = authorizer.namespacesGranted(to: user)
+    guard !granted.isEmpty else { return nil }
+    if let named = RequestTarget(path: request.path)?.namespace, granted.contains(where: { $0.contains(named) }),
+      let tenant = tenant(of: named)
+    {
+      return tenant
+    }
+    var only: String?
+    for namespace in granted.joined().prefix(Self.namespacesLookedAt) {
+      guard let tenant = tenant(of: namespace), tenant != only else { continue }
+      guard only == nil else { return nil }
+      only = tenant
+    }
+    return only
   }
 
   private func tenant(of namespace: String) -> String? {

@@ -20,6 +20,10 @@ final class FlowControl: Sendable {
   struct Flow: Sendable, Hashable {
     let level: Level
     let name: String
+    /// Whose flows share what a tenant may have.
+    var tenant: String?
+
+    fileprivate var queueName: FairQueue.Name { .init(name, tenant: tenant) }
   }
 
   /// What a request asks for.
@@ -47,20 +51,27 @@ final class FlowControl: Sendable {
     self.counters = counters
     let perFlow = max(1, min(configuration.seatsPerFlow, configuration.requestsPerUser))
     let limits = FairQueue.Limits(
-      seats: configuration.seats, seatsPerFlow: perFlow, waitingPerFlow: configuration.requestsPerUser - perFlow,
+      seats: configuration.seats, seatsPerFlow: perFlow,
+      seatsPerTenant: max(perFlow, configuration.seatsPerTenant),
+      waitingPerFlow: configuration.requestsPerUser - perFlow,
+      waitingPerTenant: max(1, configuration.requestsPerTenant - configuration.seatsPerTenant),
       waiting: configuration.waitingRequests, bytesPerFlow: configuration.waitingBytesPerUser,
-      bytes: configuration.waitingBytes, patience: configuration.requestPatience)
+      bytesPerTenant: configuration.waitingBytesPerTenant, bytes: configuration.waitingBytes,
+      patience: configuration.requestPatience)
     // Nodes and the edge are few and trusted: one of them may have all of its level.
     var trusted = limits
-    trusted.seatsPerFlow = limits.seats
-    trusted.waitingPerFlow = limits.waiting
+    (trusted.seatsPerFlow, trusted.seatsPerTenant) = (limits.seats, limits.seats)
+    (trusted.waitingPerFlow, trusted.waitingPerTenant) = (limits.waiting, limits.waiting)
     queues = [.system: FairQueue(trusted), .tenants: FairQueue(limits)]
     let bounds = LastingRequests.Limits(
       watches: configuration.watchesPerUser, logs: configuration.logsPerUser, lists: configuration.requestsPerUser)
+    let ofTenants = LastingRequests.Limits(
+      watches: configuration.watchesPerTenant, logs: configuration.logsPerTenant,
+      lists: configuration.requestsPerTenant)
     let trustedBounds = LastingRequests.Limits(
       watches: bounds.watches * 10, logs: bounds.logs * 10, lists: bounds.lists * 10)
     longestSeat = configuration.longestSeat
-    lasting = [.system: LastingRequests(trustedBounds), .tenants: LastingRequests(bounds)]
+    lasting = [.system: LastingRequests(trustedBounds), .tenants: LastingRequests(bounds, ofTenants: ofTenants)]
   }
 
   /// A request's permission to use the server; ends once, at the latest when nobody knows it any more.
@@ -89,18 +100,18 @@ final class FlowControl: Sendable {
     }
     var endsLasting: (@Sendable () -> Void)?
     if work.duration != .short {
-      guard lasting.enter(flow.name, work.duration) else {
+      guard lasting.enter(flow.queueName, work.duration) else {
         counters.limited()
         throw Self.refusal
       }
-      endsLasting = { lasting.leave(flow.name, work.duration) }
+      endsLasting = { lasting.leave(flow.queueName, work.duration) }
     }
-    guard await queue.enter(flow.name, cost: work.cost, bytes: work.bytes) else {
+    guard await queue.enter(flow.queueName, cost: work.cost, bytes: work.bytes) else {
       endsLasting?()
       counters.limited()
       throw Self.refusal
     }
-    return Permit(seat: { queue.leave(flow.name, cost: work.cost) }, lasting: endsLasting)
+    return Permit(seat: { queue.leave(flow.queueName, cost: work.cost) }, lasting: endsLasting)
   }
 
   /// Lets a permit's seat end after a while, though its answer is under way: a client that does not read would hold it for
@@ -133,7 +144,7 @@ final class FlowControl: Sendable {
     .tooManyRequests, "Too many requests, please try again later.", retryAfterSeconds: 1)
 }
 
-/// Requests that are open for long, by flow.
+/// Requests that are open for long, by flow and by tenant.
 final class LastingRequests: Sendable {
   struct Limits: Sendable {
     var watches: Int
@@ -150,29 +161,43 @@ final class LastingRequests: Sendable {
       }
     }
   }
+  private typealias Counts = [FlowControl.Work.Duration: Int]
   private let limits: Limits
-  private let open = Mutex<[String: [FlowControl.Work.Duration: Int]]>([:])
+  private let tenantLimits: Limits?
+  private let open = Mutex<(flows: [String: Counts], tenants: [String: Counts])>(([:], [:]))
 
-  init(_ limits: Limits) { self.limits = limits }
+  init(_ limits: Limits, ofTenants tenantLimits: Limits? = nil) {
+    self.limits = limits
+    self.tenantLimits = tenantLimits
+  }
 
   /// Watches and logs that are open.
   var count: Int {
-    open.withLock { $0.values.reduce(0) { $0 + ($1[.watch] ?? 0) + ($1[.log] ?? 0) } }
+    open.withLock { $0.flows.values.reduce(0) { $0 + ($1[.watch] ?? 0) + ($1[.log] ?? 0) } }
   }
 
-  func enter(_ flow: String, _ kind: FlowControl.Work.Duration) -> Bool {
+  func enter(_ name: FairQueue.Name, _ kind: FlowControl.Work.Duration) -> Bool {
     open.withLock { open in
-      guard open[flow]?[kind] ?? 0 < limits[kind] else { return false }
-      open[flow, default: [:]][kind, default: 0] += 1
+      guard open.flows[name.flow]?[kind] ?? 0 < limits[kind] else { return false }
+      if let tenant = name.tenant, let tenantLimits {
+        guard open.tenants[tenant]?[kind] ?? 0 < tenantLimits[kind] else { return false }
+        open.tenants[tenant, default: [:]][kind, default: 0] += 1
+      }
+      open.flows[name.flow, default: [:]][kind, default: 0] += 1
       return true
     }
   }
 
-  func leave(_ flow: String, _ kind: FlowControl.Work.Duration) {
+  func leave(_ name: FairQueue.Name, _ kind: FlowControl.Work.Duration) {
     open.withLock { open in
-      guard let count = open[flow]?[kind] else { return }
-      open[flow]?[kind] = count > 1 ? count - 1 : nil
-      if open[flow]?.isEmpty == true { open[flow] = nil }
+      Self.leave(&open.flows, name.flow, kind)
+      if let tenant = name.tenant, tenantLimits != nil { Self.leave(&open.tenants, tenant, kind) }
     }
+  }
+
+  private static func leave(_ counts: inout [String: Counts], _ name: String, _ kind: FlowControl.Work.Duration) {
+    guard let count = counts[name]?[kind] else { return }
+    counts[name]?[kind] = count > 1 ? count - 1 : nil
+    if counts[name]?.isEmpty == true { counts[name] = nil }
   }
 }

@@ -248,7 +248,7 @@ struct FrontExchange: Sendable {
   }
 
   /// How much of a stream is handed over before the event loop has looked at it.
-  private static let unseenBytes = 256 << 10
+  private static let unseenBytes = 64 << 10
 
   /// Sends chunk by chunk, each at once, until the stream ends, the client goes or the front shuts down.
   private func send(

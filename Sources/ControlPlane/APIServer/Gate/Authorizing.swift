@@ -69,6 +69,10 @@ public protocol Authorizing: Sendable {
   /// answer whoever may write roles could make themselves administrator.
   /// - Returns: the refusal; `nil` if the write grants nothing, or nothing beyond what the user holds.
   func refusalToGrant(_ write: WriteReview) -> APIStatus?
+
+  /// The namespaces in which somebody was given rights, by name or by a group; what holds in the whole cluster does not
+  /// count. Says whose share of the server their requests are, so it is asked for every request and must be cheap.
+  func namespacesGranted(to user: UserInfo) -> [Set<String>]
 }
 
 /// Allows everything: for tests, and for components that ask before themselves.
@@ -76,4 +80,5 @@ public struct AllowAll: Authorizing {
   public init() {}
   public func decide(_ access: AccessAttributes) async -> AccessDecision { .allowed("everything is allowed") }
   public func refusalToGrant(_ write: WriteReview) -> APIStatus? { nil }
+  public func namespacesGranted(to user: UserInfo) -> [Set<String>] { [] }
 }

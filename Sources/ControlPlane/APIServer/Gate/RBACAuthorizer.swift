@@ -30,6 +30,8 @@ public final class RBACAuthorizer: Authorizing {
       ?? admission.check(owners: write)
   }
 
+  public func namespacesGranted(to user: UserInfo) -> [Set<String>] { index().namespaces(of: user) }
+
   /// What the rules say now; needs no waiting.
   func decision(_ access: AccessAttributes) -> AccessDecision {
     if access.user.groups.contains(UserInfo.mastersGroup) { return .allowed("member of \(UserInfo.mastersGroup)") }

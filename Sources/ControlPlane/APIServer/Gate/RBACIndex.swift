@@ -19,6 +19,7 @@ struct RBACIndex: Sendable {
   static let resources: [Resource] = [.roles, .roleBindings, .clusterRoles, .clusterRoleBindings]
 
   private(set) var grants: [Subject: [Grant]] = [:]
+  private var namespaces: [Subject: Set<String>] = [:]
   private var clusterRules: [String: [RBACRule]] = [:]
   private var namespacedRules: [ObjectKey: [RBACRule]] = [:]
 
@@ -69,14 +70,24 @@ struct RBACIndex: Sendable {
     for subject in binding["subjects"].elements {
       let name = subject["name"].string ?? ""
       switch subject["kind"].string {
-      case "User": grants[.user(name), default: []].append(grant)
-      case "Group": grants[.group(name), default: []].append(grant)
+      case "User": add(grant, to: .user(name))
+      case "Group": add(grant, to: .group(name))
       case "ServiceAccount":
         let home = subject["namespace"].string ?? namespace ?? ""
-        grants[.user("system:serviceaccount:\(home):\(name)"), default: []].append(grant)
+        add(grant, to: .user("system:serviceaccount:\(home):\(name)"))
       default: break
       }
     }
+  }
+
+  private mutating func add(_ grant: Grant, to subject: Subject) {
+    grants[subject, default: []].append(grant)
+    if let namespace = grant.namespace { namespaces[subject, default: []].insert(namespace) }
+  }
+
+  /// Where the user holds something, by each of the names that they go by.
+  func namespaces(of user: UserInfo) -> [Set<String>] {
+    ([Subject.user(user.name)] + user.groups.map { .group($0) }).compactMap { namespaces[$0] }
   }
 
   /// What the user holds where `namespace` is meant (`nil` or empty: the cluster), cluster-wide grants first.

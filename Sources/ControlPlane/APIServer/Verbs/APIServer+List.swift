@@ -77,7 +77,7 @@ struct ListStream: AsyncSequence, Sendable {
   /// Called if there is more than the limit, before the answer that says so is complete.
   let willContinue: @Sendable () -> Void
 
-  private static let chunkBytes = 64 << 10
+  private static let chunkBytes = 16 << 10
   /// Objects that are looked at for one chunk.
   private static let chunkObjects = 4096
 

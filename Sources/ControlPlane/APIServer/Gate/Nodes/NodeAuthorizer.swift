@@ -21,6 +21,8 @@ public final class NodeAuthorizer: Authorizing {
 
   public func refusalToGrant(_ write: WriteReview) -> APIStatus? { roles.refusalToGrant(write) }
 
+  public func namespacesGranted(to user: UserInfo) -> [Set<String>] { roles.namespacesGranted(to: user) }
+
   public func decide(_ access: AccessAttributes) async -> AccessDecision {
     guard access.user.groups.contains(UserInfo.nodesGroup), !access.user.groups.contains(UserInfo.mastersGroup) else {
       if let refusal = lists[access.user.name]?.refusal(of: access) { return .denied(refusal) }
