@@ -147,8 +147,8 @@ let package = Package(
     room(
       "NodeAgent", on: "Node",
       [
-        "BoundedNumbers", "KubernetesAPI", "KubernetesClient", "JSONDocument", "OCI", "CRI", "CSI", "GRPCSockets",
-        "LinuxSystem", .grpc,
+        "BoundedNumbers", "ContainerdAPI", "KubernetesAPI", "KubernetesClient", "JSONDocument", "OCI", "CRI", "CSI",
+        "GRPCSockets", "LinuxSystem", .grpc,
         .grpcTransport, .asyncHTTPClient, .nioCore, .nioPosix, .subprocess, .logging,
         .serviceLifecycle,
       ]),

@@ -153,7 +153,8 @@ struct CrashTest: AsyncParsableCommand {
 
   /// Deletes all apps, stops the instance, and looks for what is left.
   private func settle(_ instance: PlatformInstance, result: inout Result) async throws {
-    try await instance.shell.succeed("kubectl delete apps --all -n demo-dev --wait --timeout=120s", seconds: 150)
+    try await instance.shell.succeed(
+      "kubectl delete apps,deployments --all -n demo-dev --wait --timeout=120s", seconds: 150)
     let deadline = ContinuousClock.now + .seconds(120)
     var rest = "unknown"
     while !rest.isEmpty, ContinuousClock.now < deadline {
@@ -194,7 +195,7 @@ struct CrashTest: AsyncParsableCommand {
     }
   }
 
-  /// Makes an app with a volume and deletes the one of the round before.
+  /// Makes an app with a volume and a Deployment that mounts parts of one, and deletes those of two rounds before.
   private static func churn(round: Int, client: KubernetesClient) async {
     var app = KubernetesObject(.applications, namespace: "demo-dev", name: "churn-\(round % 4)")
     app.spec = [
@@ -203,6 +204,27 @@ struct CrashTest: AsyncParsableCommand {
     ]
     _ = try? await client.create(app, as: .applications)
     try? await client.delete(.applications, namespace: "demo-dev", name: "churn-\((round + 2) % 4)")
+    var deployment = KubernetesObject(.deployments, namespace: "demo-dev", name: "parts-\(round % 4)")
+    deployment.spec = [
+      "selector": ["matchLabels": ["parts": .string("\(round % 4)")]],
+      "template": [
+        "metadata": ["labels": ["parts": .string("\(round % 4)")]],
+        "spec": [
+          "volumes": [["name": "v", "emptyDir": [:]]],
+          "containers": [
+            [
+              "name": "main", "image": "nagaya.local/hello:1",
+              "volumeMounts": [
+                ["name": "v", "mountPath": "/one", "subPath": "one"],
+                ["name": "v", "mountPath": "/other", "subPath": "other/deep"],
+              ],
+            ]
+          ],
+        ],
+      ],
+    ]
+    _ = try? await client.create(deployment, as: .deployments)
+    try? await client.delete(.deployments, namespace: "demo-dev", name: "parts-\((round + 2) % 4)")
   }
 
   private static func client(_ instance: PlatformInstance) throws -> KubernetesClient {

@@ -50,6 +50,29 @@ struct DesiredObjectsTests {
     #expect(probe["tcpSocket"].isNull)
   }
 
+  @Test("image volumes become volumes of the pod to read only, and take nobody's name")
+  func imageVolumes() {
+    let objects = desired {
+      $0["volumes"] = [["name": "image-1", "mountPath": "/data", "size": "1Gi"]]
+      $0["imageVolumes"] = [
+        ["mountPath": "/models", "image": "team.local/llama:3", "subPath": "weights", "pullPolicy": "Never"],
+        ["mountPath": "/pages", "image": "team.local/pages:1"],
+      ]
+    }
+    #expect(objects.claims.map(\.name) == ["web-image-1"])
+    let pod = objects.deployment.spec["template"]["spec"]
+    #expect(
+      pod["volumes"].elements.dropFirst() == [
+        ["name": "image-2", "image": ["reference": "team.local/llama:3", "pullPolicy": "Never"]],
+        ["name": "image-3", "image": ["reference": "team.local/pages:1"]],
+      ])
+    #expect(
+      container(objects)["volumeMounts"].elements.dropFirst() == [
+        ["name": "image-2", "mountPath": "/models", "readOnly": true, "subPath": "weights"],
+        ["name": "image-3", "mountPath": "/pages", "readOnly": true],
+      ])
+  }
+
   @Test("volumes become claims, mounts and a strategy under which two pods never write at a time")
   func volumes() {
     let objects = desired {

@@ -36,6 +36,32 @@ import Testing
     #expect(result.out.isEmpty)
   }
 
+  @Test(
+    arguments: [
+      ("/models=team.local/llama:3", ["mountPath": "/models", "image": "team.local/llama:3"]),
+      (
+        "/m=registry.local:5000/team/llama:3,sub=a/b,pull=Always",
+        ["mountPath": "/m", "image": "registry.local:5000/team/llama:3", "subPath": "a/b", "pullPolicy": "Always"]
+      ),
+    ] as [(String, JSONValue)]) func `image volumes are read`(_ text: String, _ json: JSONValue) throws
+  {
+    #expect(try ImageVolumeArgument(parsing: text).json == json)
+  }
+
+  @Test(arguments: [
+    ("/models", "an image volume is /PATH=IMAGE"), ("models=a/b:1", "path \"models\" must be absolute"),
+    ("/=a/b:1", "not / itself"), ("/a/../b=a/b:1", "without .."), ("/m=", "no name of an image"),
+    ("/m=UPPER/x", "no name of an image"), ("/m=a/b:1,sub=", "must be a path within the image"),
+    ("/m=a/b:1,sub=../x", "must be a path within the image"), ("/m=a/b:1,sub=/x", "must be a path within the image"),
+    ("/m=a/b:1,pull=Maybe", "must be one of Always"), ("/m=a/b:1,ro", "neither sub=PATH nor pull="),
+    ("/m=a/b:1,size=1Gi", "neither sub nor pull"),
+  ]) func `what is no image volume says why`(_ text: String, _ why: String) async {
+    #expect(performing: { try ImageVolumeArgument(parsing: text) }, throws: { "\($0)".contains(why) })
+    let result = await CommandRunner()("create", "app", "x", "--image", "i", "--image-volume", text)
+    #expect(result.code == 2)
+    #expect(result.error.contains(why), "\(result.error)")
+  }
+
   @Test(arguments: [("90", 90), ("90s", 90), ("2m", 120), ("1h30m", 5400), ("1h1m1s", 3661), ("0", 0)])
   func `spans of time are read`(_ text: String, _ seconds: Int) {
     #expect(TimeSpan(argument: text)?.seconds == seconds)

@@ -112,6 +112,27 @@ import Testing
         for (number, way) in ways.enumerated() {
           try await stage.attack(way.0, image: way.1, policy: way.2, key: way.3, number: number)
         }
+        for policy in ["IfNotPresent", "Never", "Always"] {
+          let held = try await attempt(Attack(.editor, "a present image as a volume, \(policy)", on: .otherImages)) {
+            let name = "thief-\(policy.lowercased())"
+            try await node.create(
+              name, ["args": ["exists", "/v/box"], "volumeMounts": [["name": "v", "mountPath": "/v"]]],
+              spec: [
+                "restartPolicy": "Never",
+                "volumes": [
+                  ["name": "v", "image": ["reference": .string(stage.image), "pullPolicy": .string(policy)]]
+                ],
+              ])
+            let pod = try await node.wait(name, until: "it has run or is refused") {
+              !$0.containerStatus["state"]["terminated"].isNull
+                || $0.containerStatus["state"]["waiting"]["message"].string?.contains("volume \"v\"") == true
+            }
+            try await node.delete(name)
+            let state = pod.containerStatus["state"]
+            return .check(state["terminated"].isNull, state["waiting"]["message"].string ?? "it ran")
+          }
+          #expect(held)
+        }
         // Another user of the registry proves himself, and is known from then on.
         #expect(try await stage.refusal("bob-1", policy: "Never", key: "bob-key") == nil)
       }

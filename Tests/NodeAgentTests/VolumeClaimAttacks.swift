@@ -49,7 +49,7 @@ import Testing
           fields: FieldReference(pod: prepared, podIP: "", hostIP: "", allocatable: (0, 0)), lookup: { _, _ in nil },
           tokens: PodTokens(pod: prepared, client: client, now: { .now }))
         do {
-          _ = try await mounts.prepare(prepared, contents: contents)
+          _ = try await mounts.prepare(prepared, contents: contents) { reference, _ in reference }
           return .through("it was mounted")
         } catch let problem as PodProblem {
           // Otherwise the driver would have been looked for.

@@ -13,6 +13,16 @@ public struct Application: Sendable {
     public let storageClassName: String?
   }
 
+  /// The files of an image, to read only.
+  public struct ImageVolume: Sendable, Hashable {
+    /// Of the volume in the pod; no other volume of the app has it.
+    public let name: String
+    public let mountPath: String
+    public let image: String
+    public let subPath: String?
+    public let pullPolicy: String?
+  }
+
   /// What becomes of volumes that the Application no longer has, and of all when it is deleted.
   public enum VolumeRetention: String, Sendable {
     case delete = "Delete"
@@ -47,6 +57,18 @@ public struct Application: Sendable {
       return Volume(
         name: name, mountPath: path, size: volume["size"].string ?? volume["size"].int.map(String.init) ?? "",
         storageClassName: volume["storageClassName"].string)
+    }
+  }
+
+  public var imageVolumes: [ImageVolume] {
+    let taken = Set(volumes.map(\.name))
+    var number = 0
+    return object.spec["imageVolumes"].elements.compactMap { volume in
+      guard let path = volume["mountPath"].string, let image = volume["image"].string else { return nil }
+      repeat { number += 1 } while taken.contains("image-\(number)")
+      return ImageVolume(
+        name: "image-\(number)", mountPath: path, image: image, subPath: volume["subPath"].string,
+        pullPolicy: volume["pullPolicy"].string)
     }
   }
 

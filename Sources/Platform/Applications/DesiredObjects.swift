@@ -88,7 +88,7 @@ public struct DesiredObjects: Sendable, Hashable {
                   "name": .string($0.name),
                   "persistentVolumeClaim": ["claimName": .string(application.claimName($0.name))],
                 ]
-              })),
+              } + application.imageVolumes.map(Self.volume))),
           // An app has no business with the API, and needs no variable for every service of its namespace.
           "automountServiceAccountToken": false,
           "enableServiceLinks": false,
@@ -119,8 +119,24 @@ public struct DesiredObjects: Sendable, Hashable {
       "resources": resources(spec["resources"]),
       "readinessProbe": probe,
       "volumeMounts": list(
-        .array(application.volumes.map { ["name": .string($0.name), "mountPath": .string($0.mountPath)] })),
+        .array(
+          application.volumes.map { ["name": .string($0.name), "mountPath": .string($0.mountPath)] }
+            + application.imageVolumes.map(Self.mount))),
     ]
+  }
+
+  private static func volume(_ volume: Application.ImageVolume) -> JSONValue {
+    var source: JSONValue = ["reference": .string(volume.image)]
+    source.set("pullPolicy", ifPresent: volume.pullPolicy.map { .string($0) })
+    return ["name": .string(volume.name), "image": source]
+  }
+
+  private static func mount(_ volume: Application.ImageVolume) -> JSONValue {
+    var mount: JSONValue = [
+      "name": .string(volume.name), "mountPath": .string(volume.mountPath), "readOnly": true,
+    ]
+    mount.set("subPath", ifPresent: volume.subPath.map { .string($0) })
+    return mount
   }
 
   /// An empty list is left out: clients in Go do not write it, and a template must be the same after `rollout undo`.

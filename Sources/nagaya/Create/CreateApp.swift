@@ -14,6 +14,7 @@ struct CreateApp: AsyncParsableCommand {
         nagaya create app db -n demo-dev --image team.local/db:3 --port 5432 --volume data:/var/lib/db:10Gi
         nagaya create app web -n demo-prod --image team.local/web:7 --replicas 3 --cpu 500m --memory 256Mi \\
           --env MODE=production --probe-path /healthz
+        nagaya create app chat -n demo-dev --image team.local/chat:4 --image-volume /models=registry.local/llama:3
         nagaya create app job -n demo-dev --image team.local/tools:1 --command /bin/sh -- -c 'serve --verbose'
       """,
     aliases: ["application"])
@@ -41,6 +42,15 @@ struct CreateApp: AsyncParsableCommand {
   var volume: [VolumeArgument] = []
 
   @Flag(help: "Keep the volumes when the app is deleted.") var retainVolumes = false
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Files of an image, to read only, such as /models=registry.local/team/llama:3,sub=weights; may be repeated. They are \
+      fetched as they are read.
+      """, valueName: "/PATH=IMAGE[,sub=PATH][,pull=POLICY]"),
+    transform: ImageVolumeArgument.init(parsing:))
+  var imageVolume: [ImageVolumeArgument] = []
 
   @Option(
     parsing: .unconditionalSingleValue,
@@ -71,7 +81,8 @@ struct CreateApp: AsyncParsableCommand {
     guard (1...65_535).contains(port) else { throw ValidationError("--port must be 1 to 65535") }
     guard (0...1000).contains(replicas) else { throw ValidationError("--replicas must be 0 to 1000") }
     guard probePath?.hasPrefix("/") ?? true else { throw ValidationError("--probe-path must begin with /") }
-    guard Set(volume.map(\.name)).count == volume.count, Set(volume.map(\.mountPath)).count == volume.count else {
+    let paths = volume.map(\.mountPath) + imageVolume.map(\.mountPath)
+    guard Set(volume.map(\.name)).count == volume.count, Set(paths).count == paths.count else {
       throw ValidationError("two volumes have the same name or path")
     }
   }
@@ -103,6 +114,7 @@ struct CreateApp: AsyncParsableCommand {
     put("args", arguments.map { .string($0) })
     put("env", env.map(\.json))
     put("volumes", volume.map(\.json))
+    put("imageVolumes", imageVolume.map(\.json))
     if retainVolumes { object.spec["volumeRetention"] = "Retain" }
     if let probePath { object.spec["readiness"]["path"] = .string(probePath) }
     for (key, quantity) in [("cpu", cpu), ("memory", memory)] {

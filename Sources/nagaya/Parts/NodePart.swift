@@ -62,7 +62,7 @@ struct NodePart {
     let agent = try NodeAgent(
       NodeConfiguration(
         name: node, address: "127.0.0.1", directory: layout.node, runtimeSocket: engine.layout.socket,
-        imageSocket: snapshots.imageSocket, imageGate: snapshots.imageGate,
+        imageSocket: snapshots.imageSocket, snapshotter: snapshots.plugin.name, imageGate: snapshots.imageGate,
         csiSockets: [LocalStorage.driverName: layout.csiSocket],
         network: network, limits: options.nodeLimits, apiServer: ("127.0.0.1", options.apiPort),
         apiPort: { try await front.port }),

@@ -92,7 +92,7 @@ struct TestNode: Sendable {
   /// Waits until a pod is as wanted, and returns it.
   @discardableResult
   func wait(
-    _ name: String, until what: String, within limit: Duration = .seconds(60),
+    _ name: String, until what: String, within limit: Duration = .seconds(180),
     _ condition: @Sendable (KubernetesObject) -> Bool
   ) async throws -> KubernetesObject {
     let isMet = try await eventually(within: limit) { condition(try await pod(name)) }

@@ -47,7 +47,8 @@ public actor NodeAgent: Service {
     events = EventRecorder(client, component: "kubelet", host: configuration.name, logger: logger)
     runtime = try RuntimeClient(socket: configuration.runtimeSocket, imageSocket: configuration.imageSocket)
     volumes = VolumeMounts(
-      directory: configuration.directory, client: client, drivers: configuration.csiSockets, logger: logger)
+      directory: configuration.directory, client: client, drivers: configuration.csiSockets,
+      images: ImageVolumes(runtime: runtime, snapshotter: configuration.snapshotter), logger: logger)
     pods = Informer(client, .pods, fields: "spec.nodeName=\(configuration.name)", logger: logger)
     namespaces = Informer(client, .namespaces, logger: logger)
     firewall = PodFirewall(network: configuration.network)

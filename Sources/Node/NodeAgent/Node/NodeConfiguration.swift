@@ -10,6 +10,8 @@ public struct NodeConfiguration: Sendable {
   public var runtimeSocket: String
   /// The socket of CRI's image service, if another one than the runtime's.
   public var imageSocket: String?
+  /// The runtime's snapshotter, which shows volumes that are images.
+  public var snapshotter: String
   /// Asked before a container is made of an image, by the image's name and id; throws if nothing may be made of it.
   public var imageGate: (@Sendable (String, String) async throws -> Void)?
   /// CSI driver names and the paths of their node services' sockets.
@@ -34,6 +36,7 @@ public struct NodeConfiguration: Sendable {
 
   public init(
     name: String, address: String, directory: String, runtimeSocket: String, imageSocket: String? = nil,
+    snapshotter: String = SnapshotterPlugin.overlayfs.name,
     imageGate: (@Sendable (String, String) async throws -> Void)? = nil,
     csiSockets: [String: String] = [:],
     network: PodNetwork, maximumPods: Int = 250, limits: NodeLimits = NodeLimits(), labels: [String: String] = [:],
@@ -46,6 +49,7 @@ public struct NodeConfiguration: Sendable {
     self.directory = directory
     self.runtimeSocket = runtimeSocket
     self.imageSocket = imageSocket
+    self.snapshotter = snapshotter
     self.imageGate = imageGate
     self.csiSockets = csiSockets
     self.network = network

@@ -29,7 +29,9 @@ public struct NodeTakedown: Sendable {
     self.longestGrace = longestGrace
     self.logger = logger
     runtime = try RuntimeClient(socket: runtimeSocket)
-    volumes = VolumeMounts(directory: directory, client: nil, drivers: csiSockets, logger: logger)
+    volumes = VolumeMounts(
+      directory: directory, client: nil, drivers: csiSockets,
+      images: ImageVolumes(runtime: runtime, snapshotter: SnapshotterPlugin.overlayfs.name), logger: logger)
   }
 
   /// Stops all containers, each in its pod's time, removes their sandboxes and unmounts their volumes. Logs stay.

@@ -216,7 +216,8 @@ struct PodConfigurations: Sendable {
         throw PodProblem("CreateContainerConfigError", "there is no volume \"\(name)\"")
       }
       let volume = pod.spec["volumes"].elements.first { $0["name"].string == name } ?? .null
-      let isFiles = FileVolumeContents.isFiles(volume)
+      // Nobody writes there, and links are those of whoever made it.
+      let isFiles = FileVolumeContents.isFiles(volume) || ImageVolumes.isImage(volume)
       let path =
         mount["subPathExpr"].string.map { VariableExpansion.expand($0, environment.values) } ?? mount["subPath"].string
         ?? ""

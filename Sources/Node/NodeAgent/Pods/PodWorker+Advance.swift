@@ -42,7 +42,9 @@ extension PodWorker {
         fields: fields(sandbox?.address ?? ""), lookup: lookup,
         tokens: PodTokens(pod: pod, client: context.client, now: context.clock))
       if hostPaths == nil, sandbox == nil { noteStatusChange() }
-      hostPaths = try await context.volumes.prepare(pod, contents: contents)
+      hostPaths = try await context.volumes.prepare(pod, contents: contents) { reference, policy in
+        try await self.image(ofVolume: reference, policy: policy)
+      }
     }
     let sandbox = try await ensureSandbox()
     waiting = waiting.filter { entry in entry.value.reason != "ContainerCreating" }
@@ -283,11 +285,7 @@ extension PodWorker {
   private func start(_ container: JSONValue, _ sandbox: Sandbox, attempt: Int, imageID: String) async throws {
     let name = container["name"].string ?? ""
     try await checkUser(of: container, imageID: imageID)
-    do { try await context.imageGate?(container["image"].string ?? "", imageID) } catch is CancellationError {
-      throw CancellationError()
-    } catch {
-      throw PodProblem("CreateContainerError", (error as? RPCError)?.message ?? "\(error)")
-    }
+    try await passGate(container["image"].string ?? "", imageID)
     let environment = try await ContainerEnvironment(
       container: container, fields: fields(sandbox.address), lookup: lookup,
       service: context.node.apiAddress(for: pod))

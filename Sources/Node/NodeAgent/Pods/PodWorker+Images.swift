@@ -1,3 +1,4 @@
+import GRPCCore
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
@@ -32,6 +33,24 @@ extension PodWorker {
       pulls[image] = (backOff, .now + backOff.next(), problem.message)
       pulls[image]?.backOff = backOff
       throw problem
+    }
+  }
+
+  /// The image of a volume, as that of a container.
+  func image(ofVolume reference: String, policy: String?) async throws -> String {
+    do {
+      var source: JSONValue = ["image": .string(reference)]
+      source.set("imagePullPolicy", ifPresent: policy.map { .string($0) })
+      let id = try await image(of: source)
+      try await passGate(reference, id)
+      return id
+    } catch let wait as PullWait { throw PodProblem("ImagePullBackOff", wait.message) }
+  }
+
+  /// - Throws: `PodProblem` if nothing may be made of the image.
+  func passGate(_ image: String, _ id: String) async throws {
+    do { try await context.imageGate?(image, id) } catch is CancellationError { throw CancellationError() } catch {
+      throw PodProblem("CreateContainerError", (error as? RPCError)?.message ?? "\(error)")
     }
   }
 

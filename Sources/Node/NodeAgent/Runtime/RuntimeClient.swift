@@ -1,4 +1,5 @@
 public import CRI
+import ContainerdAPI
 public import GRPCCore
 public import GRPCSockets
 
@@ -11,6 +12,8 @@ public struct RuntimeClient: Sendable {
   public let runtime: Runtime_V1_RuntimeService.Client<Transport>
   /// Images.
   public let images: Runtime_V1_ImageService.Client<Transport>
+  /// containerd's snapshots, behind the socket of its CRI; other runtimes have none.
+  let snapshots: Containerd_Services_Snapshots_V1_Snapshots.Client<Transport>
 
   /// - Parameter imageSocket: where the image service is, if somewhere else.
   public init(socket: String, imageSocket: String? = nil) throws {
@@ -19,10 +22,12 @@ public struct RuntimeClient: Sendable {
     }
     runtime = Runtime_V1_RuntimeService.Client(wrapping: connections[0])
     images = Runtime_V1_ImageService.Client(wrapping: connections[connections.count - 1])
+    snapshots = Containerd_Services_Snapshots_V1_Snapshots.Client(wrapping: connections[0])
   }
 
   private typealias RuntimeMethod = Runtime_V1_RuntimeService.Method
   private typealias ImageMethod = Runtime_V1_ImageService.Method
+  private typealias SnapshotMethod = Containerd_Services_Snapshots_V1_Snapshots.Method
 
   /// What may be asked twice when the connection broke before the answer. Sandboxes and containers are made and
   /// started once: whoever does looks at what is there before trying again.
@@ -33,6 +38,7 @@ public struct RuntimeClient: Sendable {
     RuntimeMethod.ContainerStatus.descriptor, RuntimeMethod.StopContainer.descriptor,
     RuntimeMethod.RemoveContainer.descriptor, RuntimeMethod.ReopenContainerLog.descriptor,
     ImageMethod.ListImages.descriptor, ImageMethod.ImageStatus.descriptor, ImageMethod.PullImage.descriptor,
+    SnapshotMethod.Stat.descriptor, SnapshotMethod.Mounts.descriptor,
   ]
 
   /// Keeps the connections until cancelled. Calls need it to run.

@@ -13,7 +13,7 @@ import Logging
 ///
 /// `pods/<uid>/volumes/<kind>/<name>` holds a pod's volume. For a CSI volume there is first a record
 /// (`<name>.json`, what to take back), then its mount `<name>/mount`; the volume itself is staged once for the node at
-/// `csi/<digest>/mount`. Parts of volumes that containers mount are at `pods/<uid>/volumes/subpath` (`SubPath`). So
+/// `csi/<digest>/mount`. Volumes that are images are at `pods/<uid>/volumes/image` (`ImageVolumes`). Parts of volumes that containers mount are at `pods/<uid>/volumes/subpath` (`SubPath`). So
 /// whatever is mounted can be taken back from the disk alone, at any moment.
 actor VolumeMounts {
   private let directory: String
@@ -21,13 +21,18 @@ actor VolumeMounts {
   private let client: KubernetesClient?
   /// Driver name to the path of its socket.
   private let drivers: [String: String]
+  /// `nil` where there are none.
+  private let images: ImageVolumes?
   private let logger: Logger
   /// Handles that are being staged or unstaged, and who waits for them.
   private var busy: [String: [CheckedContinuation<Void, Never>]] = [:]
 
-  init(directory: String, client: KubernetesClient?, drivers: [String: String], logger: Logger) {
+  init(
+    directory: String, client: KubernetesClient?, drivers: [String: String], images: ImageVolumes? = nil, logger: Logger
+  ) {
     self.directory = directory
     self.client = client
+    self.images = images
     self.drivers = drivers
     self.logger = logger
   }
@@ -40,13 +45,16 @@ actor VolumeMounts {
   // MARK: Preparing
 
   /// Makes all volumes of a pod be there.
+  /// - Parameter image: gets the images that are volumes.
   /// - Returns: the path on the host of each volume, by its name in the pod.
   /// - Throws: `PodProblem`; calling again continues.
-  func prepare(_ pod: KubernetesObject, contents: FileVolumeContents) async throws -> [String: String] {
+  func prepare(_ pod: KubernetesObject, contents: FileVolumeContents, image: ImageVolumes.Getter) async throws
+    -> [String: String]
+  {
     var paths: [String: String] = [:]
     for volume in pod.spec["volumes"].elements {
       guard let name = volume["name"].string else { continue }
-      do { paths[name] = try await prepare(volume, name, pod, contents) } catch let problem as PodProblem {
+      do { paths[name] = try await prepare(volume, name, pod, contents, image) } catch let problem as PodProblem {
         throw PodProblem(
           "ContainerCreating", "volume \"\(name)\": \(problem.message)", event: "FailedMount")
       } catch let error as RPCError {
@@ -59,7 +67,8 @@ actor VolumeMounts {
   }
 
   private func prepare(
-    _ volume: JSONValue, _ name: String, _ pod: KubernetesObject, _ contents: FileVolumeContents
+    _ volume: JSONValue, _ name: String, _ pod: KubernetesObject, _ contents: FileVolumeContents,
+    _ image: ImageVolumes.Getter
   ) async throws -> String {
     let volumes = "\(podDirectory(pod.uid))/volumes"
     if FileVolumeContents.isFiles(volume) {
@@ -85,6 +94,17 @@ actor VolumeMounts {
       let isReadOnly = volume["persistentVolumeClaim"]["readOnly"].bool ?? false
       let (pvName, csi) = try await csiVolume(claim: claim, namespace: pod.namespace, isReadOnly: isReadOnly)
       return try await publish(csi, name: pvName, podUID: pod.uid)
+    }
+    if ImageVolumes.isImage(volume) {
+      let place = "\(volumes)/image/\(name)"
+      guard let images, let reference = volume["image"]["reference"].string, !reference.isEmpty else {
+        throw PodProblem("ContainerCreating", "an image volume needs a reference")
+      }
+      if !Self.isMounted("\(place)/mount") {
+        let id = try await image(reference, volume["image"]["pullPolicy"].string)
+        try await images.show(id, key: "nagaya-volume/\(pod.uid)/\(name)", at: place)
+      }
+      return "\(place)/mount"
     }
     let kinds = volume.members.keys.filter { $0 != "name" }.sorted().joined(separator: ", ")
     if kinds.isEmpty {
@@ -188,6 +208,9 @@ actor VolumeMounts {
     try SubPath.unmountAll(in: "\(volumes)/subpath")
     for name in Directory.namesIfReadable(in: "\(volumes)/csi") where name.hasSuffix(".json") {
       try await unpublish(record: "\(volumes)/csi/\(name)", target: "\(volumes)/csi/\(name.dropLast(5))/mount")
+    }
+    for name in Directory.namesIfReadable(in: "\(volumes)/image") where name.hasSuffix(".json") {
+      try await images?.takeBack("\(volumes)/image/\(name.dropLast(".json".count))")
     }
     for kind in ["empty", "files"] {
       for name in Directory.namesIfReadable(in: "\(volumes)/\(kind)") {

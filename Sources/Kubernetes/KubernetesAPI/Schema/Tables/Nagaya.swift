@@ -12,6 +12,7 @@ extension SchemaTable {
     env []core.EnvVar@name | Environment variables.
     resources core.ResourceRequirements | How much a pod needs and how much it may use.
     volumes []ApplicationVolume@name | Volumes that outlive the pods.
+    imageVolumes []ApplicationImageVolume@mountPath | Files of images, to read only: models, data, pages.
     readiness ApplicationReadiness | How to find out that a pod can take traffic.
     volumeRetention enum(Delete,Retain) | What becomes of the volumes when the app is deleted; Delete.
     # ApplicationVolume | A volume on the disks of the node that runs the app.
@@ -19,6 +20,11 @@ extension SchemaTable {
     mountPath! string | Where the app finds it.
     size! quantity | How large it is; it may grow later.
     storageClassName string | The class that makes it; the default class if left out.
+    # ApplicationImageVolume | The files of an image, as a volume that nobody writes.
+    mountPath! string | Where the app finds them.
+    image! string | The image.
+    subPath string | A directory or file of the image; all of it if left out.
+    pullPolicy enum(Always,IfNotPresent,Never) | When a registry is asked; IfNotPresent but for :latest.
     # ApplicationReadiness | How to find out that a pod can take traffic.
     path string | An http path that answers 200 to 399; without one, the port must accept connections.
     # ApplicationStatus | How an app is doing.
