@@ -322,7 +322,7 @@ let package = Package(
       ]),
     .executableTarget(
       name: "LayerStoreDriver",
-      dependencies: ["EStargz", "JSONDocument", "LayerStore", "LinuxSystem", "OCI", .logging],
+      dependencies: ["CLinux", "EStargz", "JSONDocument", "LayerStore", "LinuxSystem", "OCI", .logging],
       path: "Tests/LayerStoreDriver", swiftSettings: strict),
     .target(
       name: "TestSupport", path: "Tests/TestSupport", exclude: ["README.md"], swiftSettings: strict),

@@ -8,6 +8,8 @@ final class CrashDaemon: Sendable {
   /// Who is killed.
   enum Victim: CaseIterable {
     case daemon, keeper, both
+    /// Everything of ours in one moment.
+    case all
   }
 
   private let engine: ImageEngine
@@ -28,7 +30,7 @@ final class CrashDaemon: Sendable {
   /// Kills with SIGKILL, and waits until the victim is dead.
   func kill(_ victim: Victim) async throws {
     var victims = victim == .keeper ? [] : [pid]
-    if victim != .daemon { victims += helpers("keep-layers") }
+    if victim != .daemon { victims += helpers(victim == .all ? nil : "keep-layers") }
     for victim in victims { _ = Glibc.kill(victim, SIGKILL) }
     try await within("the killed processes are dead") { victims.allSatisfy { !isAlive($0) } }
   }

@@ -7,7 +7,8 @@ import TestSupport
 struct ImagesCrashTest: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "crash-images",
-    abstract: "Kill the daemon, the keeper or both while containers read; no wrong byte may be seen, nothing leak.",
+    abstract:
+      "Kill the daemon, the keeper, both or everything while containers read; no wrong byte may be seen, nothing leak.",
     discussion: """
       Every round pulls an image of one kind (eStargz, zstd:chunked, plain), starts containers that read all of it and \
       compare it with the truth, kills one to three times, and takes the registry away at times. At the end of a round \

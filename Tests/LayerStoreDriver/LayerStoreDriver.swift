@@ -11,6 +11,7 @@ import Synchronization
 ///
 /// Actions: `fill:PATH`, `add:HEX`, `mount:HEX`, `complete:HEX`, `unmount:HEX`, `remove:HEX`, `crash:STEP:N` (the process kills itself
 /// at that step's N-th time). When they are done the file `ready` appears; `SIGTERM` ends it in an orderly way.
+/// `supervise ROOT N` is a service manager that keeps N open files; it starts what `ROOT/actions` names. `read …`: see `Reader`.
 /// Layers come from `ROOT/specs/HEX.{json,content,metadata,blob}`; `ROOT/down` makes the registry fail; `ROOT/fetches`
 /// gets a line for every request.
 @main enum LayerStoreDriver {
@@ -20,6 +21,8 @@ import Synchronization
     switch arguments[1] {
     case LayerKeeper.command: exit(LayerKeeper.run(runDirectory: arguments[2]))
     case LayerGuard.command: exit(LayerGuard.run(runDirectory: arguments[2]))
+    case "supervise": try ServiceManager(root: arguments[2], capacity: Int(arguments[3]) ?? 0).run()
+    case "read": try Reader(arguments).run()
     default:
       do { try await serve(arguments[2], Array(arguments.dropFirst(3))) } catch {
         FileHandle.standardError.write(Data("driver: \(error)\n".utf8))
@@ -37,6 +40,7 @@ import Synchronization
     if let path = actions.last(where: { $0.hasPrefix("fill:") }) {
       configuration.fill = FillChoice(rawValue: String(path.dropFirst(5))) ?? .auto
     }
+    configuration.descriptorStore = DescriptorStore(environment: ProcessInfo.processInfo.environment)
     for action in actions where action.hasPrefix("crash:") {
       let words = action.split(separator: ":")
       let left = Mutex(Int(words[2]) ?? 1)
@@ -50,8 +54,10 @@ import Synchronization
       }
     }
     var logger = Logger(label: "driver") { StreamLogHandler.standardError(label: $0) }
-    logger.logLevel = .debug
+    // A line for every read is too much where programs do nothing else.
+    logger.logLevel = actions.contains("quiet") ? .info : .debug
     let store = try await LayerStore.open(configuration, sources: FileSources(root: root), logger: logger)
+    logger.notice("opened", metadata: ["fill": "\(store.fill.path)", "why": "\(store.fill.why)"])
     signal(SIGTERM, SIG_IGN)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await store.run() }

@@ -10,15 +10,18 @@ import Testing
 /// A store in a process of its own that can be killed, with keeper and guard as in real life.
 final class Daemon: Sendable {
   let place: TestPlace
-  private static var program: String {
+  /// How many open files its service manager keeps; `nil`: it has none.
+  let kept: Int?
+  static var program: String {
     URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent().appendingPathComponent(
       "LayerStoreDriver"
     )
     .path
   }
 
-  init(_ layers: [TestLayer], _ path: FillPath) throws {
+  init(_ layers: [TestLayer], _ path: FillPath, kept: Int? = nil) throws {
     place = try TestPlace(path)
+    self.kept = kept
     try Directory.make("\(place.root)/specs")
     for layer in layers {
       let spec = "\(place.root)/specs/\(layer.key.blob.hex)"
@@ -42,6 +45,10 @@ final class Daemon: Sendable {
       try SmallFile.write(content, to: "\(spec).content")
       try SmallFile.write(metadata, to: "\(spec).metadata")
       try SmallFile.write(layer.blob.bytes, to: "\(spec).blob")
+      try Directory.make("\(spec).truth")
+      for name in layer.digests.keys where !name.contains("/") {
+        try SmallFile.write(layer.file(name), to: "\(spec).truth/\(name)")
+      }
     }
   }
 
@@ -51,6 +58,10 @@ final class Daemon: Sendable {
   func start(_ actions: [String] = [], under tracer: String = "") async throws -> Bool {
     try Directory.removeFile("\(place.root)/ready")
     let log = "\(place.root)/log"
+    if let kept {
+      try await supervise(kept, actions, under: tracer)
+      return FileStatus.exists("\(place.root)/ready")
+    }
     try await shell.succeed(
       "SWIFT_BACKTRACE=enable=no \(tracer) '\(Self.program)' serve '\(place.root)' fill:\(place.path.rawValue) \(actions.joined(separator: " ")) >>'\(log)' 2>&1 </dev/null & echo $! > '\(place.root)/pid'"
     )
@@ -58,6 +69,32 @@ final class Daemon: Sendable {
       try FileStatus.exists("\(place.root)/ready") || !isAlive(pid())
     }
     return FileStatus.exists("\(place.root)/ready")
+  }
+
+  /// Has the service manager start it, which is started first if it is not there.
+  private func supervise(_ kept: Int, _ actions: [String], under tracer: String) async throws {
+    try Directory.removeFile("\(place.root)/pid")
+    let words = tracer.split(separator: " ").map(String.init)
+    let arguments = [Self.program, "serve", place.root, "fill:\(place.path.rawValue)"] + actions
+    try DurableFile.write(Array((words + arguments).joined(separator: "\n").utf8), to: "\(place.root)/actions")
+    if !isAlive(Int32(SmallFile.text("\(place.root)/manager") ?? "") ?? 0) {
+      try await shell.succeed(
+        "'\(Self.program)' supervise '\(place.root)' \(kept) >>'\(place.root)/log' 2>&1 </dev/null & printf $! > '\(place.root)/manager'"
+      )
+    }
+    try await eventually("the daemon is ready: \(SmallFile.tail(of: "\(place.root)/log", bytes: 2000))") {
+      if FileStatus.exists("\(place.root)/ready") { return true }
+      return try FileStatus.exists("\(place.root)/pid") && !isAlive(pid())
+    }
+  }
+
+  /// The daemon itself, whatever started it.
+  func processes() -> [Int32] {
+    Directory.namesIfReadable(in: "/proc").compactMap { Int32($0) }.filter { pid in
+      guard let bytes = try? SmallFile.read("/proc/\(pid)/cmdline"), !bytes.isEmpty else { return false }
+      let words = bytes.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
+      return words.count > 2 && words[0] == Self.program && words[1] == "serve" && words[2] == place.root
+    }
   }
 
   func pid() throws -> Int32 {
@@ -153,7 +190,8 @@ final class Daemon: Sendable {
   func cleanUp() throws {
     // The daemon, below a tracer or not, before the helpers, which it would start again.
     for words in [
-      ["serve", place.root], [LayerKeeper.command, place.runDirectory], [LayerGuard.command, place.runDirectory],
+      ["supervise", place.root], ["read", place.root], ["serve", place.root],
+      [LayerKeeper.command, place.runDirectory], [LayerGuard.command, place.runDirectory],
     ] {
       for name in Directory.namesIfReadable(in: "/proc") {
         guard let pid = Int32(name), let line = try? SmallFile.read("/proc/\(pid)/cmdline") else { continue }
@@ -179,15 +217,16 @@ private actor DaemonSlots {
 }
 
 /// Runs `body` with a daemon; processes, mounts and files are gone at the end.
-func withDaemon(
-  _ layers: [TestLayer], by path: FillPath = .fanotify, _ body: (Daemon) async throws -> Void
-) async throws {
+func withDaemon<Result: Sendable>(
+  _ layers: [TestLayer], by path: FillPath = .fanotify, kept: Int? = nil, _ body: (Daemon) async throws -> Result
+) async throws -> Result {
   await DaemonSlots.shared.take()
   defer { Task { await DaemonSlots.shared.give() } }
-  let daemon = try Daemon(layers, path)
+  let daemon = try Daemon(layers, path, kept: kept)
   do {
-    try await body(daemon)
+    let result = try await body(daemon)
     try daemon.cleanUp()
+    return result
   } catch {
     let log = SmallFile.tail(of: "\(daemon.place.root)/log", bytes: 3000)
     Issue.record("the daemon said: \(log)")

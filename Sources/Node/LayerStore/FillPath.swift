@@ -10,14 +10,18 @@ public enum FillPath: String, Sendable, CaseIterable {
 
 /// Which path is wanted.
 public enum FillChoice: String, Sendable, CaseIterable {
-  /// fanotify where the machine can do it, otherwise FUSE.
-  case auto, fanotify, fuse
+  /// fanotify where the machine can do it and somebody else than our own processes holds the kernel's questions, otherwise
+  /// FUSE: when all of ours are killed, reads fail there, and give zeros with fanotify.
+  case auto
+  case fanotify, fuse
 }
 
 /// Which path a store takes, and why.
 public struct FillDecision: Sendable, Hashable {
   public var path: FillPath
   public var why: String
+  /// Whether somebody else than our own processes holds what readers wait at: these may then all be killed.
+  public var isHeldOutside = false
 }
 
 /// The path with what it needs.

@@ -1,4 +1,5 @@
 import LinuxSystem
+import OCI
 
 /// What a store begins with: the path by which it is asked, and what an earlier process left of it.
 struct FillStart {
@@ -9,8 +10,8 @@ struct FillStart {
 
   /// What this machine can do of what is wanted.
   enum Way {
-    case fanotify
-    case fuse(FUSESelfTest.Finding, why: String)
+    case fanotify(why: String, isHeldOutside: Bool)
+    case fuse(FUSESelfTest.Finding, why: String, isHeldOutside: Bool)
   }
 
   let found: Found
@@ -24,50 +25,80 @@ struct FillStart {
     let (directory, runDirectory) = (configuration.directory, configuration.runDirectory)
     let fanotify = SelfTest(directory: directory, runDirectory: runDirectory)
     let fuse = FUSESelfTest(directory: directory, runDirectory: runDirectory)
-    switch configuration.fill {
-    case .fanotify:
+    let isHeld = await isHeldOutside(configuration)
+    func throughFUSE(_ why: String) async throws -> Way {
+      .fuse(try await fuse.run(), why: why, isHeldOutside: isHeld)
+    }
+    func throughFanotify(_ why: String) async throws -> Way {
       try await fanotify.run()
-      return .fanotify
-    case .fuse: return .fuse(try await fuse.run(), why: "asked for by --fill fuse")
+      return .fanotify(why: why, isHeldOutside: isHeld)
+    }
+    switch configuration.fill {
+    case .fanotify: return try await throughFanotify("asked for by --fill fanotify")
+    case .fuse: return try await throughFUSE("asked for by --fill fuse")
     case .auto:
       // Two paths at once are not kept: what is mounted decides until it is gone.
       let keeper = HelperConnection.existing(LayerKeeper.name, runDirectory)
-      if try isServing(configuration, keeper) {
-        return .fuse(try await fuse.run(), why: "layers that are in use were mounted so")
-      }
-      do { try await fanotify.run() } catch LayerStoreError.unsupported(let reason) {
+      if try isServing(configuration, keeper) { return try await throughFUSE(kept) }
+      var reason = alone
+      if isHeld {
         do {
-          return .fuse(try await fuse.run(), why: "fanotify cannot do it here: \(reason)")
-        } catch LayerStoreError.unsupported(let second) {
-          throw LayerStoreError.unsupported(why: "\(reason); nor through FUSE: \(second)")
-        }
+          return try await throughFanotify("the service manager holds the kernel's questions")
+        } catch LayerStoreError.unsupported(let why) { reason = "fanotify cannot do it here: \(why)" }
+      } else if try await LayerFiles(directory: directory, runDirectory: runDirectory).isAnythingAskedFor() {
+        return try await throughFanotify(kept)
       }
-      return .fanotify
+      do { return try await throughFUSE(reason) } catch LayerStoreError.unsupported(let why) {
+        throw LayerStoreError.unsupported(why: "\(reason); nor through FUSE: \(why)")
+      }
     }
   }
 
-  private static func held(_ keeper: HelperConnection?) throws -> FUSEConnection? {
-    guard let descriptor = try keeper?.file("fuse"), let mount = try keeper?.file("fuse-mount") else { return nil }
+  private static let kept = "layers that are in use were mounted so"
+  private static let alone = "nobody but our own processes would hold the kernel's questions"
+
+  /// Whether there is a service manager that keeps what it is given.
+  private static func isHeldOutside(_ configuration: LayerStore.Configuration) async -> Bool {
+    guard let store = configuration.descriptorStore else { return false }
+    return (try? await BlockingWork.run { store.keeps() }) ?? false
+  }
+
+  /// What an earlier process left with the keeper, or with the service manager.
+  private static func held(
+    _ name: String, _ configuration: LayerStore.Configuration, _ keeper: HelperConnection?
+  ) throws -> SharedDescriptor? {
+    try keeper?.file(name) ?? configuration.descriptorStore?.file(name)
+  }
+
+  private static func heldConnection(_ configuration: LayerStore.Configuration, _ keeper: HelperConnection?) throws
+    -> FUSEConnection?
+  {
+    guard let descriptor = try held("fuse", configuration, keeper),
+      let mount = try held("fuse-mount", configuration, keeper)
+    else { return nil }
     let connection = FUSEConnection(descriptor: descriptor, mount: mount)
     return connection.isAlive ? connection : nil
   }
 
   /// Whether layers are read through a connection that the keeper holds.
   private static func isServing(_ configuration: LayerStore.Configuration, _ keeper: HelperConnection?) throws -> Bool {
-    guard try held(keeper) != nil else { return false }
+    guard try heldConnection(configuration, keeper) != nil else { return false }
     return LayerFiles(directory: configuration.directory, runDirectory: configuration.runDirectory).isAnythingServed()
   }
 
   init(_ way: Way, _ configuration: LayerStore.Configuration, _ keeper: HelperConnection?) async throws {
     switch way {
-    case .fanotify:
+    case .fanotify(let why, let isHeld):
       if try Self.isServing(configuration, keeper) {
         throw LayerStoreError.unsupported(
           why: "layers that are in use come through FUSE; stop their containers, or use --fill auto")
       }
-      for name in ["fuse", "fuse-mount"] { try keeper?.tell("drop \(name)") }
-      decision = FillDecision(path: .fanotify, why: "the kernel asks before it reads")
-      if let held = try keeper?.file("group") {
+      for name in ["fuse", "fuse-mount"] {
+        try keeper?.tell("drop \(name)")
+        try configuration.descriptorStore?.remove(name)
+      }
+      decision = FillDecision(path: .fanotify, why: why, isHeldOutside: isHeld)
+      if let held = try Self.held("group", configuration, keeper) {
         found = .group(PreContentGroup(held))
         isTakeover = true
       } else {
@@ -75,9 +106,9 @@ struct FillStart {
           keeper == nil ? try PreContentGroup() : try await GroupChoice.early(configuration.directory))
         isTakeover = false
       }
-    case .fuse(let finding, let why):
-      decision = FillDecision(path: .fuse, why: why)
-      if let held = try Self.held(keeper) {
+    case .fuse(let finding, let why, let isHeld):
+      decision = FillDecision(path: .fuse, why: why, isHeldOutside: isHeld)
+      if let held = try Self.heldConnection(configuration, keeper) {
         found = .connection(held, finding)
         isTakeover = true
       } else {
@@ -85,6 +116,26 @@ struct FillStart {
         isTakeover = false
       }
     }
+  }
+}
+
+extension LayerFiles {
+  /// Whether incomplete layers are in use that were mounted for fanotify; takes those away that nobody uses.
+  fileprivate func isAnythingAskedFor() async throws -> Bool {
+    let boot = Self.bootID()
+    var isAnything = false
+    for name in Directory.namesIfReadable(in: "\(runDirectory)/systems") {
+      guard let digest = Digest(hex: name),
+        let note = FileSystemNote(SmallFile.text(fileSystem(LayerKey(digest))) ?? ""),
+        note.bootID == boot, !note.isServed, let system = note.name, FileBackedMount.exists(system)
+      else { continue }
+      let key = LayerKey(digest)
+      guard let bytes = try DurableFile.read(record(key)), LayerRecord(bytes)?.isComplete == false else { continue }
+      let target = mountPoint(key)
+      try? await BlockingWork.run { try Mounts.unmount(target) }
+      if FileBackedMount.exists(system) { isAnything = true }
+    }
+    return isAnything
   }
 }
 

@@ -22,6 +22,9 @@ struct LayerFiles: Sendable {
   func staging(_ key: LayerKey) -> String {
     "\(directory)/\(Self.unfinished)\(key.blob.hex)-\(UInt32.random(in: 0 ... .max))"
   }
+  /// Notes of file systems whose readers cannot go on; see `LostMount`.
+  var lostDirectory: String { "\(runDirectory)/lost" }
+  func lost(_ fileSystem: String) -> String { "\(lostDirectory)/\(fileSystem)" }
   var journal: String { "\(runDirectory)/events" }
   var lock: String { "\(runDirectory)/store.lock" }
 

@@ -21,6 +21,8 @@ public struct LayerStatus: Sendable {
   public var isMounted: Bool
   /// Whether its mount reads through the daemon (FUSE): also when it became complete since, until it is mounted anew.
   public var isServed: Bool
+  /// File systems of it that containers still have and that must be given up: those containers must be started anew.
+  public var lost: [LostMount]
   /// Last added, mounted or unmounted, in seconds since 1970.
   public var lastUsed: Int64
   public var figures: LayerFigures

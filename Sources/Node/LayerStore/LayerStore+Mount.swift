@@ -118,6 +118,7 @@ extension LayerStore {
 
   /// Gives up marks and tables of a layer that nobody reads.
   func releaseIfUnused(_ key: LayerKey) async throws {
+    try forgetLost(key)
     guard let entry = entries[key], !entry.isInUse else { return }
     entries[key]?.fileSystem = nil
     try Directory.removeFile(files.fileSystem(key))

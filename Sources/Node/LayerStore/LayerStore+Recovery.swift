@@ -36,6 +36,7 @@ extension LayerStore {
         try Directory.removeFile("\(files.runDirectory)/present/\(name)")
       }
     }
+    try recoverLost()
     switch path {
     case .events(let desk):
       try await giveUpServed()

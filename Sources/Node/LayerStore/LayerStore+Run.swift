@@ -191,7 +191,9 @@ extension LayerStore {
     while true {
       do { try await Task.sleep(for: configuration.saveInterval) } catch { return }
       for (key, entry) in entries {
-        if !entry.isMounted, entry.fileSystem != nil { try? await exclusively(key) { try await releaseIfUnused(key) } }
+        if !entry.lost.isEmpty || !entry.isMounted && (entry.fileSystem != nil || entry.isMarked) {
+          try? await exclusively(key) { try await releaseIfUnused(key) }
+        }
         guard let fill = entry.fill, !entry.record.isComplete,
           saved[key, default: entry.presentBytes] != fill.presence.presentBytes
         else {

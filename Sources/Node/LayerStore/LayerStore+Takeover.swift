@@ -20,24 +20,13 @@ extension LayerStore {
         logger.error("layer cannot be filled until it is unmounted", metadata: ["layer": "\(key)"])
         continue
       }
-      if !isTakeover, held == nil { await dropZeros(key) }
       let fill = try await load(key)
       desk.routes[try fill.writer.identity()] = .filling(fill)
-      try? protection.keeper?.tell("put \(key.blob.hex)", files: [fill.writer])
+      keep(key, fill.writer)
       try desk.group.mark(fill.writer)
       entries[key]?.isMarked = true
-    }
-  }
-
-  /// Nobody was there to be asked for a while: readers may have got zeros, and the kernel may remember them.
-  private func dropZeros(_ key: LayerKey) async {
-    logger.warning(
-      "layer was mounted without protection; restart containers that read it meanwhile", metadata: ["layer": "\(key)"])
-    let target = files.mountPoint(key)
-    if (try? await BlockingWork.run { try Mounts.unmount(target) }) != nil { entries[key]?.isMounted = false }
-    // What is still in use loses its cache; pages that are mapped stay.
-    do { try await BlockingWork.run { try KernelSetting.write("1", to: "/proc/sys/vm/drop_caches") } } catch {
-      logger.error("the kernel's cache could not be dropped", metadata: ["reason": "\(error)"])
+      // After the mark, from which on nobody gets zeros any more. A guard refused them all the time.
+      if !isTakeover, (try? protection.guardian?.file(key.blob.hex)) == nil { try await distrustPages(key) }
     }
   }
 

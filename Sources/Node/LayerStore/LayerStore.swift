@@ -24,6 +24,8 @@ public actor LayerStore: Service {
     var isMounted = false
     /// The kernel's name of the file system: it may be in use after it was unmounted here.
     var fileSystem: String?
+    /// Earlier ones that somebody still has, who cannot go on with them.
+    var lost: [LostMount] = []
     /// How often its data file was not trusted any more.
     var distrusts = 0
     /// Somebody changes the layer; the others wait here.
@@ -31,7 +33,10 @@ public actor LayerStore: Service {
     var waiting: [CheckedContinuation<Void, Never>] = []
 
     /// Whether an overlay, here or elsewhere, still reads it.
-    var isInUse: Bool { isMounted || fileSystem.map(FileBackedMount.exists) ?? false }
+    var isInUse: Bool {
+      isMounted || fileSystem.map(FileBackedMount.exists) ?? false
+        || lost.contains { $0.reason == .stale && $0.isInUse }
+    }
   }
 
   /// What `run` is asked to do.
@@ -104,7 +109,6 @@ public actor LayerStore: Service {
       path = .files(desk, finding)
       threads = try FUSEThreads(desk) { input.yield(.answer($0)) }
     }
-    for (name, file) in path.shared { try keeper?.tell("put \(name)", files: [file]) }
     protection.keeper = keeper
   }
 
@@ -115,7 +119,7 @@ public actor LayerStore: Service {
     async throws(LayerStoreError) -> LayerStore
   {
     do {
-      for name in ["present", "mounts", "systems"] {
+      for name in ["present", "mounts", "systems", "lost"] {
         try Directory.make("\(configuration.runDirectory)/\(name)", permissions: 0o700)
       }
       try Directory.make(configuration.directory, permissions: 0o700)
@@ -128,6 +132,7 @@ public actor LayerStore: Service {
       let store = try LayerStore(
         configuration, sources: sources, keeper: keeper, start: start, lock: lock, logger: logger)
       try await store.recover()
+      try await store.handOver()
       return store
     } catch let error as LayerStoreError {
       throw error
@@ -169,7 +174,8 @@ public actor LayerStore: Service {
       return LayerStatus(
         key: key, origin: entry.record.origin, state: state(of: key) ?? .complete,
         deviceBytes: entry.record.deviceBytes, blobBytes: entry.record.blobBytes, inodes: entry.record.inodes,
-        isMounted: entry.isMounted, isServed: entry.isServed, lastUsed: lastUsed, figures: entry.counters.figures)
+        isMounted: entry.isMounted, isServed: entry.isServed, lost: entry.lost.filter(\.isInUse), lastUsed: lastUsed,
+        figures: entry.counters.figures)
     }
   }
 

@@ -1,3 +1,5 @@
+public import LinuxSystem
+
 extension LayerStore {
   /// How a store works.
   public struct Configuration: Sendable {
@@ -8,6 +10,8 @@ extension LayerStore {
     /// The command that starts the keeper and the guard, to which `keep-layers` or `guard-layers` and the run directory
     /// are added. `nil`: none; readers then lose their bytes if this process is killed. For tests only.
     public var keeper: [String]?
+    /// Keeps what the keeper keeps where no signal to our processes reaches it; `nil`: nobody does.
+    public var descriptorStore: DescriptorStore?
     /// How missing bytes are asked for.
     public var fill = FillChoice.auto
     /// How long a reader waits before its read fails; `nil`: for ever (it can be killed).

@@ -1,5 +1,5 @@
 public import LayerStore
-import LinuxSystem
+public import LinuxSystem
 public import Logging
 import OCI
 public import RegistryClient
@@ -21,6 +21,8 @@ public struct LazyImagesConfiguration: Sendable {
   public var keeper: [String]
   /// Content of unused layers is removed beyond this many bytes; `nil`: only on request.
   public var cacheBytes: Int64?
+  /// The service manager's, if it started this process: see `LayerStore.Configuration`.
+  public var descriptorStore: DescriptorStore?
   /// How missing bytes of layers are asked for.
   public var fill = FillChoice.auto
   /// How fast layers are completed in the background, in bytes per second; `nil`: as fast as the registry gives.
@@ -70,6 +72,7 @@ public struct LazyImages: Sendable {
       directory: "\(configuration.root)/layers", runDirectory: "\(configuration.run)/layers")
     store.keeper = configuration.keeper
     store.fill = configuration.fill
+    store.descriptorStore = configuration.descriptorStore
     store.provesLayers = true
     // A start reads with pauses of a second and more (a program that computes); its bytes come first.
     store.backgroundQuiet = .seconds(3)
@@ -81,7 +84,8 @@ public struct LazyImages: Sendable {
       configuration: SnapshotterConfiguration(root: configuration.snapshotRoot, socket: configuration.snapshotSocket),
       layers: resolver, logger: logger)
     let status = StatusServer(
-      socket: configuration.statusSocket, source: ImagesStatus(store: layers, resolver: resolver), logger: logger)
+      socket: configuration.statusSocket, source: ImagesStatus(store: layers, resolver: resolver, snapshots: snapshots),
+      logger: logger)
     var services: [any Service] = [
       RegistryShutdown(registry: registry), layers, resolver, snapshots, status, IdleMemory(store: layers),
     ]

@@ -290,6 +290,25 @@ int nagaya_packet_connect(const char *path, int timeout_seconds) {
   return fd;
 }
 
+int nagaya_notify_connect(const char *path, int timeout_seconds) {
+  struct sockaddr_un address;
+  int bad = packet_address(path, &address);
+  if (bad) return bad;
+  // "@" stands for the zero byte with which abstract names begin; they have no zero at their end.
+  socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path) + (path[0] != '@'));
+  if (path[0] == '@') address.sun_path[0] = 0;
+  int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  struct timeval timeout = {.tv_sec = timeout_seconds};
+  if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) < 0 ||
+      connect(fd, (struct sockaddr *)&address, size) < 0) {
+    int error = errno;
+    close(fd);
+    return -error;
+  }
+  return fd;
+}
+
 int nagaya_packet_accept(int fd) { return answer(accept4(fd, NULL, NULL, SOCK_CLOEXEC)); }
 
 int nagaya_packet_peer(int fd, uint32_t *uid) {

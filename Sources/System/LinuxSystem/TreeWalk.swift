@@ -68,7 +68,7 @@ extension FileIdentity {
 
 /// Goes through a directory tree that somebody else filled: of any depth, without following links, with a handful of
 /// open files.
-private struct TreeWalk: ~Copyable {
+struct TreeWalk: ~Copyable {
   /// A name as the file system has it, ended by zero: programs need not write UTF-8.
   typealias Name = [CChar]
 

@@ -30,6 +30,7 @@ struct Images: AsyncParsableCommand {
           "image \(image) was not asked for on this machine", remedy: "`nagaya images` lists those that were")
       }
       try output.show(found) { ImageRows.layers(of: found) }
+      if output == .table { Self.tell(lostIn: [found]) }
       return
     }
     try output.show(report) { images.isEmpty ? nil : ImageRows.images(images) }
@@ -37,6 +38,23 @@ struct Images: AsyncParsableCommand {
     if images.isEmpty { Console.print("No image was pulled through the snapshotter yet.") }
     if report["fill"]["path"].string == "fuse" {
       Console.print("Incomplete layers are read through FUSE: \(report["fill"]["why"].string ?? "").")
+    } else if report["fill"]["heldOutside"].bool != true {
+      Console.print("If all processes of the snapshotter are killed at once, containers read zeros: use --fill auto.")
+    }
+    Self.tell(lostIn: images + [["layers": report["otherLayers"]]])
+  }
+
+  /// Names the containers that cannot go on as they are.
+  private static func tell(lostIn images: [JSONValue]) {
+    let layers = images.flatMap { $0["layers"].elements }
+    for (why, words) in [
+      ("aborted", "their reads fail, as all processes of the snapshotter were gone for a while"),
+      ("stale", "they may have read zeros, as all processes of the snapshotter were gone for a while"),
+    ] {
+      let lost = layers.filter { $0["lostMounts"].elements.contains { $0["why"].string == why } }
+      guard !lost.isEmpty else { continue }
+      let names = Set(lost.flatMap { $0["lostContainers"].elements.compactMap(\.string) }).sorted()
+      Console.print("Start anew: \(names.isEmpty ? "unknown containers" : names.joined(separator: ", ")); \(words).")
     }
   }
 }

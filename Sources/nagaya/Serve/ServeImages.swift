@@ -16,8 +16,9 @@ struct ServeImages: AsyncParsableCommand {
       contents (eStargz, zstd:chunked) are lazy from the first pull on; plain layers are streamed once, without being \
       unpacked, and are lazy from then on.
 
-      Needs root, and Linux 6.14 or newer with a root directory on ext4, xfs or btrfs: there nothing of ours is in the \
-      path of what is here. From Linux 6.12 on, and on other file systems, incomplete layers are read through FUSE. \
+      Needs root, and Linux 6.12 or newer. Incomplete layers are read through FUSE, complete ones by the kernel alone. \
+      From Linux 6.14 on, with a root directory on ext4, xfs or btrfs and a service manager that keeps open files for this \
+      program, the kernel asks for what is missing, and nothing of ours is in the path of what is here (fanotify). \
       Running containers survive the end of this program; readers wait until it is back.
 
       EXAMPLES
@@ -63,7 +64,9 @@ struct ServeImages: AsyncParsableCommand {
   var backgroundRate: String?
 
   @Option(
-    help: "How the kernel asks for missing bytes: fanotify, fuse, or auto, which is fanotify where it can be.")
+    help: ArgumentHelp(
+      "How the kernel asks for missing bytes: fanotify, fuse, or auto, which is fanotify where the service manager keeps "
+        + "open files for this program (systemd's FileDescriptorStoreMax=), otherwise fuse."))
   var fill = FillChoice.auto
 
   @Flag(help: "Print what containerd's configuration needs, and end.")
@@ -89,6 +92,7 @@ struct ServeImages: AsyncParsableCommand {
     }
     configuration.containerdSocket = containerdSocket
     configuration.fill = fill
+    configuration.descriptorStore = DescriptorStore(environment: ProcessInfo.processInfo.environment)
     configuration.cacheBytes = try cacheSize.map { try Sizes.bytes($0, option: "--cache-size") }
     configuration.backgroundBytesPerSecond = try backgroundRate.map { try Sizes.bytes($0, option: "--background-rate") }
     if printConfig {
@@ -103,6 +107,10 @@ struct ServeImages: AsyncParsableCommand {
     logger.logLevel = logLevel
     do {
       let images = try await LazyImages(configuration, logger: logger)
+      if images.fill.path == .fanotify, !images.fill.isHeldOutside {
+        logger.warning(
+          "containers read zeros if all processes of this program are killed: nobody else holds their reads")
+      }
       logger.notice(
         "serving",
         metadata: [

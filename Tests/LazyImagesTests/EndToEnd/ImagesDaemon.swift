@@ -67,6 +67,15 @@ struct ImagesDaemon: Sendable {
       "kill -9 $(cat \(directory)/pid); while kill -0 $(cat \(directory)/pid) 2>/dev/null; do sleep 0.01; done")
   }
 
+  /// `kill -9` of everything of the daemon's in one step.
+  func killAll() async throws {
+    try await shell.succeed(
+      """
+      all="$(cat \(directory)/pid) $(pgrep -f -- '-layers \(run)/[l]ayers')"
+      kill -9 $all; for p in $all; do while kill -0 $p 2>/dev/null; do sleep 0.01; done; done
+      """)
+  }
+
   func status() async throws -> String {
     try await shell.succeed("nagaya images --root \(root) --run \(run)")
   }

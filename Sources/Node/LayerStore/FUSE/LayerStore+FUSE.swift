@@ -1,3 +1,4 @@
+import Glibc
 import LinuxSystem
 import Logging
 import OCI
@@ -47,12 +48,15 @@ extension LayerStore {
   func attach(_ key: LayerKey, at target: String) async throws -> String? {
     guard let entry = entries[key] else { throw LayerStoreError.unknownLayer(key) }
     let (metadata, data) = (files.metadata(key), files.data(key))
-    let readAhead = configuration.readAheadBytes
+    var readAhead = configuration.readAheadBytes
     guard case .files(let desk, let finding) = path, !entry.record.isComplete || finding.isMetadataServed else {
-      return try await BlockingWork.run {
+      return try await BlockingWork.run { [readAhead] in
         try FileBackedMount.mount(metadata: metadata, devices: [data], at: target, readAheadBytes: readAhead)
       }
     }
+    // A program that says so has twice of it read ahead (posix_fadvise(2)). What comes as one request comes whole or not:
+    // of one that was split the kernel could find no memory for the second half, and EROFS would fill that up with zeros.
+    readAhead = min(readAhead, FUSEConnection.readBytes / 2)
     // Complete layers are read without us, but for the metadata where the kernel does not take it otherwise.
     entries[key]?.isServed = true
     // Before it can be read: whoever finds the mount knows how it is read.
@@ -61,7 +65,7 @@ extension LayerStore {
     if finding.isMetadataServed { try serveMetadata(key, desk) }
     let source = finding.isMetadataServed ? desk.connection.path(of: FillDesk.metadataName(key)) : metadata
     let device = entry.record.isComplete ? data : desk.connection.path(of: key.blob.hex)
-    return try await BlockingWork.run {
+    return try await BlockingWork.run { [readAhead] in
       try ApartMount.mount(
         metadata: source, devices: [device], at: target, through: desk.connection.mount, readAheadBytes: readAhead)
     }
@@ -95,7 +99,7 @@ extension LayerStore {
         entries[key]?.isMarked = true
       }
       if finding.isMetadataServed { try serveMetadata(key, desk) }
-      try? protection.keeper?.tell("put \(key.blob.hex)", files: [data])
+      keep(key, data)
     }
     try desk.connection.askAgain()
     try threads?.start()
@@ -134,6 +138,9 @@ extension LayerStore {
       entries[key]?.isMounted = false
       entries[key]?.isServed = false
       entries[key]?.fileSystem = nil
+      if let name = entry.fileSystem, FileBackedMount.exists(name) {
+        try note(LostMount(fileSystem: name, reason: .aborted, since: Int64(time(nil))), of: key)
+      }
       try Directory.removeFile(files.fileSystem(key))
     }
     return lost

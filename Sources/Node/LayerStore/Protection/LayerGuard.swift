@@ -121,7 +121,8 @@ private final class GuardPost {
     try group?.unmark(layer.data)
   }
 
-  func file(_ name: String) -> SharedDescriptor? { layers[name]?.data }
+  /// Without a group it guards nothing, and must not say that it did.
+  func file(_ name: String) -> SharedDescriptor? { group == nil ? nil : layers[name]?.data }
 
   func answerEvents(_ number: Int32) {
     guard let group = [group, candidate?.group].compactMap({ $0 }).first(where: { $0.descriptor.number == number })

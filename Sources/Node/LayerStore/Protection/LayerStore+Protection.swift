@@ -34,7 +34,29 @@ extension LayerStore {
     for helper in [protection.keeper, protection.guardian] {
       if let file = try? helper?.file(key.blob.hex) { return file }
     }
-    return nil
+    return configuration.descriptorStore?.file(key.blob.hex)
+  }
+
+  /// The service manager, if it keeps what it is given.
+  private var outside: DescriptorStore? { fill.isHeldOutside ? configuration.descriptorStore : nil }
+
+  /// Gives what the next process needs to those who hold it for that one. Not before everything that an earlier process left
+  /// is in order: who finds it there relies on that.
+  func handOver() throws {
+    for (name, file) in path.shared {
+      try protection.keeper?.tell("put \(name)", files: [file])
+      // One of this name: what an earlier process left is the same, or of no use.
+      if !isTakeover { try outside?.remove(name) }
+      try outside?.put(name, file)
+    }
+  }
+
+  /// The same with a layer's data file.
+  func keep(_ key: LayerKey, _ file: SharedDescriptor) {
+    // A keeper that is gone is replaced by `keepProtected`, which hands over all layers that are open then.
+    try? protection.keeper?.tell("put \(key.blob.hex)", files: [file])
+    // FUSE needs no writer of an earlier process.
+    if case .events = path { try? outside?.put(key.blob.hex, file) }
   }
 
   /// Gives the writer to keeper and guard, before the file is marked.
@@ -42,12 +64,11 @@ extension LayerStore {
     guard configuration.keeper != nil else { return }
     if case .files = path {
       // There is nothing to guard, so nobody to wait for.
-      try? protection.keeper?.tell("put \(key.blob.hex)", files: [fill.writer])
+      keep(key, fill.writer)
       return configuration.onStep(.held)
     }
     while !protection.isSettled { await withCheckedContinuation { protection.waiting.append($0) } }
-    // Helpers that are gone are replaced by `keepProtected`, which hands over all layers that are open then.
-    try? protection.keeper?.tell("put \(key.blob.hex)", files: [fill.writer])
+    keep(key, fill.writer)
     configuration.onStep(.held)
     try? protection.guardian?.post(key, fill)
     configuration.onStep(.guarded)
@@ -56,6 +77,7 @@ extension LayerStore {
   func unprotect(_ key: LayerKey) {
     try? protection.guardian?.tell("remove \(key.blob.hex)")
     try? protection.keeper?.tell("drop \(key.blob.hex)")
+    if case .events = path { try? outside?.remove(key.blob.hex) }
   }
 
   /// Watches keeper and guard, and replaces them when they are gone.

@@ -238,6 +238,24 @@ struct SnapshotRecords: Sendable {
     }
   }
 
+  /// Snapshots on a layer that may be mounted and were made until a moment, in seconds since 1970.
+  func users(of layer: LayerKey, until moment: Int64) throws -> [String] {
+    // A clock that is far off ends here, not the process.
+    let end = (min(max(moment, 0), 9_000_000_000) + 1) * 1_000_000_000
+    return try database.read { database in
+      try String.fetchAll(
+        database,
+        sql: """
+          WITH RECURSIVE above (id) AS (
+            SELECT id FROM snapshots WHERE layer = ?
+            UNION SELECT s.id FROM snapshots s JOIN above a ON s.parent = a.id
+          ) SELECT s.name FROM snapshots s JOIN above a ON s.id = a.id
+          WHERE s.kind != ? AND s.created < ? ORDER BY s.id
+          """,
+        arguments: [layer.blob.description, SnapshotKind.committed.rawValue, end])
+    }
+  }
+
   /// Layers below snapshots that may be mounted.
   func layersInUse() throws -> [Lower] {
     try database.read { database in

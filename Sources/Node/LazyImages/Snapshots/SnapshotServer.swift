@@ -1,4 +1,5 @@
 import GRPCSockets
+import LayerStore
 import LinuxSystem
 public import Logging
 public import ServiceLifecycle
@@ -47,6 +48,15 @@ public final class SnapshotServer: Service, Sendable {
   func contest(_ claims: [LayerClaim]) async throws {
     guard let snapshotter = running.withLock({ $0 }) else { throw SnapshotError.notRunning }
     try await snapshotter.contest(claims)
+  }
+
+  /// Containers that have a layer since then or longer, by the last part of their snapshots' names.
+  /// - Parameter moment: in seconds since 1970.
+  func users(of layer: LayerKey, until moment: Int64) async -> [String] {
+    guard let snapshotter = running.withLock({ $0 }) else { return [] }
+    let records = snapshotter.records
+    let names = try? await BlockingWork.run { try records.users(of: layer, until: moment) }
+    return (names ?? []).compactMap { $0.split(separator: "/").last.map(String.init) }
   }
 
   private func serve(_ snapshotter: Snapshotter) async throws {

@@ -17,6 +17,13 @@ struct ImagesMetrics {
     }
     metrics.family("nagaya_images_mounted_layers", "gauge", "Layers that are mounted.")
     metrics.sample("nagaya_images_mounted_layers", [], "\(layers.count { $0.isMounted })")
+    metrics.family(
+      "nagaya_images_lost_mounts", "gauge", "File systems of layers whose containers must be started anew, by reason.")
+    for reason in LostMount.Reason.allCases {
+      metrics.sample(
+        "nagaya_images_lost_mounts", [("reason", reason.rawValue)],
+        "\(layers.reduce(0) { $0 + $1.lost.count { $0.reason == reason } })")
+    }
     metrics.family("nagaya_images_decisions", "gauge", "Layers that were asked for, by the way they came.")
     for mode in LayerMode.allCases {
       metrics.sample(

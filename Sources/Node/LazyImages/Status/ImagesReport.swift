@@ -9,28 +9,38 @@ public struct ImagesReport: Sendable {
   /// - Parameters:
   ///   - images: those whose layers were asked for on this machine.
   ///   - layers: those on this machine.
-  init(images: [ImageRecord], decisions: [Digest: LayerDecision], layers: [LayerStatus], fill: FillDecision) {
+  ///   - lostContainers: by layer, those that must be started anew; see `LostMount`.
+  init(
+    images: [ImageRecord], decisions: [Digest: LayerDecision], layers: [LayerStatus], fill: FillDecision,
+    lostContainers: [Digest: [String]] = [:]
+  ) {
     let byDigest = Dictionary(layers.map { ($0.key.blob, $0) }, uniquingKeysWith: { first, _ in first })
     let named = Set(images.flatMap(\.layers))
     json = [
       "mechanism": "EROFS, filled through \(fill.path == .fuse ? "FUSE" : "fanotify")",
-      "fill": ["path": .string(fill.path.rawValue), "why": .string(fill.why)],
+      "fill": [
+        "path": .string(fill.path.rawValue), "why": .string(fill.why), "heldOutside": .bool(fill.isHeldOutside),
+      ],
       "images": .array(
         images.map { image in
           var item: JSONValue = [
             "image": .string(image.image),
-            "layers": .array(image.layers.map { Self.layer($0, decisions[$0], byDigest[$0]) }),
+            "layers": .array(image.layers.map { Self.layer($0, decisions[$0], byDigest[$0], lostContainers[$0]) }),
           ]
           item.set("manifest", ifPresent: image.manifest.map { .string($0.description) })
           return item
         }),
       // Kept as a cache for images that were removed.
       "otherLayers": .array(
-        layers.filter { !named.contains($0.key.blob) }.map { Self.layer($0.key.blob, decisions[$0.key.blob], $0) }),
+        layers.filter { !named.contains($0.key.blob) }.map {
+          Self.layer($0.key.blob, decisions[$0.key.blob], $0, lostContainers[$0.key.blob])
+        }),
     ]
   }
 
-  private static func layer(_ digest: Digest, _ decision: LayerDecision?, _ status: LayerStatus?) -> JSONValue {
+  private static func layer(
+    _ digest: Digest, _ decision: LayerDecision?, _ status: LayerStatus?, _ lostContainers: [String]?
+  ) -> JSONValue {
     var item: JSONValue = ["digest": .string(digest.description)]
     item.set("mode", ifPresent: decision.map { .string($0.mode.rawValue) })
     item.set("reason", ifPresent: decision.map { .string($0.reason) })
@@ -41,6 +51,11 @@ public struct ImagesReport: Sendable {
     item["state"] = status.state == .complete ? "complete" : "filling"
     item["mounted"] = .bool(status.isMounted)
     item["throughDaemon"] = .bool(status.isServed)
+    if !status.lost.isEmpty {
+      item["lostMounts"] = .array(
+        status.lost.map { ["fileSystem": .string($0.fileSystem), "why": .string($0.reason.rawValue)] })
+      item["lostContainers"] = .array((lostContainers ?? []).map { .string($0) })
+    }
     item["presentBytes"] = .integer(status.presentBytes)
     item["deviceBytes"] = .integer(status.deviceBytes)
     item["blobBytes"] = .integer(status.blobBytes)

@@ -5,11 +5,18 @@ import OCI
 struct ImagesStatus: ImagesStatusSource {
   let store: LayerStore
   let resolver: LayerResolver
+  let snapshots: SnapshotServer
 
   func report() async -> ImagesReport {
-    ImagesReport(
-      images: await resolver.images(), decisions: await resolver.decisions(), layers: await store.layers(),
-      fill: store.fill)
+    let layers = await store.layers()
+    var containers: [Digest: [String]] = [:]
+    for layer in layers {
+      guard let since = layer.lost.map(\.since).max() else { continue }
+      containers[layer.key.blob] = await snapshots.users(of: layer.key, until: since)
+    }
+    return ImagesReport(
+      images: await resolver.images(), decisions: await resolver.decisions(), layers: layers, fill: store.fill,
+      lostContainers: containers)
   }
 
   func metrics() async -> String {

@@ -95,6 +95,8 @@ long nagaya_write_two(int fd, const void *head, size_t head_size, const void *bo
 // Packets over a unix SOCK_SEQPACKET socket, with up to 4 descriptors.
 int nagaya_packet_listen(const char *path);
 int nagaya_packet_connect(const char *path, int timeout_seconds);
+// The service manager's socket (sd_notify(3)): datagrams; a name that begins with @ is abstract.
+int nagaya_notify_connect(const char *path, int timeout_seconds);
 int nagaya_packet_accept(int fd);
 // The user at the other end.
 int nagaya_packet_peer(int fd, uint32_t *uid);
