@@ -24,14 +24,21 @@ final class ServiceManager {
     while true {
       var entry = pollfd(fd: socket.number, events: Int16(POLLIN), revents: 0)
       if poll(&entry, 1, 5) > 0 { receive(socket) }
-      if child > 0, waitpid(child, nil, WNOHANG) == child { child = 0 }
+      if child > 0, waitpid(child, nil, WNOHANG) == child {
+        say("\(child) ended")
+        child = 0
+      }
       if child == 0, let text = SmallFile.text(actions) {
         try Directory.removeFile(actions)
         child = try start(text.split(separator: "\n").map(String.init))
-        try SmallFile.write(Array("\(child)\n".utf8), to: "\(root)/pid")
+        say("\(child) was started with \(kept.map(\.name))")
+        // As a whole: whoever sees it may read it.
+        try DurableFile.write(Array("\(child)\n".utf8), to: "\(root)/pid")
       }
     }
   }
+
+  private func say(_ what: String) { FileHandle.standardError.write(Data("manager: \(what)\n".utf8)) }
 
   private func listen() throws -> SharedDescriptor {
     let number = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)

@@ -15,18 +15,18 @@ import Testing
   private struct Death: CustomStringConvertible {
     var isDaemon = false
     var helpers: [String] = []
-    /// With the namespace of their process ids: the kernel kills all in one step.
-    var isNamespace = false
+    /// With their control group: the kernel kills all in one step.
+    var isGroup = false
 
     var description: String {
-      isNamespace ? "their namespace" : ((isDaemon ? ["daemon"] : []) + helpers).joined(separator: ", ")
+      isGroup ? "their control group" : ((isDaemon ? ["daemon"] : []) + helpers).joined(separator: ", ")
     }
 
     static func all(_ helpers: [String]) -> [Death] {
       let subsets = helpers.reduce([[]]) { (some: [[String]], helper) in some + some.map { $0 + [helper] } }
       return subsets.flatMap { some in
         [Death(isDaemon: true, helpers: some)] + (some.isEmpty ? [] : [Death(helpers: some)])
-      } + [Death(isDaemon: true, helpers: helpers, isNamespace: true)]
+      } + [Death(isDaemon: true, helpers: helpers, isGroup: true)]
     }
   }
 
@@ -65,31 +65,43 @@ import Testing
 
   /// - Returns: blocks that were read wrong while programs were killed, and after everything was back.
   private func kill(_ death: Death, _ path: FillPath) async throws -> (zeros: Int, stale: Int) {
+    guard death.isGroup else { return try await kill(death, path, nil) }
+    let group = try await ControlGroup()
+    do {
+      let found = try await kill(death, path, group)
+      await group.remove()
+      return found
+    } catch {
+      await group.remove()
+      throw error
+    }
+  }
+
+  private func kill(_ death: Death, _ path: FillPath, _ group: ControlGroup?) async throws -> (zeros: Int, stale: Int) {
     let layer = try await TestLayer.converted(Self.sizes, chunkBytes: 30_000)
     let hex = layer.key.blob.hex
     // On the path on which nobody but the service manager could save the readers, there is one.
     return try await withDaemon([layer], by: path, kept: path == .fanotify ? 64 : nil) { daemon in
-      let tracer = death.isNamespace ? "unshare --pid --fork --kill-child" : ""
+      let tracer = group?.entrance ?? ""
       try await daemon.start(["quiet", "add:\(hex)", "mount:\(hex)"], under: tracer)
       try await daemon.settled()
       let merged = try await overlay(daemon, layer)
       let readers = ["one", "two"].map { "\(daemon.place.root)/\($0)" }
       for result in readers { try await begin("through", merged, daemon, layer, result) }
       try await eventually("programs read") { readers.allSatisfy { Tally($0).good > 30 } }
-      let victims =
-        death.isNamespace
-        ? Array(daemon.processes().prefix(1))
-        : (death.isDaemon ? daemon.processes() : []) + death.helpers.flatMap { daemon.helpers($0) }
-      let doomed = death.isNamespace ? daemon.processes() + daemon.helpers() : victims
+      let doomed = (death.isDaemon ? daemon.processes() : []) + death.helpers.flatMap { daemon.helpers($0) }
       #expect(doomed.count == (death.isDaemon ? 1 : 0) + death.helpers.count, "\(death)")
       let before = readers.map { Tally($0).reads }
-      for victim in victims { Glibc.kill(victim, SIGKILL) }
+      if let group { try group.kill() } else { for victim in doomed { Glibc.kill(victim, SIGKILL) } }
       try await eventually("\(death): dead") { doomed.allSatisfy { !daemon.isAlive($0) } }
       try await eventually("\(death): programs go on, or wait") {
         try readers.indices.allSatisfy { Tally(readers[$0]).reads > before[$0] + 100 }
           || daemon.waitingReaders() > 0
       }
-      if death.isDaemon { try await daemon.start(["quiet", "mount:\(hex)"], under: tracer) }
+      if death.isDaemon {
+        let isBack = try await daemon.start(["quiet", "mount:\(hex)"], under: tracer)
+        guard isBack else { throw Timeout(what: "\(path), \(death): the daemon does not come back") }
+      }
       try await daemon.settled()
       let during = readers.map { Tally($0).reads }
       try await eventually("\(death): programs go on") {
@@ -232,5 +244,31 @@ import Testing
     let result = "\(daemon.place.root)/once"
     try await shell.succeed(command("once", directory, daemon, layer, result), seconds: 120)
     return Tally(result)
+  }
+}
+
+/// Processes that the kernel kills in one step (cgroup v2, `cgroup.kill`).
+private struct ControlGroup {
+  private let root = "/tmp/nagaya-group-\(UInt32.random(in: 0 ... .max))"
+  private var path: String { "\(root)/\(root.split(separator: "/").last ?? "")" }
+  /// A program that enters it and becomes the one whose name and arguments follow.
+  var entrance: String { "\(root).enter" }
+
+  init() async throws {
+    try await shell.succeed(
+      """
+      mkdir '\(root)' && mount -t cgroup2 none '\(root)' && mkdir '\(path)'
+      printf '#!/bin/sh\\necho $$ > %s/cgroup.procs\\nexec "$@"\\n' '\(path)' > '\(entrance)'; chmod 755 '\(entrance)'
+      """)
+  }
+
+  func kill() throws { try KernelSetting.write("1", to: "\(path)/cgroup.kill") }
+
+  func remove() async {
+    _ = try? await shell(
+      """
+      echo 1 > '\(path)/cgroup.kill'; for i in $(seq 100); do rmdir '\(path)' && break; sleep 0.05; done
+      umount '\(root)' && rmdir '\(root)'; rm -f '\(entrance)'
+      """)
   }
 }

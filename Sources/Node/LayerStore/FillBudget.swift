@@ -32,6 +32,9 @@ actor FillBudget {
     }
   }
 
+  /// How many wait, and bytes in use.
+  var usage: (waiting: Int, bytes: Int64, limit: Int64) { (waiting.count, used, limit) }
+
   func release(_ bytes: Int64) {
     used -= bytes
     admit()
@@ -96,6 +99,8 @@ actor BackgroundPace {
 
 /// How many readers wait now.
 final class DemandCount: Sendable {
+  var count: Int { state.withLock { $0.count } }
+
   private let state = Mutex<(count: Int, last: ContinuousClock.Instant?)>((0, nil))
 
   func enter() { state.withLock { $0.count += 1 } }

@@ -39,7 +39,7 @@ struct FillStart {
     case .auto:
       // Two paths at once are not kept: what is mounted decides until it is gone.
       let keeper = HelperConnection.existing(LayerKeeper.name, runDirectory)
-      if try isServing(configuration, keeper) { return try await throughFUSE(kept) }
+      if try await isServing(configuration, keeper) { return try await throughFUSE(kept) }
       var reason = alone
       if isHeld {
         do {
@@ -66,39 +66,42 @@ struct FillStart {
   /// What an earlier process left with the keeper, or with the service manager.
   private static func held(
     _ name: String, _ configuration: LayerStore.Configuration, _ keeper: HelperConnection?
-  ) throws -> SharedDescriptor? {
-    try keeper?.file(name) ?? configuration.descriptorStore?.file(name)
+  ) async throws -> SharedDescriptor? {
+    try await keeper?.file(name) ?? configuration.descriptorStore?.file(name)
   }
 
-  private static func heldConnection(_ configuration: LayerStore.Configuration, _ keeper: HelperConnection?) throws
+  private static func heldConnection(_ configuration: LayerStore.Configuration, _ keeper: HelperConnection?)
+    async throws
     -> FUSEConnection?
   {
-    guard let descriptor = try held("fuse", configuration, keeper),
-      let mount = try held("fuse-mount", configuration, keeper)
+    guard let descriptor = try await held("fuse", configuration, keeper),
+      let mount = try await held("fuse-mount", configuration, keeper)
     else { return nil }
     let connection = FUSEConnection(descriptor: descriptor, mount: mount)
     return connection.isAlive ? connection : nil
   }
 
   /// Whether layers are read through a connection that the keeper holds.
-  private static func isServing(_ configuration: LayerStore.Configuration, _ keeper: HelperConnection?) throws -> Bool {
-    guard try heldConnection(configuration, keeper) != nil else { return false }
+  private static func isServing(_ configuration: LayerStore.Configuration, _ keeper: HelperConnection?) async throws
+    -> Bool
+  {
+    guard try await heldConnection(configuration, keeper) != nil else { return false }
     return LayerFiles(directory: configuration.directory, runDirectory: configuration.runDirectory).isAnythingServed()
   }
 
   init(_ way: Way, _ configuration: LayerStore.Configuration, _ keeper: HelperConnection?) async throws {
     switch way {
     case .fanotify(let why, let isHeld):
-      if try Self.isServing(configuration, keeper) {
+      if try await Self.isServing(configuration, keeper) {
         throw LayerStoreError.unsupported(
           why: "layers that are in use come through FUSE; stop their containers, or use --fill auto")
       }
       for name in ["fuse", "fuse-mount"] {
-        try keeper?.tell("drop \(name)")
+        try await keeper?.tell("drop \(name)")
         try configuration.descriptorStore?.remove(name)
       }
       decision = FillDecision(path: .fanotify, why: why, isHeldOutside: isHeld)
-      if let held = try Self.held("group", configuration, keeper) {
+      if let held = try await Self.held("group", configuration, keeper) {
         found = .group(PreContentGroup(held))
         isTakeover = true
       } else {
@@ -108,7 +111,7 @@ struct FillStart {
       }
     case .fuse(let finding, let why, let isHeld):
       decision = FillDecision(path: .fuse, why: why, isHeldOutside: isHeld)
-      if let held = try Self.heldConnection(configuration, keeper) {
+      if let held = try await Self.heldConnection(configuration, keeper) {
         found = .connection(held, finding)
         isTakeover = true
       } else {

@@ -78,7 +78,9 @@ actor LayerFill {
       }
       for flight in joined.values {
         group.addTask {
-          try await flight.wait { goal?.isReached() ?? false }
+          try await CallRegister.waiting(.transfer, "bytes of layer \(self.key) that somebody else fetches") {
+            try await flight.wait { goal?.isReached() ?? false }
+          }
           goal?.check()
         }
       }
@@ -168,11 +170,19 @@ actor LayerFill {
   ) async throws {
     let range = map.blobRange(ofPieces: run)
     do {
-      if cost > 0 { try await tools.budget.acquire(cost, cause) }
+      if cost > 0 {
+        try await CallRegister.waiting(.turn, "room in memory for \(cost) bytes of layer \(key)") {
+          try await tools.budget.acquire(cost, cause)
+        }
+      }
       do {
-        try await transfer(run, range, cause) {
-          goal?.check()
-          flight.advance()
+        try await CallRegister.waiting(.transfer, "bytes \(range) of layer \(key)") {
+          try await LayerStore.filling {
+            try await transfer(run, range, cause) {
+              goal?.check()
+              flight.advance()
+            }
+          }
         }
       } catch {
         if cost > 0 { await tools.budget.release(cost) }

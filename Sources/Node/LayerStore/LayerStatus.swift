@@ -28,6 +28,20 @@ public struct LayerStatus: Sendable {
   public var figures: LayerFigures
 }
 
+/// What of the store's queues is taken now.
+public struct StoreGauges: Sendable, Hashable {
+  /// Reads that wait for bytes; each is a thread of a program, which bounds them.
+  public var waitingReads = 0
+  /// Orders of what will be read, of at most `prefetchLimit`.
+  public var prefetches = 0
+  public static let prefetchLimit = 256
+  /// Fetches that wait for room in memory.
+  public var memoryWaits = 0
+  /// Bytes in memory, of so many.
+  public var memoryBytes: Int64 = 0
+  public var memoryLimitBytes: Int64 = 0
+}
+
 /// Counted since the process started.
 public struct LayerFigures: Sendable, Hashable {
   /// How long readers waited for bytes that were not there; each count is of waits up to the bound of the same index,

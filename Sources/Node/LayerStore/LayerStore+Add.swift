@@ -1,4 +1,5 @@
 import EROFS
+import Glibc
 import LinuxSystem
 public import OCI
 
@@ -34,9 +35,18 @@ extension LayerStore {
   /// Gives a staged layer its name; if somebody was faster, theirs stays.
   func publish(_ staging: Staging, _ record: LayerRecord) async throws {
     let (key, files) = (staging.key, files)
-    try await BlockingWork.run { try staging.sync() }
+    try await onDisk("the bytes of layer \(key) on the disk") { try staging.sync() }
     guard entries[key] == nil else { return staging.discard() }
-    try DurableFile.rename(staging.directory, to: files.layer(key), replacing: false)
+    do {
+      try await onDisk("the name of layer \(key) on the disk") {
+        try DurableFile.rename(staging.directory, to: files.layer(key), replacing: false)
+      }
+    } catch let error as SystemError where error.errno == EEXIST || error.errno == ENOTEMPTY {
+      staging.discard()
+      // Whoever was faster is about to say so.
+      while entries[key] == nil { try await Task.sleep(for: .milliseconds(5)) }
+      return
+    }
     entries[key] = Entry(record: record, presentBytes: record.isComplete ? record.deviceBytes : 0)
     configuration.onStep(.added)
   }

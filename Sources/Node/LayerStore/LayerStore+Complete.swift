@@ -7,14 +7,14 @@ extension LayerStore {
     guard let fill = try await fillForUse(key) else { return }
     var seen: Set<Int> = []
     let pieces = ranges.flatMap { fill.presence.missingPieces($0) }.filter { seen.insert($0).inserted }
-    if !pieces.isEmpty { workInput.yield(.prefetch(fill, pieces)) }
+    order(fill, pieces)
   }
 
   /// Fetches soon what a stretch of the blob holds.
   public func prefetch(_ key: LayerKey, blob range: Range<Int64>) async throws {
     guard let fill = try await fillForUse(key) else { return }
     let pieces = fill.map.pieces(touchingBlob: range).filter { !fill.presence.isPresent(piece: $0) }
-    if !pieces.isEmpty { workInput.yield(.prefetch(fill, pieces)) }
+    order(fill, pieces)
   }
 
   /// Fetches everything that is missing.
@@ -61,29 +61,31 @@ extension LayerStore {
       else { return }
       let files = files
       do {
-        try await BlockingWork.run {
+        try await onDisk("the bytes of layer \(key) on the disk") {
           try fill.writer.syncData()
           if case .spans(let index) = fill.map.content { try Self.verify(fill.writer, index, key) }
         }
       } catch {
-        try distrust(key, fill, error)
+        try await distrust(key, fill, error)
         throw error
       }
       configuration.onStep(.synced)
       record.isComplete = true
-      try DurableFile.write(record.encoded, to: files.record(key))
+      try await keep(record, of: key)
       configuration.onStep(.completed)
       entries[key]?.record = record
       entries[key]?.presentBytes = record.deviceBytes
       if entries[key]?.isMarked == true {
         try path.askNoMore(key, fill)
         // What is read through us until it is unmounted needs the keeper until then.
-        if entries[key]?.isServed != true { unprotect(key) }
         entries[key]?.isMarked = false
+        if entries[key]?.isServed != true { await unprotect(key) }
         configuration.onStep(.unmarked)
       }
       entries[key]?.fill = nil
-      for file in [files.presence(key), files.durablePresence(key)] { try Directory.removeFile(file) }
+      try await onDisk("the disk") {
+        for file in [files.presence(key), files.durablePresence(key)] { try Directory.removeFile(file) }
+      }
       logger.info("layer is complete", metadata: ["layer": "\(key)", "bytes": "\(record.deviceBytes)"])
     }
   }
@@ -115,7 +117,7 @@ extension LayerStore {
     let path = files.durablePresence(key)
     let onStep = configuration.onStep
     do {
-      try await BlockingWork.run {
+      try await onDisk("the bytes of layer \(key) on the disk") {
         // What is noted here was written before, so the sync covers it.
         let durable = DurablePresence(presentBytes: fill.presence.presentBytes, items: fill.presence.items.snapshot())
         try fill.writer.syncData()
@@ -126,16 +128,23 @@ extension LayerStore {
     } catch let error as SystemError where error.isOutOfSpace && error.call != "fdatasync" {
       throw error
     } catch {
-      try distrust(key, fill, error)
+      try await distrust(key, fill, error)
       throw error
     }
   }
 
+  /// Writes down what is known of a layer.
+  func keep(_ record: LayerRecord, of key: LayerKey) async throws {
+    let path = files.record(key)
+    try await onDisk("the record of layer \(key)") { try DurableFile.write(record.encoded, to: path) }
+  }
+
   /// Begins anew with a layer whose bytes may not be on the disk as they were written: a disk says so once, then forgets.
-  private func distrust(_ key: LayerKey, _ fill: LayerFill, _ error: any Error) throws {
+  private func distrust(_ key: LayerKey, _ fill: LayerFill, _ error: any Error) async throws {
     entries[key]?.distrusts += 1
     logger.error("layer is fetched again", metadata: ["layer": "\(key)", "reason": "\(error)"])
-    try DurableFile.remove(files.durablePresence(key))
+    let path = files.durablePresence(key)
+    try await onDisk("the disk") { try DurableFile.remove(path) }
     fill.presence.clear()
   }
 }

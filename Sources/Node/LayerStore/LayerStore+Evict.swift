@@ -15,7 +15,7 @@ extension LayerStore {
       var record = entry.record
       record.isComplete = false
       let (files, evicted, wasComplete) = (files, record, entry.record.isComplete)
-      try await BlockingWork.run {
+      try await onDisk("the room of layer \(key)") {
         for file in [files.durablePresence(key), files.presence(key)] { try DurableFile.remove(file) }
         // Of a layer that was never complete it says so already: a full disk has no space to say it again.
         if wasComplete { try DurableFile.write(evicted.encoded, to: files.record(key)) }

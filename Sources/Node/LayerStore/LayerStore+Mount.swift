@@ -10,7 +10,7 @@ extension LayerStore {
       let target = files.mountPoint(key)
       guard let entry = entries[key], !entry.isMounted else { return target }
       if !entry.record.isComplete { try await mark(key, try await load(key)) }
-      try Directory.make(target)
+      try await onDisk("the run directory") { try Directory.make(target) }
       let system: String?
       do { system = try await attach(key, at: target) } catch {
         try await releaseIfUnused(key)
@@ -20,8 +20,9 @@ extension LayerStore {
       entries[key]?.isMounted = true
       entries[key]?.fileSystem = system
       let note = FileSystemNote(name: system, bootID: bootID, isServed: entries[key]?.isServed ?? false)
-      try SmallFile.write(note.encoded, to: files.fileSystem(key))
-      touch(key)
+      let (path, record) = (files.fileSystem(key), files.record(key))
+      try await onDisk("the run directory") { try SmallFile.write(note.encoded, to: path) }
+      try await onDisk("the record of layer \(key)") { Self.touch(record) }
       // What is mounted is about to be read: the background leaves the line to its start.
       demand.touch()
       wakeBackground.yield()
@@ -37,13 +38,17 @@ extension LayerStore {
     try await exclusively(key) {
       guard entries[key]?.isMounted == true else { return }
       let target = files.mountPoint(key)
-      do { try await BlockingWork.run { try Mounts.unmount(target) } } catch let error as SystemError
+      do { try await onDisk("the kernel to unmount layer \(key)") { try Mounts.unmount(target) } } catch let error
+        as SystemError
         where error.errno == EBUSY
       { throw LayerStoreError.busy(key) }
       configuration.onStep(.unmounted)
       entries[key]?.isMounted = false
-      try? Directory.removeIfEmpty(target)
-      touch(key)
+      let record = files.record(key)
+      try? await onDisk("the record of layer \(key)") {
+        try Directory.removeIfEmpty(target)
+        Self.touch(record)
+      }
       try await releaseIfUnused(key)
     }
   }
@@ -68,11 +73,14 @@ extension LayerStore {
       await entries[key]?.fill?.close()
       // The name goes at once, the rest can be done again after a crash.
       let aside = files.staging(key)
-      try DurableFile.rename(files.layer(key), to: aside)
+      let files = files
+      try await onDisk("the name of layer \(key) on the disk") {
+        try DurableFile.rename(files.layer(key), to: aside)
+      }
       configuration.onStep(.removing)
       for file in [files.presence(key), files.fileSystem(key)] { try Directory.removeFile(file) }
       if let fill = entry.fill { try? path.forget(key, fill.writer) }
-      try await BlockingWork.run { try Directory.removeTree(aside) }
+      try await onDisk("the files of layer \(key) to go") { try Directory.removeTree(aside) }
       forget(key)
     }
   }
@@ -82,17 +90,20 @@ extension LayerStore {
     guard let entry = entries[key] else { throw LayerStoreError.unknownLayer(key) }
     if let fill = entry.fill { return fill }
     let (files, record, bootID) = (files, entry.record, bootID)
-    let writer = try heldWriter(key) ?? SharedDescriptor(files.data(key), .readWrite)
-    configuration.onStep(.opened)
-    let (map, presence) = try await BlockingWork.run {
+    let held = await heldWriter(key)
+    let (writer, map, presence) = try await onDisk("the tables of layer \(key)") { [onStep = configuration.onStep] in
+      let writer = try held ?? SharedDescriptor(files.data(key), .readWrite)
+      onStep(.opened)
       let content = try StoredContent.read(files.content(key), record, key)
       let map = ContentMap(content)
       let durable = try DurableFile.read(files.durablePresence(key), limit: 1 << 30).flatMap { DurablePresence($0) }
       let presence = try PresenceMap(
         files.presence(key), map: map, deviceBytes: record.deviceBytes, data: try writer.identity(), bootID: bootID,
         durable: durable?.items)
-      return (map, presence)
+      return (writer, map, presence)
     }
+    // Somebody else, who does not change the layer, may have been faster.
+    if let fill = entries[key]?.fill { return fill }
     let fill = LayerFill(
       key: key, map: map, presence: presence, writer: writer, counters: entry.counters,
       source: sources.blob(key, blobBytes: record.blobBytes, origin: record.origin), tools: tools)
@@ -125,12 +136,12 @@ extension LayerStore {
     if entry.isServed {
       entries[key]?.isServed = false
       path.hide(key)
-      if !entry.isMarked { unprotect(key) }
+      if !entry.isMarked { await unprotect(key) }
     }
     guard let fill = entry.fill, entry.isMarked else { return }
     try path.askNoMore(key, fill)
     entries[key]?.isMarked = false
-    unprotect(key)
+    await unprotect(key)
     try path.forget(key, fill.writer)
     do { try await save(key, fill) } catch let error as SystemError where error.isOutOfSpace {
       // Who wants the space back must not be told that there is none.
@@ -143,5 +154,5 @@ extension LayerStore {
   }
 
   /// Notes that the layer was used: the time of its record.
-  private func touch(_ key: LayerKey) { utimensat(AT_FDCWD, files.record(key), nil, 0) }
+  private static func touch(_ record: String) { utimensat(AT_FDCWD, record, nil, 0) }
 }

@@ -10,7 +10,7 @@ extension LayerStore {
   public func traits(of key: LayerKey) async throws -> LayerTraits {
     guard let entry = entries[key] else { throw LayerStoreError.unknownLayer(key) }
     let path = files.implied(key)
-    let implied = try await BlockingWork.run { try DurableFile.read(path, limit: 1 << 30) }
+    let implied = try await onDisk("the directories of layer \(key)") { try DurableFile.read(path, limit: 1 << 30) }
     return LayerTraits(
       hidesFiles: entry.record.hidesFiles, impliedDirectories: LayerTraits.directories(implied ?? []))
   }
@@ -22,7 +22,9 @@ extension LayerStore {
     if let identity = entry.record.identity { return identity }
     let fill = entry.record.isComplete ? nil : try await exclusively(key) { try await load(key) }
     let (files, record) = (files, entry.record)
-    let content = try await BlockingWork.run { try StoredContent.read(files.content(key), record, key) }
+    let content = try await onDisk("the tables of layer \(key)") {
+      try StoredContent.read(files.content(key), record, key)
+    }
     let identity: LayerIdentity
     switch content {
     case .spans(let index): identity = LayerIdentity(diffID: index.diffID, showsArchive: true)
@@ -72,9 +74,13 @@ extension LayerStore {
       if cause == .background { try await pace.wait() }
       counters.update { $0.fetches[cause, default: 0] += 1 }
       var count: Int64 = 0
-      try await blob.fetch(range, urgency: cause) { part in
-        proof.consume(part)
-        count += Int64(part.count)
+      try await CallRegister.waiting(.transfer, "bytes \(range) of the whole blob of layer \(key)") {
+        try await Self.filling {
+          try await blob.fetch(range, urgency: cause) { part in
+            proof.consume(part)
+            count += Int64(part.count)
+          }
+        }
       }
       guard count == Int64(range.count) else { throw ShortBody(wanted: range.count, got: Int(count)) }
       counters.update { $0.fetchedBytes[cause, default: 0] += count }
@@ -87,7 +93,7 @@ extension LayerStore {
     try await exclusively(key) {
       guard var record = entries[key]?.record else { throw LayerStoreError.unknownLayer(key) }
       record.identity = identity
-      try DurableFile.write(record.encoded, to: files.record(key))
+      try await keep(record, of: key)
       entries[key]?.record.identity = identity
     }
     identifiedInput.yield(key)

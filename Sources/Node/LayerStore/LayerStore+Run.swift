@@ -31,30 +31,36 @@ extension LayerStore {
     for (key, entry) in entries {
       if let fill = entry.fill, !entry.record.isComplete { try? await save(key, fill) }
     }
-    letGo()
+    await letGo()
   }
 
   private nonisolated func perform(_ work: Work) async {
     switch work {
-    case .answer(let event): await answer(event)
+    case .answer(let event):
+      await configuration.calls.track("a read of layer \(event.fill.key), \(event.range)") { await answer(event) }
     case .prefetch(let fill, let pieces):
-      // In the order in which they will be read, two requests at once: a reader never waits behind what comes later.
-      var rest = pieces[...]
-      while !rest.isEmpty, !Task.isCancelled {
-        var bytes: Int64 = 0
-        let some = rest.prefix { piece in
-          defer { bytes += Int64(fill.map.pieces[piece].blob.count) }
-          return bytes < 2 * configuration.windowBytes.upperBound
-        }
-        rest = rest.dropFirst(some.count)
-        do { try await fill.fill(pieces: some.sorted(), .prefetch) } catch {
-          logger.debug("prefetch stopped", metadata: ["layer": "\(fill.key)", "reason": "\(error)"])
-          return
-        }
-      }
+      await configuration.calls.track("fetching ahead of layer \(fill.key)") { await prefetch(fill, pieces) }
+      await endOrder()
     case .finish(let key):
-      do { try await finish(key) } catch {
+      do { try await configuration.calls.track("completing layer \(key)") { try await finish(key) } } catch {
         logger.error("layer could not be completed", metadata: ["layer": "\(key)", "reason": "\(error)"])
+      }
+    }
+  }
+
+  private nonisolated func prefetch(_ fill: LayerFill, _ pieces: [Int]) async {
+    // In the order in which they will be read, two requests at once: a reader never waits behind what comes later.
+    var rest = pieces[...]
+    while !rest.isEmpty, !Task.isCancelled {
+      var bytes: Int64 = 0
+      let some = rest.prefix { piece in
+        defer { bytes += Int64(fill.map.pieces[piece].blob.count) }
+        return bytes < 2 * configuration.windowBytes.upperBound
+      }
+      rest = rest.dropFirst(some.count)
+      do { try await fill.fill(pieces: some.sorted(), .prefetch) } catch {
+        logger.debug("prefetch stopped", metadata: ["layer": "\(fill.key)", "reason": "\(error)"])
+        return
       }
     }
   }

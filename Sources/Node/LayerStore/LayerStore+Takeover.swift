@@ -11,10 +11,10 @@ extension LayerStore {
       let data = try SharedDescriptor(files.data(key), .read)
       desk.routes[try data.identity()] = .complete
       try desk.group.unmark(data)
-      unprotect(key)
+      await unprotect(key)
     }
     for (key, entry) in entries where entry.isInUse && !entry.record.isComplete {
-      let held = heldWriter(key)
+      let held = await heldWriter(key)
       if isTakeover, held == nil {
         // Marked by a group whose writer is lost: we could only ask ourselves. Its readers are refused.
         logger.error("layer cannot be filled until it is unmounted", metadata: ["layer": "\(key)"])
@@ -22,11 +22,11 @@ extension LayerStore {
       }
       let fill = try await load(key)
       desk.routes[try fill.writer.identity()] = .filling(fill)
-      keep(key, fill.writer)
+      await keep(key, fill.writer)
       try desk.group.mark(fill.writer)
       entries[key]?.isMarked = true
       // After the mark, from which on nobody gets zeros any more. A guard refused them all the time.
-      if !isTakeover, (try? protection.guardian?.file(key.blob.hex)) == nil { try await distrustPages(key) }
+      if !isTakeover, (try? await protection.guardian?.file(key.blob.hex)) == nil { try await distrustPages(key) }
     }
   }
 

@@ -30,7 +30,7 @@ public actor LayerStore: Service {
     var distrusts = 0
     /// Somebody changes the layer; the others wait here.
     var isLocked = false
-    var waiting: [CheckedContinuation<Void, Never>] = []
+    var waiting: [Int: CheckedContinuation<Void, any Error>] = [:]
 
     /// Whether an overlay, here or elsewhere, still reads it.
     var isInUse: Bool {
@@ -67,6 +67,9 @@ public actor LayerStore: Service {
   /// Whether an earlier process' questions are in the group.
   let isTakeover: Bool
   var protection = Protection()
+  private var prefetches = 0
+  /// Waits for a turn so far, which numbers them.
+  private var turns = 0
   var entries: [LayerKey: Entry] = [:]
   /// Layers that were found out to be something, by `prove`; for one reader.
   public nonisolated let identified: AsyncStream<LayerKey>
@@ -167,10 +170,17 @@ public actor LayerStore: Service {
   }
 
   /// All layers, by key.
-  public func layers() -> [LayerStatus] {
-    entries.sorted { $0.key.blob.hex < $1.key.blob.hex }.map { key, entry in
-      var status = stat()
-      let lastUsed = stat(files.record(key), &status) == 0 ? Int64(status.st_mtim.tv_sec) : 0
+  public func layers() async -> [LayerStatus] {
+    let (files, keys) = (files, Array(entries.keys))
+    let times = try? await BlockingWork.run {
+      Dictionary(
+        uniqueKeysWithValues: keys.map { key in
+          var status = stat()
+          return (key, stat(files.record(key), &status) == 0 ? Int64(status.st_mtim.tv_sec) : 0)
+        })
+    }
+    return entries.sorted { $0.key.blob.hex < $1.key.blob.hex }.map { key, entry in
+      let lastUsed = times?[key] ?? 0
       return LayerStatus(
         key: key, origin: entry.record.origin, state: state(of: key) ?? .complete,
         deviceBytes: entry.record.deviceBytes, blobBytes: entry.record.blobBytes, inodes: entry.record.inodes,
@@ -178,6 +188,25 @@ public actor LayerStore: Service {
         figures: entry.counters.figures)
     }
   }
+
+  /// What is taken of its queues.
+  public var gauges: StoreGauges {
+    get async {
+      let memory = await tools.budget.usage
+      return StoreGauges(
+        waitingReads: demand.count, prefetches: prefetches, memoryWaits: memory.waiting, memoryBytes: memory.bytes,
+        memoryLimitBytes: memory.limit)
+    }
+  }
+
+  /// Takes an order of what will be read; what is more than the limit is left out, since it is fetched when it is read.
+  func order(_ fill: LayerFill, _ pieces: [Int]) {
+    guard !pieces.isEmpty, prefetches < StoreGauges.prefetchLimit else { return }
+    prefetches += 1
+    workInput.yield(.prefetch(fill, pieces))
+  }
+
+  func endOrder() { prefetches -= 1 }
 
   /// Changes when anything was fetched, added, mounted, unmounted or completed; for telling whether the store rests.
   public var workDone: Int {
@@ -190,15 +219,23 @@ public actor LayerStore: Service {
 
   /// Space that a layer takes on the disk.
   /// - Returns: bytes allocated, and the number of files in the layer.
-  public func usage(of key: LayerKey) throws(LayerStoreError) -> (bytes: Int64, inodes: Int) {
-    guard let entry = entries[key] else { throw .unknownLayer(key) }
-    var bytes: Int64 = 0
-    do {
-      for name in try Directory.names(in: files.layer(key)) {
-        bytes += try FileStatus(of: "\(files.layer(key))/\(name)")?.allocatedBytes ?? 0
+  public func usage(of key: LayerKey) async throws -> (bytes: Int64, inodes: Int) {
+    guard let entry = entries[key] else { throw LayerStoreError.unknownLayer(key) }
+    let directory = files.layer(key)
+    let bytes = try await onDisk("the space of layer \(key)") {
+      try Directory.names(in: directory).reduce(Int64(0)) {
+        $0 + (try FileStatus(of: "\(directory)/\($1)")?.allocatedBytes ?? 0)
       }
-    } catch { throw .system(error) }
+    }
     return (bytes, entry.record.inodes)
+  }
+
+  /// Runs what waits for the disk or for the kernel: never in an actor, where everybody would wait with it.
+  nonisolated func onDisk<Result: Sendable>(_ what: String, _ body: @escaping @Sendable () throws -> Result)
+    async throws
+    -> Result
+  {
+    try await CallRegister.waiting(.machine, what) { try await BlockingWork.run(body) }
   }
 
   /// Ranges of the device in the order in which they were first read since the layer was mounted, while it was incomplete
@@ -212,8 +249,10 @@ public actor LayerStore: Service {
 
   /// Runs `body` while nobody else changes the layer.
   func exclusively<Result>(_ key: LayerKey, _ body: () async throws -> Result) async throws -> Result {
-    while entries[key]?.isLocked == true {
-      await withCheckedContinuation { entries[key]?.waiting.append($0) }
+    if entries[key]?.isLocked == true {
+      try await CallRegister.waiting(.turn, "its turn at layer \(key)") {
+        while entries[key]?.isLocked == true { try await waitForTurn(key) }
+      }
     }
     guard entries[key] != nil else { throw LayerStoreError.unknownLayer(key) }
     entries[key]?.isLocked = true
@@ -221,16 +260,36 @@ public actor LayerStore: Service {
     return try await body()
   }
 
+  private func waitForTurn(_ key: LayerKey) async throws {
+    turns += 1
+    let turn = turns
+    try await withTaskCancellationHandler {
+      try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+        if Task.isCancelled || entries[key] == nil {
+          continuation.resume(throwing: CancellationError())
+        } else {
+          entries[key]?.waiting[turn] = continuation
+        }
+      }
+    } onCancel: {
+      Task { await self.giveUpTurn(key, turn) }
+    }
+  }
+
+  private func giveUpTurn(_ key: LayerKey, _ turn: Int) {
+    entries[key]?.waiting.removeValue(forKey: turn)?.resume(throwing: CancellationError())
+  }
+
   private func unlock(_ key: LayerKey) {
     entries[key]?.isLocked = false
-    let waiting = entries[key]?.waiting ?? []
-    entries[key]?.waiting = []
-    for continuation in waiting { continuation.resume() }
+    let waiting = entries[key]?.waiting ?? [:]
+    entries[key]?.waiting = [:]
+    for continuation in waiting.values { continuation.resume() }
   }
 
   /// Forgets a layer that is gone; whoever waits for it learns that.
   func forget(_ key: LayerKey) {
-    let waiting = entries.removeValue(forKey: key)?.waiting ?? []
-    for continuation in waiting { continuation.resume() }
+    let waiting = entries.removeValue(forKey: key)?.waiting ?? [:]
+    for continuation in waiting.values { continuation.resume() }
   }
 }

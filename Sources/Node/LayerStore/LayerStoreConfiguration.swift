@@ -12,6 +12,8 @@ extension LayerStore {
     public var keeper: [String]?
     /// Keeps what the keeper keeps where no signal to our processes reaches it; `nil`: nobody does.
     public var descriptorStore: DescriptorStore?
+    /// Where readers that wait are noted.
+    public var calls = CallRegister()
     /// How missing bytes are asked for.
     public var fill = FillChoice.auto
     /// How long a reader waits before its read fails; `nil`: for ever (it can be killed).

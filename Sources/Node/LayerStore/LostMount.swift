@@ -1,3 +1,4 @@
+import Glibc
 import LinuxSystem
 import OCI
 
@@ -14,13 +15,25 @@ public struct LostMount: Sendable, Hashable {
   /// The kernel's name of it.
   public var fileSystem: String
   public var reason: Reason
-  /// When that was found, in seconds since 1970. Containers that were made later have another file system.
+  /// When that was found, in nanoseconds since 1970. Containers that were made later have another file system.
   public var since: Int64
+
+  init(fileSystem: String, reason: Reason, since: Int64 = LostMount.now) {
+    self.fileSystem = fileSystem
+    self.reason = reason
+    self.since = since
+  }
+
+  private static var now: Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+  }
 
   /// Whether somebody still has it.
   var isInUse: Bool { FileBackedMount.exists(fileSystem) }
 
-  // Each is a file that is named by the file system: `HEX REASON SECONDS BOOT`.
+  // Each is a file that is named by the file system: `HEX REASON NANOSECONDS BOOT`.
 
   func encoded(_ key: LayerKey, bootID: String) -> [UInt8] {
     Array("\(key.blob.hex) \(reason.rawValue) \(since) \(bootID)".utf8)

@@ -25,6 +25,8 @@ public struct LazyImagesConfiguration: Sendable {
   public var descriptorStore: DescriptorStore?
   /// How missing bytes of layers are asked for.
   public var fill = FillChoice.auto
+  /// How long a call of containerd may wait for anything of this machine; see `CallRegister`.
+  public var callLimit = Duration.seconds(120)
   /// How fast layers are completed in the background, in bytes per second; `nil`: as fast as the registry gives.
   public var backgroundBytesPerSecond: Int64?
 
@@ -53,6 +55,8 @@ public struct LazyImages: Sendable {
   private let layers: LayerStore
   private let admission: ImageAdmission?
 
+  /// What is in progress, and what it waits for.
+  public let calls: CallRegister
   /// How missing bytes of layers are asked for, and why so.
   public var fill: FillDecision { layers.fill }
 
@@ -71,6 +75,9 @@ public struct LazyImages: Sendable {
     var store = LayerStore.Configuration(
       directory: "\(configuration.root)/layers", runDirectory: "\(configuration.run)/layers")
     store.keeper = configuration.keeper
+    let calls = CallRegister(patience: configuration.callLimit)
+    self.calls = calls
+    store.calls = calls
     store.fill = configuration.fill
     store.descriptorStore = configuration.descriptorStore
     store.provesLayers = true
@@ -79,12 +86,13 @@ public struct LazyImages: Sendable {
     store.backgroundBytesPerSecond = configuration.backgroundBytesPerSecond
     layers = try await LayerStore.open(store, sources: OriginSources(origins: origins), logger: logger)
     let resolver = try LayerResolver(
-      store: layers, origins: origins, directory: configuration.root, logger: logger)
+      store: layers, origins: origins, directory: configuration.root, calls: calls, logger: logger)
     let snapshots = SnapshotServer(
       configuration: SnapshotterConfiguration(root: configuration.snapshotRoot, socket: configuration.snapshotSocket),
-      layers: resolver, logger: logger)
+      layers: resolver, calls: calls, logger: logger)
     let status = StatusServer(
-      socket: configuration.statusSocket, source: ImagesStatus(store: layers, resolver: resolver, snapshots: snapshots),
+      socket: configuration.statusSocket,
+      source: ImagesStatus(store: layers, resolver: resolver, snapshots: snapshots, calls: calls),
       logger: logger)
     var services: [any Service] = [
       RegistryShutdown(registry: registry), layers, resolver, snapshots, status, IdleMemory(store: layers),
@@ -97,7 +105,7 @@ public struct LazyImages: Sendable {
         admission,
         ImageServiceRelay(
           socket: configuration.imageServiceSocket, containerdSocket: containerd, credentials: pulls,
-          admission: admission, logger: logger),
+          admission: admission, calls: calls, logger: logger),
       ]
     }
     if let limit = configuration.cacheBytes {

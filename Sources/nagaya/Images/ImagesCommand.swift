@@ -15,7 +15,8 @@ struct Images: AsyncParsableCommand {
         nagaya images
         nagaya images registry.example.com/shop/web:1.4
         nagaya images -o json
-      """)
+        nagaya images doctor
+      """, subcommands: [ImagesDoctor.self])
 
   @Argument(help: "Show the layers of this image; without it, all images.") var image: String?
   @OptionGroup var directories: ImagesDirectories

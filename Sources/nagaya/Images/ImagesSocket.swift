@@ -11,6 +11,8 @@ struct ImagesSocket {
 
   func report() async throws -> JSONValue { try await ask("GET", "/v1/images") }
 
+  func calls() async throws -> JSONValue { try await ask("GET", "/v1/calls") }
+
   func collect(keepBytes: Int64) async throws -> JSONValue { try await ask("POST", "/v1/gc?keep=\(keepBytes)") }
 
   private func ask(_ method: String, _ uri: String) async throws -> JSONValue {

@@ -69,6 +69,12 @@ struct ServeImages: AsyncParsableCommand {
         + "open files for this program (systemd's FileDescriptorStoreMax=), otherwise fuse."))
   var fill = FillChoice.auto
 
+  @Option(
+    help: ArgumentHelp(
+      "How long a call of containerd may wait for this machine's disk, kernel or processes before it is given up.",
+      valueName: "seconds"))
+  var callLimit = 120
+
   @Flag(help: "Print what containerd's configuration needs, and end.")
   var printConfig = false
 
@@ -79,6 +85,7 @@ struct ServeImages: AsyncParsableCommand {
     guard (credentialProviderConfig == nil) == (credentialProviderBinDir == nil) else {
       throw ValidationError("--credential-provider-config and --credential-provider-bin-dir go together")
     }
+    guard (1...86_400).contains(callLimit) else { throw ValidationError("--call-limit is 1 to 86400 seconds") }
   }
 
   func run() async throws {
@@ -91,6 +98,7 @@ struct ServeImages: AsyncParsableCommand {
         KubeletCredentialProviders(configuration: credentialProviderConfig, programs: credentialProviderBinDir))
     }
     configuration.containerdSocket = containerdSocket
+    configuration.callLimit = .seconds(callLimit)
     configuration.fill = fill
     configuration.descriptorStore = DescriptorStore(environment: ProcessInfo.processInfo.environment)
     configuration.cacheBytes = try cacheSize.map { try Sizes.bytes($0, option: "--cache-size") }
@@ -116,6 +124,8 @@ struct ServeImages: AsyncParsableCommand {
         metadata: [
           "socket": "\(configuration.snapshotSocket)", "fill": "\(images.fill.path)", "why": "\(images.fill.why)",
         ])
+      let reporter = SignalReport(images.calls)
+      defer { withExtendedLifetime(reporter) {} }
       try await ServiceGroup(
         configuration: ServiceGroupConfiguration(
           services: images.services.map {

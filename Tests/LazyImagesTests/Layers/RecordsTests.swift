@@ -19,10 +19,15 @@ import Testing
     try inDirectory { directory in
       let path = "\(directory)/images.json"
       var records = try ImageRecords(path: path)
-      try records.note(
-        ImageReference("registry.test/web:1"), manifest: digest("m"), layers: [digest("a"), digest("b")])
+      let image = try ImageReference("registry.test/web:1")
+      let isNews = records.note(image, manifest: digest("m"), layers: [digest("a"), digest("b")])
       let decision = LayerDecision(layer: digest("a"), mode: .streamed, reason: "no table")
-      try records.note(decision)
+      let file = ImageRecordsFile(path: path)
+      let older = records
+      let (first, second) = (records.note(decision), records.note(decision))
+      #expect(isNews && first && !second)
+      try file.write(records, version: 2)
+      try file.write(older, version: 1)
       let again = try ImageRecords(path: path)
       #expect(again.images == records.images)
       #expect(again.decisions == [digest("a"): decision])

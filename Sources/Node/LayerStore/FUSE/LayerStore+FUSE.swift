@@ -50,7 +50,7 @@ extension LayerStore {
     let (metadata, data) = (files.metadata(key), files.data(key))
     var readAhead = configuration.readAheadBytes
     guard case .files(let desk, let finding) = path, !entry.record.isComplete || finding.isMetadataServed else {
-      return try await BlockingWork.run { [readAhead] in
+      return try await onDisk("the kernel to mount layer \(key)") { [readAhead] in
         try FileBackedMount.mount(metadata: metadata, devices: [data], at: target, readAheadBytes: readAhead)
       }
     }
@@ -65,7 +65,7 @@ extension LayerStore {
     if finding.isMetadataServed { try serveMetadata(key, desk) }
     let source = finding.isMetadataServed ? desk.connection.path(of: FillDesk.metadataName(key)) : metadata
     let device = entry.record.isComplete ? data : desk.connection.path(of: key.blob.hex)
-    return try await BlockingWork.run { [readAhead] in
+    return try await onDisk("the kernel to mount layer \(key)") { [readAhead] in
       try ApartMount.mount(
         metadata: source, devices: [device], at: target, through: desk.connection.mount, readAheadBytes: readAhead)
     }
@@ -99,7 +99,7 @@ extension LayerStore {
         entries[key]?.isMarked = true
       }
       if finding.isMetadataServed { try serveMetadata(key, desk) }
-      keep(key, data)
+      await keep(key, data)
     }
     try desk.connection.askAgain()
     try threads?.start()
@@ -139,7 +139,7 @@ extension LayerStore {
       entries[key]?.isServed = false
       entries[key]?.fileSystem = nil
       if let name = entry.fileSystem, FileBackedMount.exists(name) {
-        try note(LostMount(fileSystem: name, reason: .aborted, since: Int64(time(nil))), of: key)
+        try note(LostMount(fileSystem: name, reason: .aborted), of: key)
       }
       try Directory.removeFile(files.fileSystem(key))
     }

@@ -1,3 +1,4 @@
+import Dispatch
 import Glibc
 import LinuxSystem
 import Synchronization
@@ -13,12 +14,15 @@ final class HelperConnection: Sendable {
 
   let name: String
   let socket: PacketSocket
-  /// One question at a time.
-  private let turn = Mutex(())
+  /// One question at a time. Whether one failed: what would come then may be the answer to another.
+  private let isBroken = Mutex(false)
+  /// Asks, and waits for answers.
+  private let queue: DispatchQueue
 
   private init(_ name: String, _ socket: PacketSocket) {
     self.name = name
     self.socket = socket
+    queue = DispatchQueue(label: "nagaya.\(name)")
   }
 
   /// Connects to a process that runs; `nil` if there is none.
@@ -41,22 +45,46 @@ final class HelperConnection: Sendable {
     }
   }
 
-  /// Asks and waits for the answer; short, the other side does nothing else.
+  /// Asks and waits for the answer: short, the other side does nothing else, unless the machine has no time for it.
+  ///
+  /// Questions are asked in the order of the calls of an actor.
   @discardableResult
-  func ask(_ text: String, files: [SharedDescriptor] = []) throws -> (text: String, files: [SharedDescriptor]) {
-    try turn.withLock { _ in
-      try socket.send(text, files: files)
-      guard let answer = try socket.receive() else { throw Failure(name: name, why: "it is gone") }
-      return answer
+  func ask(_ text: String, files: [SharedDescriptor] = [], isolation: isolated (any Actor)? = #isolation) async throws
+    -> (text: String, files: [SharedDescriptor])
+  {
+    try await CallRegister.waiting(.machine, "the layers' \(name)") {
+      try await withCheckedThrowingContinuation { continuation in
+        queue.async { continuation.resume(with: Result { try self.askAtOnce(text, files: files) }) }
+      }
+    }
+  }
+
+  /// The same where nobody else waits for this thread.
+  func askAtOnce(_ text: String, files: [SharedDescriptor] = []) throws -> (text: String, files: [SharedDescriptor]) {
+    try isBroken.withLock { isBroken in
+      guard !isBroken else { throw Failure(name: name, why: "it did not answer in time") }
+      do {
+        try socket.send(text, files: files)
+        guard let answer = try socket.receive() else { throw Failure(name: name, why: "it is gone") }
+        return answer
+      } catch {
+        isBroken = true
+        // Whoever watches the connection sees that it is of no use any more.
+        shutdown(socket.descriptor.number, Int32(SHUT_RDWR))
+        throw error
+      }
     }
   }
 
   /// Asks for what must be answered with ok.
-  func tell(_ text: String, files: [SharedDescriptor] = []) throws {
-    let answer = try ask(text, files: files).text
+  func tell(_ text: String, files: [SharedDescriptor] = [], isolation: isolated (any Actor)? = #isolation) async throws
+  {
+    let answer = try await ask(text, files: files).text
     guard answer == "ok" else { throw Failure(name: name, why: "\(text): \(answer)") }
   }
 
   /// A file that it holds; `nil` if it does not.
-  func file(_ name: String) throws -> SharedDescriptor? { try ask("get \(name)").files.first }
+  func file(_ name: String, isolation: isolated (any Actor)? = #isolation) async throws -> SharedDescriptor? {
+    try await ask("get \(name)").files.first
+  }
 }

@@ -38,7 +38,7 @@ extension LayerStore {
     entries[key]?.isMounted = false
     guard let name = entry.fileSystem, FileBackedMount.exists(name) else { return }
     entries[key]?.fileSystem = nil
-    try note(LostMount(fileSystem: name, reason: .stale, since: Int64(time(nil))), of: key)
+    try note(LostMount(fileSystem: name, reason: .stale), of: key)
     try Directory.removeFile(files.fileSystem(key))
   }
 

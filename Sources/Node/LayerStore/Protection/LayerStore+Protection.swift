@@ -30,9 +30,9 @@ extension LayerStore {
   }
 
   /// The writer of a data file that was marked before: opened now, it would ask ourselves.
-  func heldWriter(_ key: LayerKey) -> SharedDescriptor? {
+  func heldWriter(_ key: LayerKey) async -> SharedDescriptor? {
     for helper in [protection.keeper, protection.guardian] {
-      if let file = try? helper?.file(key.blob.hex) { return file }
+      if let file = try? await helper?.file(key.blob.hex) { return file }
     }
     return configuration.descriptorStore?.file(key.blob.hex)
   }
@@ -42,21 +42,26 @@ extension LayerStore {
 
   /// Gives what the next process needs to those who hold it for that one. Not before everything that an earlier process left
   /// is in order: who finds it there relies on that.
-  func handOver() throws {
+  func handOver() async throws {
     for (name, file) in path.shared {
-      try protection.keeper?.tell("put \(name)", files: [file])
+      try await protection.keeper?.tell("put \(name)", files: [file])
       // One of this name: what an earlier process left is the same, or of no use.
-      if !isTakeover { try outside?.remove(name) }
-      try outside?.put(name, file)
+      guard let outside else { continue }
+      let isNew = !isTakeover
+      try await onDisk("the service manager") {
+        if isNew { try outside.remove(name) }
+        try outside.put(name, file)
+      }
     }
   }
 
   /// The same with a layer's data file.
-  func keep(_ key: LayerKey, _ file: SharedDescriptor) {
+  func keep(_ key: LayerKey, _ file: SharedDescriptor) async {
     // A keeper that is gone is replaced by `keepProtected`, which hands over all layers that are open then.
-    try? protection.keeper?.tell("put \(key.blob.hex)", files: [file])
+    try? await protection.keeper?.tell("put \(key.blob.hex)", files: [file])
     // FUSE needs no writer of an earlier process.
-    if case .events = path { try? outside?.put(key.blob.hex, file) }
+    guard case .events = path, let outside else { return }
+    try? await onDisk("the service manager") { try outside.put(key.blob.hex, file) }
   }
 
   /// Gives the writer to keeper and guard, before the file is marked.
@@ -64,20 +69,25 @@ extension LayerStore {
     guard configuration.keeper != nil else { return }
     if case .files = path {
       // There is nothing to guard, so nobody to wait for.
-      keep(key, fill.writer)
+      await keep(key, fill.writer)
       return configuration.onStep(.held)
     }
-    while !protection.isSettled { await withCheckedContinuation { protection.waiting.append($0) } }
-    keep(key, fill.writer)
+    if !protection.isSettled {
+      await CallRegister.waiting(.machine, "keeper and guard to be set up") {
+        while !protection.isSettled { await withCheckedContinuation { protection.waiting.append($0) } }
+      }
+    }
+    await keep(key, fill.writer)
     configuration.onStep(.held)
-    try? protection.guardian?.post(key, fill)
+    try? await protection.guardian?.post(key, fill)
     configuration.onStep(.guarded)
   }
 
-  func unprotect(_ key: LayerKey) {
-    try? protection.guardian?.tell("remove \(key.blob.hex)")
-    try? protection.keeper?.tell("drop \(key.blob.hex)")
-    if case .events = path { try? outside?.remove(key.blob.hex) }
+  func unprotect(_ key: LayerKey) async {
+    try? await protection.guardian?.tell("remove \(key.blob.hex)")
+    try? await protection.keeper?.tell("drop \(key.blob.hex)")
+    guard case .events = path, let outside else { return }
+    try? await onDisk("the service manager") { try outside.remove(key.blob.hex) }
   }
 
   /// Watches keeper and guard, and replaces them when they are gone.
@@ -116,20 +126,29 @@ extension LayerStore {
   }
 
   private func replaceKeeper() async throws {
-    if let keeper = protection.keeper, (try? keeper.ask("get")) != nil { return }
+    if let keeper = protection.keeper, (try? await keeper.ask("get")) != nil { return }
     if protection.keeper != nil { logger.notice("the keeper of layers is gone; starting another") }
     protection.keeper = nil
     guard let keeper = try await Self.openKeeper(configuration) else { return }
-    for (name, file) in path.shared { try keeper.tell("put \(name)", files: [file]) }
-    for (key, entry) in entries where entry.isMarked || entry.isServed {
-      let file = try entry.fill?.writer ?? SharedDescriptor(files.data(key), .read)
-      try keeper.tell("put \(key.blob.hex)", files: [file])
-    }
+    // What begins meanwhile is given to it by whoever begins it.
     protection.keeper = keeper
+    do {
+      for (name, file) in path.shared { try await keeper.tell("put \(name)", files: [file]) }
+      for key in Array(entries.keys) {
+        guard let entry = entries[key], entry.isMarked || entry.isServed else { continue }
+        let file = try entry.fill?.writer ?? SharedDescriptor(files.data(key), .read)
+        try await keeper.tell("put \(key.blob.hex)", files: [file])
+      }
+    } catch {
+      protection.keeper = nil
+      throw error
+    }
   }
 
   private func replaceGuard(_ desk: EventDesk) async throws {
-    if let guardian = protection.guardian, protection.isGuardInOrder, (try? guardian.ask("seen")) != nil { return }
+    if let guardian = protection.guardian, protection.isGuardInOrder, (try? await guardian.ask("seen")) != nil {
+      return
+    }
     if protection.isGuardInOrder { logger.notice("the guard of layers is gone; starting another") }
     protection.guardian = nil
     protection.isGuardInOrder = false
@@ -137,10 +156,15 @@ extension LayerStore {
     let guardian = try await HelperConnection.open(
       LayerGuard.name, subcommand: LayerGuard.command, command: command, runDirectory: configuration.runDirectory)
     try await findOrder(guardian, desk)
-    for (key, entry) in entries where entry.isMarked {
-      if let fill = entry.fill { try guardian.post(key, fill) }
-    }
     protection.guardian = guardian
+    do {
+      for key in Array(entries.keys) {
+        if let entry = entries[key], entry.isMarked, let fill = entry.fill { try await guardian.post(key, fill) }
+      }
+    } catch {
+      protection.guardian = nil
+      throw error
+    }
     protection.isGuardInOrder = true
   }
 
@@ -155,10 +179,10 @@ extension LayerStore {
     for _ in 0..<Self.orderAttempts {
       let outcome = Mutex<Bool?>(nil)
       desk.routes[identity] = .probe {
-        let answer = try? guardian.ask("seen").text
+        let answer = try? guardian.askAtOnce("seen").text
         outcome.withLock { $0 = answer == "no" }
       }
-      try guardian.tell("candidate", files: [file])
+      try await guardian.tell("candidate", files: [file])
       try desk.group.mark(file)
       defer { try? desk.group.unmark(file) }
       try await BlockingWork.run {
@@ -166,9 +190,9 @@ extension LayerStore {
         let reader = try SharedDescriptor("/proc/self/fd/\(file.number)", .read)
         try withUnsafeTemporaryAllocation(byteCount: 1, alignment: 1) { _ = try reader.read(into: $0, at: 0) }
       }
-      if outcome.withLock({ $0 }) == true { return try guardian.tell("adopt") }
+      if outcome.withLock({ $0 }) == true { return try await guardian.tell("adopt") }
     }
-    try guardian.tell("discard")
+    try await guardian.tell("discard")
     throw HelperConnection.Failure(name: guardian.name, why: "none of \(Self.orderAttempts) groups is asked second")
   }
 
@@ -176,16 +200,17 @@ extension LayerStore {
   private static let orderAttempts = 40
 
   /// Ends keeper and guard if nothing is open that they would protect.
-  func letGo() {
+  func letGo() async {
     guard !entries.values.contains(where: { $0.isMarked || $0.isServed }) else { return }
-    for helper in [protection.guardian, protection.keeper] { try? helper?.tell("end") }
+    for helper in [protection.guardian, protection.keeper] { try? await helper?.tell("end") }
   }
 }
 
 extension HelperConnection {
   /// Lets a guard know a layer.
-  fileprivate func post(_ key: LayerKey, _ fill: LayerFill) throws {
-    try tell(
+  fileprivate func post(_ key: LayerKey, _ fill: LayerFill, isolation: isolated (any Actor)? = #isolation) async throws
+  {
+    try await tell(
       "add \(key.blob.hex) \(fill.presence.blocksOffset) \(fill.presence.blocks.count)",
       files: [fill.writer, fill.presence.file])
   }

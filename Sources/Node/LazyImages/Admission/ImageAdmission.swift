@@ -1,5 +1,6 @@
 import GRPCCore
 import GRPCSockets
+import LayerStore
 import Logging
 import OCI
 import ServiceLifecycle
@@ -37,6 +38,9 @@ struct ImageAdmission: Service {
   /// - Throws: why nothing may be made of the image: a proof failed, or containerd does not answer.
   func admit(_ reference: String, id: String) async throws {
     let name = (try? ImageReference(reference))?.description ?? reference
-    try await snapshots.contest(try await images.claims(of: [name, reference, id].filter { !$0.isEmpty }))
+    let claims = try await CallRegister.waiting(.transfer, "what containerd has of image \(name)") {
+      try await images.claims(of: [name, reference, id].filter { !$0.isEmpty })
+    }
+    try await snapshots.contest(claims)
   }
 }

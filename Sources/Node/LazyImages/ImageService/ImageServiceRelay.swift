@@ -1,5 +1,6 @@
 import GRPCCore
 import GRPCSockets
+import LayerStore
 import Logging
 import RegistryClient
 import ServiceLifecycle
@@ -16,6 +17,7 @@ struct ImageServiceRelay: Service {
   let credentials: RememberedCredentials
   /// Looks at what a pull brought, before whoever asked for it hears of it.
   let admission: ImageAdmission
+  let calls: CallRegister
   let logger: Logger
 
   func run() async throws {
@@ -26,7 +28,8 @@ struct ImageServiceRelay: Service {
         // Calls under way are answered before this returns, and need the connection for it.
         defer { upstream.beginGracefulShutdown() }
         try await LocalServer.serve(
-          [RelayedImageService(upstream: upstream, credentials: credentials, admit: admission.admit)], socket: socket
+          [RelayedImageService(upstream: upstream, credentials: credentials, calls: calls, admit: admission.admit)],
+          socket: socket
         ) { logger.info("image service listens", metadata: ["socket": "\(socket)"]) }
       }
       try await group.waitForAll()

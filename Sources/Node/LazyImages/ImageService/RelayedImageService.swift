@@ -1,12 +1,14 @@
 import CRI
 import GRPCCore
 import GRPCProtobuf
+import LayerStore
 import RegistryClient
 
 /// CRI's image service, passed on to containerd byte by byte; credentials of pulls are remembered on the way.
 struct RelayedImageService<Upstream: ClientTransport>: RegistrableRPCService {
   let upstream: GRPCClient<Upstream>
   let credentials: RememberedCredentials
+  let calls: CallRegister
   /// Throws if nothing may be made of an image that was pulled: by its name and its id.
   let admit: @Sendable (String, String) async throws -> Void
 
@@ -16,7 +18,11 @@ struct RelayedImageService<Upstream: ClientTransport>: RegistrableRPCService {
       router.registerHandler(forMethod: method, deserializer: AsTheyAre(), serializer: AsTheyAre()) { request, _ in
         let request = try await ServerRequest(stream: request)
         let isPull = method == Method.PullImage.descriptor
-        return try await (isPull ? pull(request, method) : pass(request, method))
+        do {
+          return try await calls.run("CRI \(method.method)") {
+            try await (isPull ? pull(request, method) : pass(request, method))
+          }
+        } catch let error as RPCError { throw error } catch { throw RPCError(ofSnapshot: error) }
       }
     }
   }
@@ -28,10 +34,14 @@ struct RelayedImageService<Upstream: ClientTransport>: RegistrableRPCService {
   }
 
   private func answer(to request: ServerRequest<[UInt8]>, _ method: MethodDescriptor) async throws -> [UInt8] {
-    try await upstream.unary(
-      request: ClientRequest(message: request.message), descriptor: method, serializer: AsTheyAre(),
-      deserializer: AsTheyAre(), options: .defaults
-    ) { try $0.message }
+    try await CallRegister.waiting(
+      method == Runtime_V1_ImageService.Method.PullImage.descriptor ? .transfer : .machine, "containerd"
+    ) {
+      try await upstream.unary(
+        request: ClientRequest(message: request.message), descriptor: method, serializer: AsTheyAre(),
+        deserializer: AsTheyAre(), options: .defaults
+      ) { try $0.message }
+    }
   }
 
   /// A pull that brought something else than the image is one that failed.

@@ -1,6 +1,7 @@
 import JSONDocument
 import LinuxSystem
 public import OCI
+import Synchronization
 
 /// An image whose layers were asked for on this machine.
 public struct ImageRecord: Sendable, Hashable {
@@ -10,17 +11,15 @@ public struct ImageRecord: Sendable, Hashable {
   public var layers: [Digest]
 }
 
-/// Which images have which layers, and what was decided for each: kept on disk, for status after a restart and for learned
-/// prefetch.
+/// Which images have which layers, and what was decided for each: kept on disk (`ImageRecordsFile`), for status after a
+/// restart and for learned prefetch.
 struct ImageRecords {
-  private let path: String
   private(set) var images: [String: ImageRecord] = [:]
   private(set) var decisions: [Digest: LayerDecision] = [:]
   /// The oldest go first; a record is some 500 bytes.
   private static let limit = 4096
 
   init(path: String) throws {
-    self.path = path
     guard let bytes = try DurableFile.read(path, limit: 64 << 20),
       let json = try? JSONValue(parsing: bytes, limits: JSONLimits(bytes: 64 << 20))
     else {
@@ -40,29 +39,23 @@ struct ImageRecords {
     }
   }
 
-  mutating func note(_ image: ImageReference, manifest: Digest?, layers: [Digest]) throws {
+  /// - Returns: whether that is news.
+  mutating func note(_ image: ImageReference, manifest: Digest?, layers: [Digest]) -> Bool {
     let record = ImageRecord(image: image.description, manifest: manifest, layers: layers)
-    guard images[record.image] != record else { return }
+    guard images[record.image] != record else { return false }
     if images.count >= Self.limit, let some = images.keys.min() { images[some] = nil }
     images[record.image] = record
-    try write()
+    return true
   }
 
-  mutating func note(_ decision: LayerDecision) throws {
-    guard decisions[decision.layer] != decision else { return }
+  /// - Returns: whether that is news.
+  mutating func note(_ decision: LayerDecision) -> Bool {
+    guard decisions[decision.layer] != decision else { return false }
     decisions[decision.layer] = decision
-    try write()
+    return true
   }
 
-  /// Forgets layers that no image of the records has and that are not on this machine.
-  mutating func forget(except kept: Set<Digest>) throws {
-    let before = decisions.count
-    let wanted = images.values.reduce(into: kept) { $0.formUnion($1.layers) }
-    decisions = decisions.filter { wanted.contains($0.key) }
-    if decisions.count != before { try write() }
-  }
-
-  private func write() throws {
+  var encoded: [UInt8] {
     let json: JSONValue = [
       "images": .array(
         images.values.sorted { $0.image < $1.image }.map {
@@ -79,6 +72,23 @@ struct ImageRecords {
           ]
         }),
     ]
-    try DurableFile.write(json.encoded(), to: path)
+    return json.encoded()
+  }
+}
+
+/// The file of the records. What was known later is not written over by what was known before, whoever is faster.
+final class ImageRecordsFile: Sendable {
+  private let path: String
+  private let written = Mutex(0)
+
+  init(path: String) { self.path = path }
+
+  /// - Parameter version: larger for later ones.
+  func write(_ records: ImageRecords, version: Int) throws {
+    try written.withLock { written in
+      guard version > written else { return }
+      try DurableFile.write(records.encoded, to: path)
+      written = version
+    }
   }
 }

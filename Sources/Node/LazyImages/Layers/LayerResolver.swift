@@ -1,6 +1,7 @@
 import EROFS
 import EStargz
 public import LayerStore
+import LinuxSystem
 public import Logging
 public import OCI
 public import ServiceLifecycle
@@ -13,8 +14,11 @@ import Synchronization
 public actor LayerResolver: RemoteLayers, Service {
   private let store: LayerStore
   private let origins: any LayerOrigins
+  private let calls: CallRegister
   private let logger: Logger
   private var records: ImageRecords
+  private let recordsFile: ImageRecordsFile
+  private var recordsVersion = 0
   private var profiles: StartProfiles
   private let layers = Flights<Digest, LayerKey?>()
   private let manifests = Flights<String, ImageManifest>()
@@ -27,14 +31,20 @@ public actor LayerResolver: RemoteLayers, Service {
   private var starts: [Digest: ContinuousClock.Instant] = [:]
 
   private static let learnInterval = Duration.seconds(5)
+  private static let manifestLimit = 4096
   private static let startLength = Duration.seconds(60)
 
   /// - Parameter directory: for records and learned orders; its own.
-  public init(store: LayerStore, origins: any LayerOrigins, directory: String, logger: Logger) throws {
+  public init(
+    store: LayerStore, origins: any LayerOrigins, directory: String, calls: CallRegister = CallRegister(),
+    logger: Logger
+  ) throws {
     self.store = store
+    self.calls = calls
     self.origins = origins
     self.logger = logger
     records = try ImageRecords(path: "\(directory)/images.json")
+    recordsFile = ImageRecordsFile(path: "\(directory)/images.json")
     profiles = try StartProfiles(directory: "\(directory)/profiles")
   }
 
@@ -53,11 +63,17 @@ public actor LayerResolver: RemoteLayers, Service {
   // MARK: RemoteLayers
 
   public func resolve(_ request: LayerRequest) async throws -> LayerKey? {
-    if let manifest = request.manifest { manifestOfLayer[request.layer] = manifest }
+    if let manifest = request.manifest {
+      // What is lost with them is the order of one start.
+      if manifestOfLayer.count >= Self.manifestLimit { manifestOfLayer.removeAll() }
+      manifestOfLayer[request.layer] = manifest
+    }
     for layer in request.following where layer != request.layer {
       await layers.begin(layer) { [self] in try await bring(layer, of: request) }
     }
-    return try await layers.value(request.layer) { [self] in try await bring(request.layer, of: request) }
+    return try await CallRegister.waiting(.transfer, "layer \(request.layer) to be brought") {
+      try await layers.value(request.layer) { [self] in try await bring(request.layer, of: request) }
+    }
   }
 
   public func mount(_ key: LayerKey) async throws -> String {
@@ -80,14 +96,14 @@ public actor LayerResolver: RemoteLayers, Service {
   public nonisolated var identified: AsyncStream<LayerKey> { store.identified }
   public func traits(of key: LayerKey) async throws -> LayerTraits { try await store.traits(of: key) }
 
-  public func note(_ key: LayerKey, _ verdict: LayerVerdict) {
+  public func note(_ key: LayerKey, _ verdict: LayerVerdict) async {
     let mode = records.decisions[key.blob]?.mode ?? .unpacked
     let decision =
       switch verdict {
       case .unpacked(let why): LayerDecision(layer: key.blob, mode: .unpacked, reason: why)
       case .refused(let why): LayerDecision(layer: key.blob, mode: mode, reason: "refused: \(why)")
       }
-    do { try records.note(decision) } catch {
+    do { try await note(decision) } catch {
       logger.warning("a decision is not kept", metadata: ["layer": "\(key)", "error": "\(error)"])
     }
   }
@@ -101,11 +117,15 @@ public actor LayerResolver: RemoteLayers, Service {
 
   /// Brings one layer; `nil`: left to containerd.
   private func bring(_ layer: Digest, of request: LayerRequest) async throws -> LayerKey? {
+    try await calls.track("bringing layer \(layer) of \(request.image)") { try await fetch(layer, of: request) }
+  }
+
+  private func fetch(_ layer: Digest, of request: LayerRequest) async throws -> LayerKey? {
     let key = LayerKey(layer)
     if let state = await store.state(of: key) {
-      try note(request)
+      try await note(request)
       if state != .complete, records.decisions[layer]?.mode == .streamed {
-        try records.note(
+        try await note(
           LayerDecision(layer: layer, mode: .indexed, reason: "a plain layer that was read on this machine before"))
       }
       try await prefetch(key, of: request, marked: nil)
@@ -113,9 +133,9 @@ public actor LayerResolver: RemoteLayers, Service {
     }
     do {
       let manifest = try await manifest(of: request)
-      try records.note(request.image, manifest: request.manifest, layers: manifest.layers.map(\.digest))
+      try await note(request.image, manifest: request.manifest, layers: manifest.layers.map(\.digest))
       guard let descriptor = manifest.layers.first(where: { $0.digest == layer }) else {
-        return try leave(layer, "the image's manifest does not name the layer")
+        return try await leave(layer, "the image's manifest does not name the layer")
       }
       return try await bring(descriptor, of: request)
     } catch let error as LayerRefused {
@@ -127,14 +147,17 @@ public actor LayerResolver: RemoteLayers, Service {
       logger.warning(
         "layer is left to containerd",
         metadata: ["layer": "\(layer)", "image": "\(request.image)", "error": "\(error)"])
-      return try leave(layer, "\(error)")
+      return try await leave(layer, "\(error)")
     }
   }
 
   private func bring(_ descriptor: Descriptor, of request: LayerRequest) async throws -> LayerKey? {
     let blob = origins.blob(descriptor.digest, bytes: descriptor.size, of: request.image)
     var why = ""
-    switch try await TableFetch(descriptor: descriptor, blob: blob).read() {
+    let table = try await CallRegister.waiting(.transfer, "the layer's table of contents") {
+      try await TableFetch(descriptor: descriptor, blob: blob).read()
+    }
+    switch table {
     case .lazy(let layer):
       do {
         return try await add(layer, descriptor, request)
@@ -145,12 +168,17 @@ public actor LayerResolver: RemoteLayers, Service {
       why = reason
     }
     let key = LayerKey(descriptor.digest)
-    switch try await LayerStreaming(store: store, descriptor: descriptor, blob: blob, origin: request.image).run() {
+    let streaming = LayerStreaming(store: store, descriptor: descriptor, blob: blob, origin: request.image)
+    // Decompression and writes wait for the disk.
+    let outcome = try await CallRegister.waiting(.transfer, "the layer's blob") {
+      try await LayerStore.filling { try await streaming.run() }
+    }
+    switch outcome {
     case .received:
-      try records.note(LayerDecision(layer: descriptor.digest, mode: .streamed, reason: why))
+      try await note(LayerDecision(layer: descriptor.digest, mode: .streamed, reason: why))
       return key
     case .unsupported(let reason):
-      return try leave(descriptor.digest, reason)
+      return try await leave(descriptor.digest, reason)
     }
   }
 
@@ -165,7 +193,7 @@ public actor LayerResolver: RemoteLayers, Service {
         key: key, origin: request.image, content: .chunks(layer.chunks, layer.format), deviceBytes: layer.deviceBytes,
         inodes: writer.inodeCount, blobBytes: descriptor.size, traits: LayerTraits(layer.tree))
     ) { sink in try writer.write(to: &sink) }
-    try records.note(
+    try await note(
       LayerDecision(
         layer: descriptor.digest, mode: .lazy, reason: "\(layer.format.rawValue), \(layer.chunks.chunks.count) chunks")
     )
@@ -175,10 +203,18 @@ public actor LayerResolver: RemoteLayers, Service {
 
   /// What is fetched before anybody reads: what the last start of the image read, else what its builder marked.
   private func prefetch(_ key: LayerKey, of request: LayerRequest, marked: Range<Int64>?) async throws {
-    if let manifest = request.manifest, let learned = profiles.ranges(of: key.blob, in: manifest), !learned.isEmpty {
+    let learned = try await learned(key, request)
+    if !learned.isEmpty {
       try await store.prefetch(key, learned)
     } else if let marked {
       try await store.prefetch(key, blob: marked)
+    }
+  }
+
+  private func learned(_ key: LayerKey, _ request: LayerRequest) async throws -> [Range<Int64>] {
+    guard let manifest = request.manifest else { return [] }
+    return try await CallRegister.waiting(.machine, "what an earlier start has read") {
+      try await BlockingWork.run { [profiles] in profiles.ranges(of: key.blob, in: manifest) ?? [] }
     }
   }
 
@@ -193,42 +229,60 @@ public actor LayerResolver: RemoteLayers, Service {
         let recorded = await store.recordedReads(of: LayerKey(layer))
         if !recorded.isEmpty { reads[layer] = recorded }
       }
-      do { try profiles.keep(reads, of: manifest) } catch {
+      do { try await BlockingWork.run { [profiles, reads] in try profiles.keep(reads, of: manifest) } } catch {
         logger.warning("a start is not learned", metadata: ["image": "\(record.image)", "error": "\(error)"])
       }
     }
   }
 
-  private func leave(_ layer: Digest, _ why: String) throws -> LayerKey? {
-    try records.note(LayerDecision(layer: layer, mode: .unpacked, reason: why))
+  private func leave(_ layer: Digest, _ why: String) async throws -> LayerKey? {
+    try await note(LayerDecision(layer: layer, mode: .unpacked, reason: why))
     return nil
   }
 
-  private func note(_ request: LayerRequest) throws {
+  private func note(_ decision: LayerDecision) async throws {
+    if records.note(decision) { try await keepRecords() }
+  }
+
+  private func note(_ image: ImageReference, manifest: Digest?, layers: [Digest]) async throws {
+    if records.note(image, manifest: manifest, layers: layers) { try await keepRecords() }
+  }
+
+  private func keepRecords() async throws {
+    recordsVersion += 1
+    let (records, version, file) = (records, recordsVersion, recordsFile)
+    try await CallRegister.waiting(.machine, "the records of images") {
+      try await BlockingWork.run { try file.write(records, version: version) }
+    }
+  }
+
+  private func note(_ request: LayerRequest) async throws {
     guard records.images[request.image.description]?.manifest != request.manifest || request.manifest == nil else {
       return
     }
     // The manifest is worth a request only for status: what the labels tell must do.
     guard !request.following.isEmpty, records.images[request.image.description]?.layers.contains(request.layer) != true
     else { return }
-    try records.note(request.image, manifest: request.manifest, layers: request.following)
+    try await note(request.image, manifest: request.manifest, layers: request.following)
   }
 
   private func manifest(of request: LayerRequest) async throws -> ImageManifest {
     let name = request.manifest?.description ?? request.image.description
     let (image, digest) = (request.image, request.manifest)
-    return try await manifests.value(name) {
-      // Whoever came just after another's flight had landed finds here what that brought.
-      if let known = self.knownManifests.withLock({ $0[name] }) { return known }
-      let manifest = try await self.origins.manifest(of: image, digest: digest)
-      // A tag may move: only what has a digest is remembered.
-      if digest != nil {
-        self.knownManifests.withLock {
-          if $0.count >= 64 { $0.removeAll() }
-          $0[name] = manifest
+    return try await CallRegister.waiting(.transfer, "the manifest of \(name)") {
+      try await manifests.value(name) {
+        // Whoever came just after another's flight had landed finds here what that brought.
+        if let known = self.knownManifests.withLock({ $0[name] }) { return known }
+        let manifest = try await self.origins.manifest(of: image, digest: digest)
+        // A tag may move: only what has a digest is remembered.
+        if digest != nil {
+          self.knownManifests.withLock {
+            if $0.count >= 64 { $0.removeAll() }
+            $0[name] = manifest
+          }
         }
+        return manifest
       }
-      return manifest
     }
   }
 }

@@ -1,5 +1,6 @@
 import GRDB
 import GRPCCore
+import LayerStore
 import LinuxSystem
 
 /// Why a snapshotter refuses a call.
@@ -71,6 +72,8 @@ extension RPCError {
         case .rootInUse, .unusableRoot, .newerRecords: .internalError
         }
       self.init(code: code, message: "\(error)")
+    case let error as CallTimedOut: self.init(code: .deadlineExceeded, message: "\(error)")
+    case let error as CallsExhausted: self.init(code: .resourceExhausted, message: "\(error)")
     case is CancellationError: self.init(code: .cancelled, message: "the call was cancelled; it is safe to repeat")
     case let error as LayerRefused: self.init(code: .failedPrecondition, message: "\(error)")
     case let error as SystemError where error.isOutOfSpace:

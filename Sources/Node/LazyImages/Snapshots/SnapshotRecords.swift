@@ -238,11 +238,9 @@ struct SnapshotRecords: Sendable {
     }
   }
 
-  /// Snapshots on a layer that may be mounted and were made until a moment, in seconds since 1970.
-  func users(of layer: LayerKey, until moment: Int64) throws -> [String] {
-    // A clock that is far off ends here, not the process.
-    let end = (min(max(moment, 0), 9_000_000_000) + 1) * 1_000_000_000
-    return try database.read { database in
+  /// Snapshots on a layer that may be mounted and were made before a moment, in nanoseconds since 1970.
+  func users(of layer: LayerKey, before moment: Int64) throws -> [String] {
+    try database.read { database in
       try String.fetchAll(
         database,
         sql: """
@@ -252,7 +250,7 @@ struct SnapshotRecords: Sendable {
           ) SELECT s.name FROM snapshots s JOIN above a ON s.id = a.id
           WHERE s.kind != ? AND s.created < ? ORDER BY s.id
           """,
-        arguments: [layer.blob.description, SnapshotKind.committed.rawValue, end])
+        arguments: [layer.blob.description, SnapshotKind.committed.rawValue, moment])
     }
   }
 

@@ -1,5 +1,5 @@
 import GRPCSockets
-import LayerStore
+public import LayerStore
 import LinuxSystem
 public import Logging
 public import ServiceLifecycle
@@ -11,6 +11,7 @@ import Synchronization
 public final class SnapshotServer: Service, Sendable {
   private let configuration: SnapshotterConfiguration
   private let layers: any RemoteLayers
+  private let calls: CallRegister
   private let logger: Logger
   /// While it runs.
   private let running = Mutex<Snapshotter?>(nil)
@@ -18,8 +19,14 @@ public final class SnapshotServer: Service, Sendable {
   /// Bytes of a message; what containerd allows itself.
   static let messageLimit = 16 << 20
 
-  /// - Parameter layers: decides which layers need no unpacking.
-  public init(configuration: SnapshotterConfiguration, layers: any RemoteLayers, logger: Logger) {
+  /// - Parameters:
+  ///   - layers: decides which layers need no unpacking.
+  ///   - calls: where containerd's calls are noted.
+  public init(
+    configuration: SnapshotterConfiguration, layers: any RemoteLayers, calls: CallRegister = CallRegister(),
+    logger: Logger
+  ) {
+    self.calls = calls
     self.configuration = configuration
     self.layers = layers
     self.logger = logger
@@ -51,18 +58,18 @@ public final class SnapshotServer: Service, Sendable {
   }
 
   /// Containers that have a layer since then or longer, by the last part of their snapshots' names.
-  /// - Parameter moment: in seconds since 1970.
-  func users(of layer: LayerKey, until moment: Int64) async -> [String] {
+  /// - Parameter moment: in nanoseconds since 1970.
+  func users(of layer: LayerKey, before moment: Int64) async -> [String] {
     guard let snapshotter = running.withLock({ $0 }) else { return [] }
     let records = snapshotter.records
-    let names = try? await BlockingWork.run { try records.users(of: layer, until: moment) }
+    let names = try? await BlockingWork.run { try records.users(of: layer, before: moment) }
     return (names ?? []).compactMap { $0.split(separator: "/").last.map(String.init) }
   }
 
   private func serve(_ snapshotter: Snapshotter) async throws {
     let socket = configuration.socket
     try await LocalServer.serve(
-      [SnapshotsService(snapshotter: snapshotter)], socket: socket, messageLimit: Self.messageLimit
+      [SnapshotsService(snapshotter: snapshotter, calls: calls)], socket: socket, messageLimit: Self.messageLimit
     ) {
       self.logger.info("snapshotter listens", metadata: ["socket": "\(socket)"])
       await snapshotter.takeUpLayers()

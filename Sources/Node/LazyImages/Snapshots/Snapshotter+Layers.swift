@@ -8,7 +8,7 @@ extension Snapshotter {
   /// - Throws: `SnapshotError.layerExists` if it is one, and what forbids any snapshot of this key on this parent.
   func bindLayer(_ target: String, parent: String, key: String, labels: [String: String]) async throws {
     try await resolving.take("\(parent)\0\(target)") { [self] in
-      let (chain, found) = try await BlockingWork.run { [records] in
+      let (chain, found) = try await onDisk { [records] in
         guard try records.find(key) == nil else { throw SnapshotError.alreadyExists(key) }
         let chain = parent.isEmpty ? [] : try records.chain(parent)
         return (chain, try records.layerSnapshot(target: target, parent: parent))
@@ -51,7 +51,7 @@ extension Snapshotter {
     try await adoptAttributes(id, layer, on: chain)
     let now = Moment.now
     let identity = await layers.identity(of: layer)
-    try await BlockingWork.run { [records] in
+    try await onDisk { [records] in
       // The chain ID itself, unless a snapshot with another parent has that name.
       let isTaken = try records.find(target) != nil
       let info = SnapshotInfo(
@@ -78,7 +78,7 @@ extension Snapshotter {
     guard !implied.isEmpty else { return }
     let files = try await layers.mount(layer)
     let mounted = try await reach(chain)
-    try await BlockingWork.run { [directories] in
+    try await onDisk { [directories] in
       let lowers = chain.flatMap { lower in
         (directories.hasAttributes(lower.id) ? [directories.attributes(lower.id)] : [])
           + [mounted[lower.id] ?? directories.files(lower.id)]
@@ -94,7 +94,7 @@ extension Snapshotter {
   /// waits for it; and releases what was not released before this process began.
   func takeUpLayers() async {
     do {
-      let (used, unused) = try await BlockingWork.run { [records] in
+      let (used, unused) = try await onDisk { [records] in
         (try records.layersInUse(), try records.unusedLayers())
       }
       if !unused.isEmpty { try await cleanUp() }

@@ -8,7 +8,7 @@ extension Snapshotter {
   func judgeLayers() async {
     do {
       // What was found out before this process began.
-      for layer in Set(try await BlockingWork.run { [records] in try records.openClaims().map(\.layer) }) {
+      for layer in Set(try await onDisk { [records] in try records.openClaims().map(\.layer) }) {
         if let identity = await layers.identity(of: layer) { try await judge(layer, identity) }
       }
     } catch { logger.error("layers can't be judged", metadata: ["error": "\(error)"]) }
@@ -21,7 +21,7 @@ extension Snapshotter {
 
   /// Marks layers for whose chain ID somebody names another blob: nothing is made of them before they are proven.
   func contest(_ claims: [LayerClaim]) async throws {
-    let contested = try await BlockingWork.run { [records] in
+    let contested = try await onDisk { [records] in
       var contested: [SnapshotRecords.Claim] = []
       for claim in claims {
         for found in try records.claims(on: claim.chain) where found.layer.blob != claim.blob {
@@ -48,7 +48,7 @@ extension Snapshotter {
       case .refused: throw LayerRefused(layer: layer.blob, reason: lower.refusal ?? "it is not what its image says")
       case .contested:
         try await settle(lower.id, layer)
-        guard let now = try await BlockingWork.run({ [records] in try records.find(id: lower.id) }) else { continue }
+        guard let now = try await onDisk({ [records] in try records.find(id: lower.id) }) else { continue }
         guard now.standing == .proven else {
           throw LayerRefused(layer: layer.blob, reason: now.refusal ?? "it is not what its image says")
         }
@@ -67,15 +67,15 @@ extension Snapshotter {
 
   /// Notes what a layer is for every chain ID that it was made for.
   private func judge(_ layer: LayerKey, _ identity: LayerIdentity) async throws {
-    let claims = try await BlockingWork.run { [records] in try records.claims(of: layer) }
+    let claims = try await onDisk { [records] in try records.claims(of: layer) }
     for claim in claims where [.unproven, .contested].contains(claim.standing) {
       guard let objection = claim.objection(identity) else {
-        try await BlockingWork.run { [records] in try records.set(.proven, of: claim.id) }
+        try await onDisk { [records] in try records.set(.proven, of: claim.id) }
         continue
       }
       // A doubt is enough to keep it from others, not from its own image.
       guard claim.standing == .contested || claim.isRefuted(by: identity) else { continue }
-      let users = try await BlockingWork.run { [records] in
+      let users = try await onDisk { [records] in
         try records.set(.refused, of: claim.id, refusal: objection)
         return try records.users(of: claim.id)
       }

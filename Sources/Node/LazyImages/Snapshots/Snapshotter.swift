@@ -14,9 +14,9 @@ final class Snapshotter: Sendable {
   let layers: any RemoteLayers
   let logger: Logger
   /// By chain ID and parent.
-  let resolving = Turns<String>()
+  let resolving = Turns<String>(.transfer, "its turn: somebody else brings the same layer")
   /// A layer is not released while a snapshot is made of it.
-  let binding = Turns<LayerKey>()
+  let binding = Turns<LayerKey>(.turn, "its turn: a snapshot is made of the same layer, or it is released")
   private let numbers: Mutex<Numbers>
 
   private struct Numbers {
@@ -49,6 +49,13 @@ final class Snapshotter: Sendable {
   }
 
   func close() throws { try records.close() }
+
+  /// Runs what waits for the disk.
+  func onDisk<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
+    try await CallRegister.waiting(.machine, "the snapshots' records and files on the disk") {
+      try await BlockingWork.run(body)
+    }
+  }
 
   /// The directory of a snapshot is missing: the disk lost it, or somebody removed it.
   private func restore(_ record: SnapshotRecords.Record) throws {
@@ -91,7 +98,7 @@ final class Snapshotter: Sendable {
     -> [SnapshotMount]
   {
     let mappings = try IDMappings(labels: labels)
-    let chain = try await BlockingWork.run { [records] in
+    let chain = try await onDisk { [records] in
       guard try records.find(key) == nil else { throw SnapshotError.alreadyExists(key) }
       return parent.isEmpty ? [] : try records.chain(parent)
     }
@@ -100,7 +107,7 @@ final class Snapshotter: Sendable {
     let id = newNumber()
     let answer: [SnapshotMount]
     do {
-      try await BlockingWork.run { [directories] in
+      try await onDisk { [directories] in
         // Of the topmost parent that is no lazily loaded layer: containerd unpacks layers without what their archives say
         // of the root itself.
         let parent = chain.first { $0.layer == nil }
@@ -116,15 +123,15 @@ final class Snapshotter: Sendable {
       try Task.checkCancellation()
       let now = Moment.now
       let info = SnapshotInfo(name: key, parent: parent, kind: kind, created: now, updated: now, labels: labels)
-      try await BlockingWork.run { [records] in try records.insert(id, info, below: chain.first?.id) }
+      try await onDisk { [records] in try records.insert(id, info, below: chain.first?.id) }
       numbers.withLock { _ = $0.unrecorded.remove(id) }
       // A client that went away does not know of the snapshot.
       if Task.isCancelled {
-        _ = try await BlockingWork.run { [records] in try records.remove(key) }
+        _ = try await onDisk { [records] in try records.remove(key) }
         throw CancellationError()
       }
     } catch {
-      try? await BlockingWork.run { [self] in remove(id) }
+      try? await onDisk { [self] in remove(id) }
       numbers.withLock { _ = $0.unrecorded.remove(id) }
       throw error
     }
@@ -135,7 +142,7 @@ final class Snapshotter: Sendable {
 
   func mounts(_ key: String) async throws -> [SnapshotMount] {
     try SnapshotInput.check(name: key, "the key")
-    let (record, chain) = try await BlockingWork.run { [records] in try records.snapshotWithChain(key) }
+    let (record, chain) = try await onDisk { [records] in try records.snapshotWithChain(key) }
     guard record.info.kind != .committed else { throw SnapshotError.notMountable(key) }
     try await admit(chain)
     let mappings = try IDMappings(labels: record.info.labels)
@@ -151,7 +158,7 @@ final class Snapshotter: Sendable {
     var seen: Set<LayerKey> = []
     let chain = chain.filter { $0.layer.map { seen.insert($0).inserted } ?? true }
     // A single directory is named as it is, many by short links: they share one page.
-    var paths = try await BlockingWork.run { [directories] in
+    var paths = try await onDisk { [directories] in
       chain.flatMap { lower in
         (lower.layer != nil && directories.hasAttributes(lower.id) ? [directories.attributes(lower.id)] : [])
           + [directories.files(lower.id)]
@@ -161,7 +168,7 @@ final class Snapshotter: Sendable {
     var mappings = mappings
     if let wanted = mappings, !lowers.isEmpty {
       let unmapped = paths
-      paths = try await BlockingWork.run { [directories] in try directories.map(id, unmapped, wanted) }
+      paths = try await onDisk { [directories] in try directories.map(id, unmapped, wanted) }
       mappings = nil
     }
     return SnapshotMounts.make(
@@ -180,7 +187,7 @@ final class Snapshotter: Sendable {
           do { directory = try await layers.mount(layer) } catch is CancellationError {
             throw CancellationError()
           } catch { throw SnapshotError.layerUnavailable(layer.description, reason: "\(error)") }
-          try await BlockingWork.run { [directories] in try directories.link(lower.id, to: directory) }
+          try await onDisk { [directories] in try directories.link(lower.id, to: directory) }
           return (lower.id, directory)
         }
       }
@@ -195,14 +202,14 @@ final class Snapshotter: Sendable {
     try SnapshotInput.check(name: name, "the name")
     try SnapshotInput.check(labels: labels)
     // Space is counted when it is asked for: containerd waits for this call with its records locked.
-    try await BlockingWork.run { [records] in
+    try await onDisk { [records] in
       try records.commit(key, as: name, labels: labels, parent: parent, at: .now)
     }
   }
 
   func info(_ key: String) async throws -> SnapshotInfo {
     try SnapshotInput.check(name: key, "the key")
-    return try await BlockingWork.run { [records] in
+    return try await onDisk { [records] in
       guard let record = try records.find(key) else { throw SnapshotError.notFound(key) }
       return record.info
     }
@@ -212,27 +219,27 @@ final class Snapshotter: Sendable {
   func update(_ key: String, labels: [String: String], fields: [String]) async throws -> SnapshotInfo {
     try SnapshotInput.check(name: key, "the name")
     try SnapshotInput.check(labels: labels)
-    return try await BlockingWork.run { [records] in try records.update(key, labels: labels, fields: fields, at: .now) }
+    return try await onDisk { [records] in try records.update(key, labels: labels, fields: fields, at: .now) }
   }
 
   func list(_ filters: [String]) async throws -> [SnapshotInfo] {
     let filter = try SnapshotFilter(filters)
-    return try await BlockingWork.run { [records] in try records.all().map(\.info).filter(filter.matches) }
+    return try await onDisk { [records] in try records.all().map(\.info).filter(filter.matches) }
   }
 
   /// Space of the snapshot itself.
   func usage(_ key: String) async throws -> LayerUsage {
     try SnapshotInput.check(name: key, "the key")
-    let record = try await BlockingWork.run { [records] in
+    let record = try await onDisk { [records] in
       guard let record = try records.find(key) else { throw SnapshotError.notFound(key) }
       return record
     }
     if let usage = record.usage { return usage }
     if let layer = record.layer { return try await layers.usage(of: layer) }
     guard record.info.kind != .view else { return LayerUsage(bytes: 0, inodes: 0) }
-    let usage = try await BlockingWork.run { [directories] in try directories.usage(record.id) }
+    let usage = try await onDisk { [directories] in try directories.usage(record.id) }
     if record.info.kind == .committed {
-      try await BlockingWork.run { [records] in try records.set(usage, of: record.id) }
+      try await onDisk { [records] in try records.set(usage, of: record.id) }
     }
     return usage
   }
@@ -241,8 +248,8 @@ final class Snapshotter: Sendable {
 
   func remove(_ key: String) async throws {
     try SnapshotInput.check(name: key, "the key")
-    let record = try await BlockingWork.run { [records] in try records.remove(key) }
-    try? await BlockingWork.run { [self] in
+    let record = try await onDisk { [records] in try records.remove(key) }
+    try? await onDisk { [self] in
       remove(record.id)
       records.refillReserve()
     }
@@ -253,15 +260,15 @@ final class Snapshotter: Sendable {
   func cleanUp() async throws {
     let unrecorded = numbers.withLock { $0.unrecorded }
     // In this order: what is made meanwhile is among the records, or was among the unrecorded.
-    let present = try await BlockingWork.run { [directories] in try directories.present().numbers }
-    let known = try await BlockingWork.run { [records] in try records.ids() }
+    let present = try await onDisk { [directories] in try directories.present().numbers }
+    let known = try await onDisk { [records] in try records.ids() }
     let new = numbers.withLock { $0.unrecorded }
     let rubbish = present.subtracting(known).subtracting(unrecorded).subtracting(new)
-    try? await BlockingWork.run { [self] in
+    try? await onDisk { [self] in
       for id in rubbish.sorted() { remove(id) }
       records.refillReserve()
     }
-    for layer in try await BlockingWork.run({ [records] in try records.unusedLayers() }) {
+    for layer in try await onDisk({ [records] in try records.unusedLayers() }) {
       await releaseIfUnused(layer)
     }
   }
@@ -276,9 +283,9 @@ final class Snapshotter: Sendable {
   private func releaseIfUnused(_ layer: LayerKey) async {
     do {
       try await binding.take(layer) { [self] in
-        guard try await BlockingWork.run({ [records] in try records.isUnused(layer) }) else { return }
+        guard try await onDisk({ [records] in try records.isUnused(layer) }) else { return }
         try await layers.release(layer)
-        try await BlockingWork.run { [records] in try records.forget(unused: layer) }
+        try await onDisk { [records] in try records.forget(unused: layer) }
       }
     } catch {
       logger.warning(

@@ -1,3 +1,5 @@
+import LayerStore
+
 /// Lets one at a time through for each key; the others wait in order, or leave when they are cancelled.
 actor Turns<Key: Hashable & Sendable> {
   private struct Waiter {
@@ -5,16 +7,24 @@ actor Turns<Key: Hashable & Sendable> {
     let continuation: CheckedContinuation<Void, any Error>
   }
 
+  private let kind: CallRegister.Wait
+  private let reason: String
   private var busy: Set<Key> = []
   private var waiting: [Key: [Waiter]] = [:]
   private var newest = 0
+
+  /// - Parameter reason: what calls that wait here say.
+  init(_ kind: CallRegister.Wait, _ reason: String) {
+    self.kind = kind
+    self.reason = reason
+  }
 
   /// Runs a body while nobody else runs one for the same key.
   /// - Throws: `CancellationError` when cancelled while waiting, and what the body throws.
   nonisolated func take<Result: Sendable>(_ key: Key, _ body: @Sendable () async throws -> Result) async throws
     -> Result
   {
-    try await enter(key)
+    try await CallRegister.waiting(kind, reason) { try await enter(key) }
     do {
       let result = try await body()
       await leave(key)

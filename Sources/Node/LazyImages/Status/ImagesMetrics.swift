@@ -5,7 +5,10 @@ import OCI
 struct ImagesMetrics {
   private var text = ""
 
-  static func render(_ layers: [LayerStatus], decisions: [Digest: LayerDecision], fill: FillDecision) -> String {
+  static func render(
+    _ layers: [LayerStatus], decisions: [Digest: LayerDecision], fill: FillDecision, gauges: StoreGauges,
+    calls: CallRegister
+  ) -> String {
     var metrics = ImagesMetrics()
     let complete = layers.count { $0.state == .complete }
     metrics.family("nagaya_images_layers", "gauge", "Layers on this machine by state.")
@@ -48,8 +51,28 @@ struct ImagesMetrics {
     metrics.sample("nagaya_images_failed_reads_total", [], "\(layers.reduce(0) { $0 + $1.figures.failedReads })")
     metrics.family("nagaya_images_refused_answers_total", "counter", "Bytes that were not what their digest says.")
     metrics.sample("nagaya_images_refused_answers_total", [], "\(layers.reduce(0) { $0 + $1.figures.refusals })")
+    metrics.queues(gauges, calls)
     metrics.stalls(layers.map(\.figures))
     return metrics.text
+  }
+
+  private mutating func queues(_ gauges: StoreGauges, _ calls: CallRegister) {
+    let (inProgress, totals) = (calls.calls, calls.totals)
+    family("nagaya_images_calls", "gauge", "Calls and fills in progress; abandoned ones passed their deadline.")
+    sample("nagaya_images_calls", [("state", "abandoned")], "\(inProgress.count { $0.isAbandoned })")
+    sample("nagaya_images_calls", [("state", "waited_for")], "\(inProgress.count { !$0.isAbandoned })")
+    family("nagaya_images_longest_call_seconds", "gauge", "How long the oldest of them is in progress.")
+    sample("nagaya_images_longest_call_seconds", [], "\((inProgress.first?.age ?? .zero).seconds)")
+    family("nagaya_images_calls_timed_out_total", "counter", "Calls that passed their deadline.")
+    sample("nagaya_images_calls_timed_out_total", [], "\(totals.timeouts)")
+    family("nagaya_images_calls_refused_total", "counter", "Calls that were refused, as there were too many.")
+    sample("nagaya_images_calls_refused_total", [], "\(totals.refusals)")
+    family("nagaya_images_queue", "gauge", "What waits in queues inside of the daemon.")
+    for (queue, count) in [
+      ("reads", gauges.waitingReads), ("prefetches", gauges.prefetches), ("memory", gauges.memoryWaits),
+    ] { sample("nagaya_images_queue", [("queue", queue)], "\(count)") }
+    family("nagaya_images_fill_memory_bytes", "gauge", "Bytes of layers in memory while they are filled.")
+    sample("nagaya_images_fill_memory_bytes", [], "\(gauges.memoryBytes)")
   }
 
   private mutating func family(_ name: String, _ type: String, _ help: String) {

@@ -9,6 +9,8 @@ public import ServiceLifecycle
 public protocol ImagesStatusSource: Sendable {
   func report() async -> ImagesReport
   func metrics() async -> String
+  /// What is in progress, and what it waits for.
+  func progress() -> CallsReport
   /// Removes content of layers that nothing uses until the rest fits.
   func collect(keepBytes: Int64) async throws -> CollectionResult
 }
@@ -25,7 +27,7 @@ public struct CollectionResult: Sendable, Hashable {
   }
 }
 
-/// HTTP on a unix socket that only root can open: `GET /v1/images`, `GET /metrics`, `POST /v1/gc?keep=BYTES`.
+/// HTTP on a unix socket that only root can open: `GET /v1/images`, `GET /v1/calls`, `GET /metrics`, `POST /v1/gc?keep=BYTES`.
 public struct StatusServer: Service {
   private let socket: String
   private let source: any ImagesStatusSource
@@ -42,6 +44,7 @@ public struct StatusServer: Service {
     let router = Router()
     let source = source
     router.get("/v1/images") { _, _ in Self.json(await source.report().json) }
+    router.get("/v1/calls") { _, _ in Self.json(source.progress().json) }
     router.get("/metrics") { _, _ in
       Response(
         status: .ok, headers: [.contentType: "text/plain; version=0.0.4"],

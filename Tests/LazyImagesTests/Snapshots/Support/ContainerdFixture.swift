@@ -174,6 +174,7 @@ struct ContainerdFixture: Sendable {
           FILE *f = fopen(names[i], "r");
           if (!f) { perror(names[i]); return 1; }
           for (int c; (c = fgetc(f)) != EOF;) putchar(c);
+          if (ferror(f)) { perror(names[i]); return 2; }
           fclose(f);
         }
         return 0;
