@@ -18,7 +18,7 @@ import Testing
     let (calls, stuck) = (CallRegister(patience: .milliseconds(200)), Stuck())
     let error = await #expect(throws: CallTimedOut.self) {
       try await calls.run("Prepare x") {
-        try await CallRegister.waiting(.machine, "the disk") { await stuck.wait() }
+        await CallRegister.waiting(.machine, "the disk") { await stuck.wait() }
       }
     }
     #expect(error?.waits.map(\.what) == ["the disk"])
@@ -44,7 +44,7 @@ import Testing
     let (calls, stuck) = (CallRegister(patience: .milliseconds(100), capacity: 3), Stuck())
     for _ in 0..<3 {
       await #expect(throws: CallTimedOut.self) {
-        try await calls.run("List") { try await CallRegister.waiting(.turn, "its turn") { await stuck.wait() } }
+        try await calls.run("List") { await CallRegister.waiting(.turn, "its turn") { await stuck.wait() } }
       }
     }
     await #expect(throws: CallsExhausted.self) { try await calls.run("List") {} }
@@ -58,7 +58,7 @@ import Testing
     let calls = CallRegister()
     #expect(
       try await calls.run("Stat x") {
-        try await CallRegister.waiting(.machine, "the disk") { 7 }
+        await CallRegister.waiting(.machine, "the disk") { 7 }
       } == 7)
     await #expect(throws: Timeout.self) { try await calls.run("Stat x") { throw Timeout(what: "x") } }
     #expect(calls.calls.isEmpty && calls.totals.timeouts == 0)

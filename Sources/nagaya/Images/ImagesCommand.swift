@@ -3,10 +3,18 @@ import BoundedNumbers
 import Foundation
 import JSONDocument
 
-/// `nagaya images`: what is lazy on this machine, and why the rest is not.
+/// `nagaya images`: what is lazy on this machine, and what is done there.
 struct Images: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show how the images on this machine came, and how much of them is here.",
+    // A name that is no subcommand is an image's.
+    subcommands: [ImagesList.self, ImagesDoctor.self], defaultSubcommand: ImagesList.self)
+}
+
+/// `nagaya images [IMAGE]`: what is lazy, and why the rest is not.
+struct ImagesList: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "list", abstract: "Show how the images on this machine came, and how much of them is here.",
     discussion: """
       MODE tells how a layer gets here: lazy (it has a table of contents), indexed (a plain layer that was read once \
       before), streamed (a plain layer's first time), unpacked (left to containerd). STALLS counts reads that had to wait.
@@ -16,7 +24,7 @@ struct Images: AsyncParsableCommand {
         nagaya images registry.example.com/shop/web:1.4
         nagaya images -o json
         nagaya images doctor
-      """, subcommands: [ImagesDoctor.self])
+      """)
 
   @Argument(help: "Show the layers of this image; without it, all images.") var image: String?
   @OptionGroup var directories: ImagesDirectories
