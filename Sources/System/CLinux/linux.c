@@ -161,12 +161,19 @@ int nagaya_fs_mount_data(int context_fd) {
                              MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
 }
 
+// Has a copy of a process end with the thread that made it, also if that ended before it could be said.
+static void die_with(long parent) {
+  syscall(SYS_prctl, 1 /* PR_SET_PDEATHSIG */, SIGKILL, 0, 0, 0);
+  if (syscall(SYS_getppid) != parent) syscall(SYS_exit_group, 127);
+}
+
 // Begins a copy of this process in which only this thread runs: nothing but system calls may be made in it. It dies with
 // this one, and has no descriptor but one.
 static long begin_apart(int kept_fd) {
+  long parent = syscall(SYS_getpid);
   long pid = syscall(SYS_clone, 0, 0, 0, 0, 0);
   if (pid != 0) return pid < 0 ? -errno : pid;
-  syscall(SYS_prctl, 1 /* PR_SET_PDEATHSIG */, SIGKILL, 0, 0, 0);
+  die_with(parent);
   if (kept_fd > 0) syscall(SYS_close_range, 0u, (unsigned)kept_fd - 1, 0u);
   syscall(SYS_close_range, kept_fd < 0 ? 0u : (unsigned)kept_fd + 1, ~0u, 0u);
   return 0;
@@ -236,9 +243,10 @@ int nagaya_map_mount(int mount_fd, int user_namespace_fd) {
 
 int nagaya_user_namespace_begin(void) {
   // A copy of this process in which only this thread runs: nothing but system calls may be made in it.
+  long parent = syscall(SYS_getpid);
   long pid = syscall(SYS_clone, CLONE_NEWUSER, 0, 0, 0, 0);
   if (pid == 0) {
-    syscall(SYS_prctl, 1 /* PR_SET_PDEATHSIG */, SIGKILL, 0, 0, 0);
+    die_with(parent);
     for (;;) syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
   }
   return answer((int)pid);
@@ -421,10 +429,17 @@ int nagaya_start_child(const char *program, char *const arguments[], char *const
   int failure = pthread_sigmask(SIG_BLOCK, &every, &before);
   if (failure) return -failure;
   pid_t parent = getpid();
+  // By this the child says that it dies with this thread: until then it may outlive it.
+  int bound[2];
+  if (pipe2(bound, O_CLOEXEC) < 0) {
+    failure = errno;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return -failure;
+  }
   pid_t child = fork();
   if (child == 0) {
     // Only what is safe after a fork of a process with threads (signal-safety(7)).
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent) _exit(127);
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent || write(bound[1], "", 1) != 1) _exit(127);
     setpgid(0, 0);
     for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
     int output = fcntl(output_fd, F_DUPFD, 16), status = fcntl(status_fd, F_DUPFD, 16);
@@ -446,6 +461,11 @@ int nagaya_start_child(const char *program, char *const arguments[], char *const
     _exit(127);
   }
   int error = errno;
+  close(bound[1]);
+  char byte;
+  // Of a child that ended before, there is the end of the pipe.
+  while (child > 0 && read(bound[0], &byte, 1) < 0 && errno == EINTR) {}
+  close(bound[0]);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   if (child < 0) return -error;
   int handle = (int)syscall(SYS_pidfd_open, child, 0);
