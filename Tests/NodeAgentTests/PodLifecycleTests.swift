@@ -245,7 +245,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [("serve", 40), ("stubborn", 2)])
+  @Test(arguments: [("serve", 900), ("stubborn", 2)])
   func aDeletedPodGetsTheSignalAndThenTheKill(mode: String, grace: Int) async throws {
     try await TestNode.with { node in
       try await node.create(
@@ -255,7 +255,7 @@ import Testing
       let began = ContinuousClock.now
       try await node.delete("ending")
       let took = ContinuousClock.now - began
-      #expect(mode == "stubborn" ? took > .seconds(1.5) : took < .seconds(30), "took \(took)")
+      #expect(mode == "stubborn" ? took > .seconds(1.5) : took < .seconds(600), "took \(took)")
       _ = await lines.result
     }
   }

@@ -22,7 +22,7 @@ extension LayerStore {
   /// - Throws: what fetching throws.
   public func complete(_ key: LayerKey) async throws {
     guard let fill = try await fillForUse(key) else { return }
-    try await Self.fetchAll(fill, .prefetch, requests: max(2, configuration.backgroundRequests), pace: nil)
+    try await Self.fetchAll(fill, .prefetch, requests: max(2, configuration.backgroundRequests))
     try await finish(key)
   }
 
@@ -32,13 +32,19 @@ extension LayerStore {
   }
 
   /// Fetches all missing pieces in the order of the blob.
-  static func fetchAll(_ fill: LayerFill, _ cause: FillCause, requests: Int, pace: BackgroundPace?) async throws {
+  /// - Parameters:
+  ///   - pace: of what nobody waits for.
+  ///   - room: what of the disk it may take.
+  static func fetchAll(
+    _ fill: LayerFill, _ cause: FillCause, requests: Int, pace: BackgroundPace? = nil, room: SpareRoom? = nil
+  ) async throws {
     while !fill.presence.isComplete {
       try await withThrowingTaskGroup(of: Void.self) { group in
         for _ in 0..<max(1, requests) {
           group.addTask {
             while true {
               try await pace?.wait()
+              try room?.check()
               guard let bytes = try await fill.fillNext(cause) else { return }
               await pace?.pay(bytes)
             }

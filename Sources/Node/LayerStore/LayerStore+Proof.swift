@@ -29,7 +29,7 @@ extension LayerStore {
     switch content {
     case .spans(let index): identity = LayerIdentity(diffID: index.diffID, showsArchive: true)
     case .chunks(let table, let format):
-      let room = Room()
+      let (room, spare) = (Room(), spareRoom)
       let proof = ArchiveProof(table, format) { item in
         // Larger ones would not fit beside what readers wait for; they are fetched alone.
         table.chunks[item].length <= Self.proofWindow && !room.isGone.load(ordering: .relaxed)
@@ -37,7 +37,10 @@ extension LayerStore {
       } take: { item, bytes in
         // What has no room now is fetched when it is read. No byte that somebody frees is taken after that: a snapshot's
         // removal, which makes room, needs some itself.
-        do { try fill?.take(item, bytes) } catch { room.isGone.store(true, ordering: .relaxed) }
+        do {
+          try spare.check()
+          try fill?.take(item, bytes)
+        } catch { room.isGone.store(true, ordering: .relaxed) }
       }
       try await read(key, record, entry.counters, cause, proof)
       guard proof.blobDigest == key.blob else {

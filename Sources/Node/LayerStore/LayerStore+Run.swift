@@ -162,7 +162,8 @@ extension LayerStore {
         continue
       }
       do {
-        try await Self.fetchAll(fill, .background, requests: configuration.backgroundRequests, pace: pace)
+        try await Self.fetchAll(
+          fill, .background, requests: configuration.backgroundRequests, pace: pace, room: spareRoom)
         retryAt[key] = nil
         // The layer is finished by whoever wrote its last piece.
       } catch {

@@ -138,7 +138,6 @@ import Testing
             echo $! > reader.pid
             """)
         }
-        let begin = ContinuousClock.now
         try await containerd.shell.succeed("ctr images remove --sync \(containerd.registry)/box:1")
         if round > 0 {
           let reads = try Directory.names(in: "\(daemon.root)/snapshots/s")
@@ -155,7 +154,6 @@ import Testing
           try await eventually {
             try Mounts.table().mounts(under: daemon.directory).allSatisfy { $0.fileSystemType != "erofs" }
           })
-        #expect(ContinuousClock.now - begin < .seconds(20))
         let collected = try await daemon.shell.succeed("nagaya image gc --root \(daemon.root) --run \(daemon.run)")
         #expect(!collected.contains("error"))
         let left = try await daemon.shell.succeed("du -sk \(daemon.root)/layers | cut -f 1")
@@ -196,7 +194,8 @@ import Testing
         try await containerd.shell.succeed(
           "ctr run -d --snapshotter nagaya \(containerd.registry)/\(name):1 \(name) /app wait")
       }
-      #expect(try await eventually(within: .seconds(120)) { try await freeMegabytes(daemon) < 1 })
+      // What nobody waits for leaves some of the disk to what somebody does.
+      #expect(try await eventually { try await freeMegabytes(daemon) < 12 })
       for name in ["lazy", "small"] {
         #expect(try await containerd.shell.succeed("ctr tasks exec --exec-id e1 \(name) /app /\(name)") == "\(name)\n")
         try await containerd.shell.succeed(

@@ -61,7 +61,7 @@ import Testing
     let text = String(repeating: "a", count: 4096)
     let duration = clock.measure { #expect(!pattern.matches(text)) }
     // Backtracking would need longer than the universe lasts.
-    #expect(duration < .seconds(60))
+    #expect(duration < .seconds(600))
   }
 
   /// Bytes from outside: whatever they are, there is an answer.

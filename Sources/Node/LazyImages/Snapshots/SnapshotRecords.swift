@@ -38,6 +38,7 @@ struct SnapshotRecords: Sendable {
   private static let format = 2
   /// Pages that a removal writes, with room for many of them before the log is written back.
   private static let reserveBytes: Int64 = 1 << 20
+  private static let logPages = 128
 
   /// Opens the file or makes it; its directory exists.
   init(path: String) throws {
@@ -45,10 +46,22 @@ struct SnapshotRecords: Sendable {
     configuration.label = "nagaya.snapshots"
     configuration.busyMode = .timeout(5)
     configuration.maximumReaderCount = 4
-    configuration.prepareDatabase { try $0.execute(sql: "PRAGMA synchronous = FULL; PRAGMA cache_size = -512") }
+    configuration.prepareDatabase {
+      // Written back long before the log is longer than what is kept for it.
+      try $0.execute(
+        sql: "PRAGMA synchronous = FULL; PRAGMA cache_size = -512; PRAGMA wal_autocheckpoint = \(Self.logPages)")
+    }
     reserve = SpaceReserve("\(path).reserve", bytes: Self.reserveBytes)
     database = try reserve.lend(Self.isFull) { try Self.open(path, configuration) }
+    Self.keepLog(of: path)
     reserve.refill()
+  }
+
+  /// Gives the database's log (`-wal`) its blocks, which it keeps: it is written over from its beginning after each
+  /// checkpoint, so removals need no block of a full disk, whoever else waits for one. (What is given back for them others may
+  /// take first.) Where there is no room, removals are lent the reserve.
+  private static func keepLog(of path: String) {
+    do { try OpenFile("\(path)-wal", .readWrite).allocate(bytes: reserveBytes) } catch {}
   }
 
   private static func open(_ path: String, _ configuration: Configuration) throws -> DatabasePool {

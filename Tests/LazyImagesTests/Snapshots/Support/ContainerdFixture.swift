@@ -29,11 +29,12 @@ struct ContainerdFixture: Sendable {
     let directory = "/tmp/nstc\(String(UInt32.random(in: 0 ... .max), radix: 36))"
     let port = Int.random(in: 30_000..<32_000)
     let shell = Shell(environment: [
-      "PATH": "\(programs):/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+      "PATH": "\(directory)/bin:\(programs):/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
       "CONTAINERD_ADDRESS": "\(directory)/c.sock", "CONTAINERD_NAMESPACE": "default",
     ])
     let fixture = ContainerdFixture(directory: directory, registryPort: port, shell: shell)
-    try Directory.make(directory)
+    try Directory.make("\(directory)/bin")
+    try SmallFile.write(Array(client(directory).utf8), to: "\(directory)/bin/ctr", permissions: 0o755)
     do {
       try await fixture.start(tables)
       try await body(fixture)
@@ -44,6 +45,28 @@ struct ContainerdFixture: Sendable {
       throw error
     }
     await fixture.cleanUp()
+  }
+
+  /// ctr, but that what containers print is not lost. ctr reads it from pipes until the process has ended; on a busy machine it
+  /// may not have opened them by then. So whoever waits for a process has the shim write a file.
+  private static func client(_ directory: String) -> String {
+    """
+    #!/bin/bash
+    words=() at=
+    for word in "$@"; do
+      words+=("$word")
+      case $word in -d | --detach) at=detached ;; run | exec) at=${at:-${#words[@]}} ;; esac
+    done
+    case $at in '' | detached) exec \(programs)/ctr "$@" ;; esac
+    output=$(mktemp \(directory)/output.XXXXXX)
+    \(programs)/ctr "${words[@]:0:at}" --log-uri "file://$output" "${words[@]:at}"
+    code=$?
+    cat "$output"
+    if ((code)); then cat "$output" >&2; fi
+    rm -f "$output"
+    exit $code
+
+    """
   }
 
   /// What containerd must know of a snapshotter that keeps its files in `root`.
