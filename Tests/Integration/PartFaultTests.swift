@@ -17,6 +17,10 @@ extension WholePlatform {
       let shell = nagaya.shell
       let name = "part-\(part)-\(signal)"
       try await shell.succeed("nagaya create app \(name) -n demo-dev \(Self.app)", seconds: 120)
+      // An app is ready a moment before the edge has heard of it.
+      try await eventually("it answers") {
+        try await shell("curl -sSf --cacert $CA \(nagaya.url(name))").succeeded
+      }
       let facts = """
         kubectl get pods -n demo-dev -l app.nagaya.dev/name=\(name) -o \
         jsonpath='{.items[0].status.containerStatuses[0].containerID} {.items[0].status.containerStatuses[0].restartCount}'
