@@ -42,7 +42,7 @@ final class Reader {
         }
       }
       try write()
-      while !FileStatus.exists("\(result).stop") { usleep(10_000) }
+      while !FileStatus.exists("\(result).stop") { usleep(10_000) }  // a program of one thread
     default:
       var turn = 0
       while !FileStatus.exists("\(result).stop") {

@@ -17,7 +17,7 @@ extension LayerStore {
         var left = 0
         for _ in 0..<Self.dropAttempts {
           left = try PageCache.drop(target)
-          usleep(Self.dropPause)
+          usleep(Self.dropPause)  // on a thread of its own, which nobody else needs
         }
         return left
       }
