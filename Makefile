@@ -98,6 +98,17 @@ bench-images: build ## Measure cold starts by snapshotter, and reading afterward
 	swift build -c release --product benchmarks
 	@.build/release/benchmarks images --runs $(or $(RUNS),5)
 
+.PHONY: bench-hooks
+bench-hooks: build ## Measure node hooks: answers, memory, a burst of 500 containers (as root)
+	swift build -c release --product benchmarks
+	@.build/release/benchmarks hooks
+
+.PHONY: fault-test-hooks
+fault-test-hooks: engines ## Restart containerd under the node hooks 20 times, kill them during 100 starts (as root)
+	@scripts/install-packages tests
+	swift build --build-tests
+	@scripts/run-tests --filter 'NodeHooksTests.FaultTests'
+
 .PHONY: crash-test
 crash-test: build ## Kill nagaya 200 times under load; nothing may be lost or leak (as root)
 	swift build -c release --product benchmarks

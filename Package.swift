@@ -110,6 +110,9 @@ let package = Package(
       "GRPCSockets", on: "Protocols",
       ["HTTP2Connections", "LinuxSystem", .grpc, .grpcTransport, .nioCore, .serviceLifecycle]),
 
+    room("TTRPC", on: "Protocols", [.collections, .nioCore, .nioPosix, .protobuf], exclude: ["protos"]),
+    room("NRI", on: "Protocols", ["TTRPC", .protobuf], exclude: ["protos"]),
+
     // System: the kernel and the machine.
     .target(name: "CLinux", path: "Sources/System/CLinux", exclude: ["README.md"]),
     room("LinuxSystem", on: "System", ["CLinux", .subprocess, .logging]),
@@ -171,6 +174,13 @@ let package = Package(
         .hummingbird, .nioCore, .logging, .serviceLifecycle,
       ]),
 
+    room(
+      "NodeHooks", on: "Node",
+      [
+        "BoundedNumbers", "JSONDocument", "KubernetesAPI", "KubernetesClient", "LinuxSystem", "NRI", "TTRPC",
+        .hummingbird, .logging, .protobuf, .serviceLifecycle, .yams,
+      ]),
+
     // Storage: volumes and their places.
     room("Placement", on: "Storage"),
     room("PlacementSimulator", on: "Storage", ["Placement"]),
@@ -215,8 +225,8 @@ let package = Package(
         "APIServer", "Applications", "BoundedNumbers", "CertificateAuthority", "CLinux", "Controllers", "CRI", "CSI",
         "CSIDriver", "Edge",
         "EStargz", "JSONDocument", "KubernetesAPI", "KubernetesClient", "LayerStore", "LazyImages", "LinuxSystem",
-        "NodeAgent", "ObjectStore", "OCI", "RegistryClient", "Placement", "PlacementReports", "PlacementSimulator",
-        "PlacementTraces", "PodScheduler", "ProcessSupervision",
+        "NodeAgent", "NodeHooks", "NRI", "ObjectStore", "OCI", "RegistryClient", "Placement", "PlacementReports",
+        "PlacementSimulator", "PlacementTraces", "PodScheduler", "ProcessSupervision",
         "StorageControllers", "Tenancy",
         "VolumePools", .argumentParser, .asyncHTTPClient, .logging, .nioCore, .serviceLifecycle, .subprocess,
       ], path: "Sources/nagaya", exclude: ["README.md"], swiftSettings: strict),
@@ -226,8 +236,9 @@ let package = Package(
       dependencies: [
         "APIServer", "Charts", "CertificateAuthority", "Edge", "EROFS", "EStargz", "JSONDocument", "KubernetesAPI",
         "KubernetesClient",
-        "LinuxSystem", "NodeAgent", "OCI", "ObjectStore", "Placement", "PlacementSimulator", "PlacementTraces",
-        "PlatformHarness", "RegistryClient", "TestSupport", .argumentParser, .asyncHTTPClient, .grpc, .grpcTransport,
+        "LinuxSystem", "NodeAgent", "NodeHooks", "NRI", "NRIHarness", "TTRPC", "OCI", "ObjectStore", "Placement",
+        "PlacementSimulator", "PlacementTraces", "PlatformHarness", "RegistryClient", "TestSupport", .argumentParser,
+        .asyncHTTPClient, .grpc, .grpcTransport,
         .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL,
       ], path: "Benchmarks", exclude: ["README.md", "Placement"], swiftSettings: strict),
     .executableTarget(
@@ -259,6 +270,8 @@ let package = Package(
     tests("LinuxSystem", ["LinuxSystem", "CLinux"]),
     tests("ProcessSupervision", ["ProcessSupervision", "LinuxSystem", .logging]),
     tests("HTTP2Connections", ["HTTP2Connections", .nioCore]),
+    tests("TTRPC", ["TTRPC", .nioCore, .protobuf]),
+    tests("NRI", ["NRI", "NRIHarness", "TTRPC", .protobuf]),
     tests(
       "GRPCSockets",
       ["GRPCSockets", "CSI", "LinuxSystem", .grpc, .grpcTransport, .logging, .nioCore, .nioPosix, .serviceLifecycle]),
@@ -287,6 +300,12 @@ let package = Package(
         "LazyImages", "ContainerdAPI", "CRI", "GRPCSockets", "LayerStore", "RegistryClient", "EROFS", "EStargz", "OCI",
         "JSONDocument", "LinuxSystem", "PlatformHarness", .grpc, .grpcTransport, .subprocess, .logging,
         .serviceLifecycle,
+      ]),
+    tests(
+      "NodeHooks",
+      [
+        "NodeHooks", "NRI", "NRIHarness", "TTRPC", "CRI", "GRPCSockets", "JSONDocument", "KubernetesAPI", "LinuxSystem",
+        "PlatformHarness", .grpc, .logging, .nioCore, .serviceLifecycle, .subprocess,
       ]),
     tests("Placement", ["Placement"]),
     tests("PlacementSimulator", ["PlacementSimulator", "Placement"]),
@@ -327,6 +346,12 @@ let package = Package(
     .target(
       name: "TestSupport", path: "Tests/TestSupport", exclude: ["README.md"], swiftSettings: strict),
     .target(
+      name: "NRIHarness",
+      dependencies: [
+        "CRI", "GRPCSockets", "LinuxSystem", "NRI", "PlatformHarness", "TestSupport", "TTRPC", .grpc, .protobuf,
+      ],
+      path: "Tests/NRIHarness", swiftSettings: strict),
+    .target(
       name: "PlatformHarness", dependencies: ["JSONDocument", .nioCore, .nioPosix, .nioSSL, .subprocess],
       path: "Tests/PlatformHarness",
       swiftSettings: strict),
@@ -335,8 +360,8 @@ let package = Package(
       [
         "APIServer", "Applications", "BoundedNumbers", "CertificateAuthority", "Controllers", "CSIDriver", "Edge",
         "JSONDocument",
-        "KubernetesAPI", "KubernetesClient", "LinuxSystem", "nagaya", "NodeAgent", "ObjectStore", "PlatformHarness",
-        "PodScheduler", "StorageControllers", "Tenancy", "VolumePools", .logging, .serviceLifecycle,
+        "KubernetesAPI", "KubernetesClient", "LinuxSystem", "nagaya", "NodeAgent", "NodeHooks", "ObjectStore",
+        "PlatformHarness", "PodScheduler", "StorageControllers", "Tenancy", "VolumePools", .logging, .serviceLifecycle,
       ]),
     .testTarget(
       name: "IntegrationTests", dependencies: ["PlatformHarness", "JSONDocument", "TestSupport"],

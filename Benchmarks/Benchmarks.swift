@@ -8,7 +8,8 @@ struct Benchmarks: AsyncParsableCommand {
     commandName: "benchmarks", abstract: "Measure Nagaya, beside a peer in the same run where there is one.",
     subcommands: [
       APIBenchmark.self, AppBenchmark.self, ComparisonBenchmark.self, CrashTest.self, FairnessBenchmark.self,
-      FairnessPart.self, FuzzCommand.self, ImagesBenchmark.self, ImagesCrashTest.self, NetworkBenchmark.self,
+      FairnessPart.self, FuzzCommand.self, HooksBenchmark.self, ImagesBenchmark.self, ImagesCrashTest.self,
+      NetworkBenchmark.self,
     ])
 }
 

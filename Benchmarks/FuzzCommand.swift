@@ -11,7 +11,7 @@ struct FuzzCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "fuzz",
     abstract:
-      "Fuzz the parsers: JSON, YAML, protobuf, selectors, quantities, patches, mountinfo, tar, layers, registries, histories."
+      "Fuzz the parsers: JSON, YAML, protobuf, selectors, quantities, patches, mountinfo, tar, layers, registries, hooks."
   )
 
   @Option(help: "Seconds for each parser.")
@@ -90,7 +90,7 @@ struct FuzzTarget: Sendable {
     "image":"x:1","env":[{"name":"E","value":"\\u00e9\\n"}],"resources":{"limits":{"cpu":"1.5","memory":"1Gi"}}}]}}}}
     """
 
-  static var all: [FuzzTarget] { general + layers + registries + histories }
+  static var all: [FuzzTarget] { general + layers + registries + histories + hooks }
 
   private static let general: [FuzzTarget] = [
     FuzzTarget(name: "JSON", corpus: [Array(manifest.utf8), Array("[1,-2.5e3,null,true,\"\\ud83d\\ude00\"]".utf8)]) {

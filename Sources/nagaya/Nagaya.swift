@@ -25,6 +25,7 @@ import Foundation
   static let platform: [any ParsableCommand.Type] = [Revoke.self]
   static let machine: [any ParsableCommand.Type] = [
     Up.self, Down.self, Status.self, Doctor.self, Store.self, Serve.self, Image.self, Images.self,
+    Hooks.self,
   ]
   static let tools: [any ParsableCommand.Type] = [
     Simulate.self, Advise.self, Config.self, Completion.self, Version.self,

@@ -238,6 +238,18 @@ struct KindsTests {
         .tenants, "{metadata: {name: t}, spec: {environments: [\(String(repeating: "a", count: 62))]}}",
         "spec.environments[0]"
       ),
+      (.nodePolicies, "spec: {ulimits: [{type: NOFILES, max: 1}]}", "spec.ulimits[0].type"),
+      (.nodePolicies, "spec: {ulimits: [{type: nofile, soft: 5, hard: 4}]}", "spec.ulimits[0].soft"),
+      (.nodePolicies, "spec: {ulimits: [{type: nofile, soft: -1}]}", "spec.ulimits[0].soft"),
+      (.nodePolicies, "spec: {ulimits: [{type: nofile, max: 1}, {type: RLIMIT_NOFILE, max: 2}]}", "spec.ulimits"),
+      (.nodePolicies, "spec: {match: {namespaces: [a*b]}}", "spec.match.namespaces"),
+      (.nodePolicies, "spec: {resources: {memory: {max: 1Ki}}}", "spec.resources.memory.max"),
+      (
+        .nodePolicies, "spec: {mounts: [{name: m, hostPath: /a/../b, mountPath: /m}]}", "spec.mounts[0].hostPath"
+      ),
+      (.nodePolicies, "spec: {mounts: [{name: m, hostPath: /a, mountPath: /}]}", "spec.mounts[0].mountPath"),
+      (.nodePolicies, "spec: {env: [{name: A=B, value: c}]}", "spec.env[0].name"),
+      (.nodePolicies, "spec: {volumeIO: [{storageClasses: [a]}]}", "spec.volumeIO[0]"),
       (.volumePools, "spec: {nodeName: n, pool: P, backend: file}", "spec.pool"),
       (.endpointSlices, "{addressType: IPv5, endpoints: []}", "addressType"),
     ])

@@ -57,6 +57,7 @@ struct TableTests {
       (.nodes, ["Name", "Status", "Roles", "Age", "Version"]),
       (.applications, ["Name", "Endpoint", "Ready", "Reason", "Age"]),
       (.tenants, ["Name", "Environments", "Ready", "Reason", "Age"]),
+      (.nodePolicies, ["Name", "Order", "Mode", "Tenants", "OnError", "Age"]),
       (.volumePools, ["Name", "Node", "Pool", "Capacity", "Free", "Volumes", "Age"]),
       (.secrets, ["Name", "Type", "Data", "Age"]),
       (.events, ["Last Seen", "Type", "Reason", "Object", "Message"]),

@@ -11,7 +11,7 @@ extension WholePlatform {
 
     @Test(
       "a part that is killed is back, the apps did not notice, and what was asked meanwhile is done",
-      arguments: ["api", "node", "edge"], [SIGKILL, SIGILL])
+      arguments: ["api", "node", "hooks", "edge"], [SIGKILL, SIGILL])
     func killed(part: String, signal: Int32) async throws {
       let nagaya = try running()
       let shell = nagaya.shell
@@ -52,7 +52,7 @@ extension WholePlatform {
 
     private func others(than part: String, _ nagaya: PlatformInstance) async throws -> [Int32] {
       var pids: [Int32] = []
-      for other in ["api", "node", "edge"] where other != part { pids.append(try await nagaya.pid(of: other)) }
+      for other in ["api", "node", "hooks", "edge"] where other != part { pids.append(try await nagaya.pid(of: other)) }
       return pids
     }
 

@@ -66,6 +66,8 @@ extension Resource {
     group: "nagaya.dev", version: "v1alpha1", plural: "tenants", kind: "Tenant", isNamespaced: false)
   public static let applications = Resource(
     group: "nagaya.dev", version: "v1alpha1", plural: "applications", kind: "Application")
+  public static let nodePolicies = Resource(
+    group: "nagaya.dev", version: "v1alpha1", plural: "nodepolicies", kind: "NodePolicy", isNamespaced: false)
   public static let volumePools = Resource(
     group: "storage.nagaya.dev", version: "v1alpha1", plural: "volumepools", kind: "VolumePool",
     isNamespaced: false)

@@ -26,7 +26,7 @@ struct APIPart {
     let node = options.resolvedNodeName
     let authorities = try PlatformAuthorities.loadOrCreate(
       directory: layout.pki, serverNames: [node], domain: options.domain, lives: options.lives)
-    let credentials = PartCredentials(authorities: authorities, layout: layout, parts: [.node(node), .edge])
+    let credentials = PartCredentials(authorities: authorities, layout: layout, parts: [.node(node), .edge, .hooks])
 
     // The control plane.
     let accountKeys = try SigningKeys.loadOrCreate(directory: layout.accountKeys)

@@ -3,7 +3,9 @@ import Foundation
 import KubernetesAPI
 import KubernetesClient
 import Logging
+import NRI
 import NodeAgent
+import NodeHooks
 import ServiceLifecycle
 
 /// `nagaya serve node`: the agent of this node, the containerd that it uses, and the images.
@@ -63,6 +65,7 @@ struct NodePart {
       NodeConfiguration(
         name: node, address: "127.0.0.1", directory: layout.node, runtimeSocket: engine.layout.socket,
         imageSocket: snapshots.imageSocket, snapshotter: snapshots.plugin.name, imageGate: snapshots.imageGate,
+        hookMark: Adjustment.mark,
         csiSockets: [LocalStorage.driverName: layout.csiSocket],
         network: network, limits: options.nodeLimits, apiServer: ("127.0.0.1", options.apiPort),
         apiPort: { try await front.port }),

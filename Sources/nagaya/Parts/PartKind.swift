@@ -6,6 +6,8 @@ enum PartKind: String, CaseIterable, Sendable {
   case api
   /// The node agent, containerd and the images.
   case node
+  /// The hooks that containerd asks before it makes a container.
+  case hooks
   /// The https edge.
   case edge
 
@@ -15,6 +17,7 @@ enum PartKind: String, CaseIterable, Sendable {
     switch self {
     case .api: -900
     case .node: -800
+    case .hooks: -750
     case .edge: -700
     }
   }
@@ -24,9 +27,12 @@ enum PartKind: String, CaseIterable, Sendable {
     switch self {
     case .api: .seconds(30)
     case .node: .seconds(120)
-    case .edge: .seconds(20)
+    case .hooks, .edge: .seconds(20)
     }
   }
+
+  /// The subcommand of `nagaya serve` that is this part.
+  var command: String { self == .hooks ? "node-hooks" : rawValue }
 
   /// The process that runs this part of the instance with `options`.
   func program(_ options: PlatformOptions, environment: [String: String]) -> SupervisedProgram {
@@ -34,7 +40,7 @@ enum PartKind: String, CaseIterable, Sendable {
     // What it said last is kept anyway.
     let environment = ["SWIFT_BACKTRACE": "enable=no"].merging(environment) { $1 }
     return SupervisedProgram(
-      name: rawValue, program: Installation.executable, arguments: ["serve", rawValue] + options.arguments,
+      name: rawValue, program: Installation.executable, arguments: ["serve", command] + options.arguments,
       environment: environment, startsAfter: self == .api ? [] : [Self.api.rawValue], stopLimit: stopLimit,
       oomScoreAdjustment: oomScoreAdjustment)
   }

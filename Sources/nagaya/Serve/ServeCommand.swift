@@ -4,5 +4,7 @@ import ArgumentParser
 struct Serve: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Run one part of Nagaya by itself, beside an existing cluster.",
-    subcommands: [ServeImages.self, ServeAPI.self, ServeNode.self, ServeEdge.self])
+    subcommands: [
+      ServeImages.self, ServeHooks.self, ServeAPI.self, ServeNode.self, ServeNodeHooks.self, ServeEdge.self,
+    ])
 }

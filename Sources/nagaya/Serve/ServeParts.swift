@@ -1,4 +1,5 @@
 import ArgumentParser
+import LinuxSystem
 
 /// `nagaya serve api`: started by `nagaya up`.
 struct ServeAPI: AsyncParsableCommand {
@@ -23,6 +24,20 @@ struct ServeNode: AsyncParsableCommand {
 
   func run() async throws {
     try await NodePart(process: PartProcess(.node, options)).run()
+  }
+}
+
+/// `nagaya serve node-hooks`: started by `nagaya up`.
+struct ServeNodeHooks: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "node-hooks", abstract: "The hooks of an instance's containerd.", shouldDisplay: false)
+
+  @OptionGroup var options: PlatformOptions
+
+  func run() async throws {
+    OwnMemory.keepSmall()
+    let process = PartProcess(.hooks, options)
+    try await process.run { try await HooksPart(process: process).services() }
   }
 }
 

@@ -4,6 +4,7 @@ import JSONDocument
 import KubernetesAPI
 import KubernetesClient
 import NodeAgent
+import NodeHooks
 
 /// The objects that every instance has from its first start. Existing ones are left as their users made them, but for roles:
 /// those follow the version (`RoleReconciliation`).
@@ -55,7 +56,7 @@ struct Bootstrap: Sendable {
       ["apiGroup": "rbac.authorization.k8s.io", "kind": .string(kind), "name": .string(name)]
     }
     return [
-      (EdgeAccess.role, subject("User", EdgeAccess.name)),
+      (EdgeAccess.role, subject("User", EdgeAccess.name)), (HookAccess.role, subject("User", HookAccess.name)),
       (NodeAccess.role, subject("Group", UserInfo.nodesGroup)),
     ]
   }

@@ -13,11 +13,14 @@ enum PartIdentity: Sendable, Hashable {
   case node(String)
   /// The edge: `system:nagaya:edge`.
   case edge
+  /// The hooks of a node: `system:nagaya:hooks`.
+  case hooks
 
   var user: UserInfo {
     switch self {
     case .node(let name): .node(name)
     case .edge: .part("edge")
+    case .hooks: .part("hooks")
     }
   }
 
@@ -26,6 +29,7 @@ enum PartIdentity: Sendable, Hashable {
     switch self {
     case .node: "node"
     case .edge: "edge"
+    case .hooks: "hooks"
     }
   }
 

@@ -224,6 +224,7 @@ struct Layout: Sendable {
   var csiSocket: String { "\(run)/csi/local.nagaya.dev.sock" }
   var images: String { "\(state)/images" }
   var imagesRun: String { "\(run)/images" }
+  var hooksSocket: String { "\(run)/hooks/status.sock" }
   var log: String { "\(state)/nagaya.log" }
   var arguments: String { "\(state)/arguments.json" }
   var drain: String { "\(run)/drain" }

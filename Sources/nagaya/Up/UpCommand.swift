@@ -11,8 +11,8 @@ struct Up: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Run Nagaya on this machine.",
     discussion: """
-      Runs three parts as processes of their own and starts again what dies: the API server with the controllers, the \
-      scheduler and storage; the node agent; the https edge. In the foreground it runs until it is interrupted. \
+      Runs four parts as processes of their own and starts again what dies: the API server with the controllers, the \
+      scheduler and storage; the node agent; the node hooks; the https edge. In the foreground it runs until interrupted. \
       Containers go on when it ends and are found again when it starts; `nagaya down` stops them.
 
       EXAMPLES

@@ -45,7 +45,7 @@ struct RuntimeSpecification {
     ]
   }
 
-  private static var hardLimit: UInt64 {
+  static var hardLimit: UInt64 {
     var limit = rlimit()
     guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1024 }
     return UInt64(limit.rlim_max)

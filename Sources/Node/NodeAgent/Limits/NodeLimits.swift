@@ -18,6 +18,8 @@ public struct NodeLimits: Sendable, Hashable {
 
   /// Open files of one process of a container (`RLIMIT_NOFILE`).
   static let openFiles = 65_536
+  /// The same, or less where this process itself may have no more.
+  public static var mostOpenFiles: UInt64 { min(UInt64(openFiles), RuntimeSpecification.hardLimit) }
   /// Files of a run's log and their size; what is written between two looks comes on top (`LogWatch`).
   static let logFiles = 5
   static let logFileBytes: Int64 = 10 << 20

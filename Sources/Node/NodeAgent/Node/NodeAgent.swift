@@ -86,7 +86,8 @@ public actor NodeAgent: Service {
     context = PodContext(
       node: node, client: client, events: events, runtime: runtime, prober: Prober(runtime: runtime), volumes: volumes,
       puller: ImagePuller(runtime: runtime, access: ImageAccess(directory: "\(configuration.directory)/image-access")),
-      imageGate: configuration.imageGate, logs: logWatch, firewall: firewall, zone: zone,
+      imageGate: configuration.imageGate, hookMark: configuration.hookMark, logs: logWatch, firewall: firewall,
+      zone: zone,
       crashBackOff: configuration.crashBackOff, resync: configuration.resync,
       volumeRefresh: configuration.volumeRefresh, clock: clock, logger: logger)
     let registration = NodeRegistration(

@@ -14,6 +14,9 @@ public struct NodeConfiguration: Sendable {
   public var snapshotter: String
   /// Asked before a container is made of an image, by the image's name and id; throws if nothing may be made of it.
   public var imageGate: (@Sendable (String, String) async throws -> Void)?
+  /// An annotation that hooks of the runtime give every container that they were asked about. One that has not got it is not
+  /// started, but made anew; `nil`: there are no hooks.
+  public var hookMark: String?
   /// CSI driver names and the paths of their node services' sockets.
   public var csiSockets: [String: String]
   /// The network of this node's pods.
@@ -38,7 +41,7 @@ public struct NodeConfiguration: Sendable {
     name: String, address: String, directory: String, runtimeSocket: String, imageSocket: String? = nil,
     snapshotter: String = SnapshotterPlugin.overlayfs.name,
     imageGate: (@Sendable (String, String) async throws -> Void)? = nil,
-    csiSockets: [String: String] = [:],
+    hookMark: String? = nil, csiSockets: [String: String] = [:],
     network: PodNetwork, maximumPods: Int = 250, limits: NodeLimits = NodeLimits(), labels: [String: String] = [:],
     crashBackOff: (initial: Duration, maximum: Duration) = (.seconds(10), .seconds(300)),
     resync: Duration = .seconds(10), heartbeat: Duration = .seconds(10), volumeRefresh: Duration = .seconds(60),
@@ -51,6 +54,7 @@ public struct NodeConfiguration: Sendable {
     self.imageSocket = imageSocket
     self.snapshotter = snapshotter
     self.imageGate = imageGate
+    self.hookMark = hookMark
     self.csiSockets = csiSockets
     self.network = network
     self.maximumPods = maximumPods

@@ -96,8 +96,7 @@ extension PodWorker {
 
   /// Runs a call that makes something in the runtime. A deletion cancels the step, but not the call: what is cut off
   /// half-way may still come to be when nobody waits for it, after the way down has looked for it.
-  private func toTheEnd<Answer: Sendable>(_ call: @escaping @Sendable () async throws -> Answer) async throws -> Answer
-  {
+  func toTheEnd<Answer: Sendable>(_ call: @escaping @Sendable () async throws -> Answer) async throws -> Answer {
     try await Task { try await call() }.value
   }
 
@@ -308,18 +307,12 @@ extension PodWorker {
     let runtime = context.runtime.runtime
     try await removeOldRuns(of: name)
     let finished = configuration
-    let containerID: String
-    do {
-      containerID = try await toTheEnd {
-        try await runtime.createContainer(
-          .with {
-            $0.podSandboxID = sandbox.id
-            $0.config = finished
-            $0.sandboxConfig = sandboxConfiguration
-          }, options: options
-        ).containerID
-      }
-    } catch let error as RPCError { throw PodProblem("CreateContainerError", error.message) }
+    let containerID = try await create(
+      .with {
+        $0.podSandboxID = sandbox.id
+        $0.config = finished
+        $0.sandboxConfig = sandboxConfiguration
+      })
     do {
       _ = try await toTheEnd {
         try await runtime.startContainer(.with { $0.containerID = containerID }, options: options)

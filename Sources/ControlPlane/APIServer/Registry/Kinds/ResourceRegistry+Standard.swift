@@ -9,6 +9,6 @@ extension ResourceRegistry {
     .namespace, .node, .pod, .event, .service, .configMap, .secret, .serviceAccount, .persistentVolume,
     .persistentVolumeClaim, .resourceQuota, .limitRange, .deployment, .replicaSet, .storageClass, .csiDriver, .csiNode,
     .csiStorageCapacity, .lease, .endpointSlice, .role, .roleBinding, .clusterRole, .clusterRoleBinding,
-    .application, .tenant, .volumePool,
+    .application, .tenant, .nodePolicy, .volumePool,
   ]
 }

@@ -58,6 +58,56 @@ extension SchemaTable {
     # TenantPodSecurity | The levels of the Pod Security Standards.
     level enum(baseline,restricted) | Of every environment that is not named; baseline.
     environments {}string | Of environments by name: baseline or restricted.
+    # NodePolicy : NodePolicySpec - | What containers of some pods get on nodes, and the most that they may ask for.
+    # NodePolicySpec | Of each aspect, the first policy that says something of it counts.
+    order int(0..1000000) | Lower ones first, then by name; 1000.
+    mode enum(Enforce,Audit) | Audit says what would be, and changes nothing; Enforce.
+    onError enum(Fail,Ignore) | Whether a container that asks for something wrong is made; Fail.
+    match NodePolicyMatch | For which containers; for all, if left out.
+    ulimits []NodePolicyUlimit@type | Limits of processes.
+    resources NodePolicyResources | Bounds of what containers may use.
+    oomScoreAdj NodePolicyScore | Who is killed first when memory runs out.
+    env []NodePolicyVariable@name | Environment variables.
+    mounts []NodePolicyMount@name | Places of the node that containers see.
+    volumeIO []NodePolicyVolumeIO | How fast containers use their volumes' devices.
+    # NodePolicyMatch | For which containers; what is left out asks nothing.
+    tenants []string | Of these tenants.
+    namespaces []string | In these namespaces; a star at the end stands for any rest.
+    podSelector meta.LabelSelector | Of pods with these labels, which are their authors' to choose.
+    containers []string | Of these names.
+    # NodePolicyUlimit | A limit of processes.
+    type! string | NOFILE, NPROC, MEMLOCK and so on.
+    soft intstr | What holds, a number or unlimited.
+    hard intstr | Up to where a process may raise it.
+    max intstr | The most that an annotation may ask for.
+    # NodePolicyResources | Bounds of what containers may use.
+    memory NodePolicyQuantity | Memory.
+    cpu NodePolicyQuantity | Processors.
+    pids NodePolicyCount | Processes and threads.
+    # NodePolicyQuantity | A bound.
+    max quantity | At most.
+    # NodePolicyCount | A number of things.
+    default int(1..) | What a container gets that is not told otherwise.
+    max int(1..) | At most.
+    # NodePolicyScore | oom_score_adj of the container's processes.
+    default int(-1000..1000) | What a container gets.
+    min int(-1000..1000) | At least: nobody is spared more.
+    # NodePolicyVariable | An environment variable.
+    name! string | Its name.
+    value string | Its value.
+    when enum(Always,Asked) | Asked: if an annotation of the pod names it; Always.
+    # NodePolicyMount | A place of the node that containers see.
+    name! string | By which annotations ask for it.
+    hostPath! string | Where it is on the node: nobody but root may write on the way there.
+    mountPath! string | Where the container finds it.
+    readOnly bool | Whether it can't be written; true.
+    when enum(Always,Asked) | Asked: if an annotation of the pod names it; Always.
+    # NodePolicyVolumeIO | How fast a container uses the device below a volume.
+    storageClasses []string | Of volumes of these classes; of all volumes, if left out.
+    readBytesPerSecond quantity | At most.
+    writeBytesPerSecond quantity | At most.
+    readOperationsPerSecond quantity | At most.
+    writeOperationsPerSecond quantity | At most.
     # TenantStatus | How a tenant is doing.
     namespaces []string | The namespaces there are.
     observedGeneration int64(0..) | The generation that this is about.

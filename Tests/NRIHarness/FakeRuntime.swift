@@ -1,0 +1,87 @@
+import Foundation
+public import NRI
+public import SwiftProtobuf
+import Synchronization
+public import TTRPC
+
+/// The runtime's side of NRI on a unix socket: takes one plugin at a time and asks it what a test wants.
+public final class FakeRuntime: Sendable {
+  /// A plugin that has registered.
+  public struct Plugin: Sendable {
+    public let request: NRIRegisterPluginRequest
+    public let client: TTRPCClient
+    let connection: UnixSocketConnection
+
+    public static let service = "nri.pkg.api.v1alpha1.Plugin"
+
+    public func call<Request: Message, Response: Message>(_ method: String, _ request: Request) async throws -> Response
+    {
+      try await client.call(Self.service, method, request, timeout: .seconds(180))
+    }
+
+    /// Breaks the connection off.
+    public func drop() { connection.close() }
+  }
+
+  public let socket: String
+  private struct State {
+    var plugins: [Plugin] = []
+    var updates: [NRIContainerUpdate] = []
+    var tasks: [Task<Void, Never>] = []
+    var listener: UnixSocketListener?
+  }
+  private let state = Mutex(State())
+
+  public init(socket: String = "/tmp/nagaya-nri-\(UInt32.random(in: 0 ... .max))") { self.socket = socket }
+
+  public func start() async throws {
+    unlink(socket)
+    let listener = try await UnixSocketListener(socket) { [self] connection in
+      let task = Task { await serve(connection) }
+      state.withLock { $0.tasks.append(task) }
+    }
+    state.withLock { $0.listener = listener }
+  }
+
+  /// Ends, as if the runtime had been killed.
+  public func stop() async {
+    let (listener, plugins, tasks) = state.withLock { state in
+      defer { state = State() }
+      return (state.listener, state.plugins, state.tasks)
+    }
+    await listener?.close()
+    for plugin in plugins { plugin.drop() }
+    for task in tasks { await task.value }
+    unlink(socket)
+  }
+
+  /// The plugins that have registered, in their order.
+  public var plugins: [Plugin] { state.withLock { $0.plugins } }
+  /// What plugins changed of containers that run.
+  public var updates: [NRIContainerUpdate] { state.withLock { $0.updates } }
+
+  private func serve(_ connection: UnixSocketConnection) async {
+    let trunk = Trunk(connection, numbers: [1, 2])
+    let client = TTRPCClient(trunk.connection(1))
+    let service = TTRPCService(
+      "nri.pkg.api.v1alpha1.Runtime",
+      [
+        "RegisterPlugin": .unary { [self] (request: NRIRegisterPluginRequest) in
+          let plugin = Plugin(request: request, client: client, connection: connection)
+          state.withLock { $0.plugins.append(plugin) }
+          return NRIEmpty()
+        },
+        "UpdateContainers": .unary { [self] (request: NRIUpdateContainersRequest) in
+          state.withLock { $0.updates += request.update }
+          return NRIUpdateContainersResponse()
+        },
+      ])
+    let runtime = trunk.connection(2)
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { try? await trunk.run() }
+      group.addTask { try? await client.run() }
+      group.addTask { try? await TTRPCServer([service]).serve(runtime) }
+      await group.waitForAll()
+    }
+  }
+}
