@@ -93,10 +93,10 @@ bench-placement: ## Compare placement policies by simulation (TRACE=file: on tha
 	@.build/release/placement-benchmark --trace "$(TRACE)" --report "$(REPORT)" $(if $(SEEDS),--seeds $(SEEDS)) $(if $(JOBS),--jobs $(JOBS))
 
 .PHONY: bench-images
-bench-images: build ## Measure cold starts by snapshotter, and reading afterwards (as root)
+bench-images: build ## Measure cold starts by snapshotter, and reading afterwards (as root; RUNS=n BENCH_IMAGES=python,node)
 	@scripts/install-engines $(NAGAYA_ENGINES) peers
 	swift build -c release --product benchmarks
-	@.build/release/benchmarks images --runs $(or $(RUNS),5)
+	@.build/release/benchmarks images --runs $(or $(RUNS),5) $(if $(BENCH_IMAGES),--images $(BENCH_IMAGES))
 
 .PHONY: bench-hooks
 bench-hooks: build ## Measure node hooks: answers, memory, a burst of 500 containers (as root)

@@ -97,7 +97,7 @@ let package = Package(
     .systemLibrary(
       name: "CZstd", path: "Sources/System/CZstd", pkgConfig: "libzstd",
       providers: [.apt(["libzstd-dev"])]),
-    room("OCI", on: "Formats", ["JSONDocument", "CZlib", "CZstd", .crypto]),
+    room("OCI", on: "Formats", ["BoundedNumbers", "JSONDocument", "CZlib", "CZstd", .crypto]),
     room("EROFS", on: "Formats", ["OCI"]),
     room("EStargz", on: "Formats", ["OCI", "JSONDocument"]),
 
@@ -165,7 +165,10 @@ let package = Package(
       ]),
     room(
       "LayerStore", on: "Node",
-      ["CLinux", "EROFS", "EStargz", "JSONDocument", "LinuxSystem", "OCI", .collections, .logging, .serviceLifecycle]),
+      [
+        "BoundedNumbers", "CLinux", "EROFS", "EStargz", "JSONDocument", "LinuxSystem", "OCI", .collections, .logging,
+        .serviceLifecycle,
+      ]),
     room(
       "LazyImages", on: "Node",
       [

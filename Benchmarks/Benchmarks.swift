@@ -49,8 +49,10 @@ struct TextTable {
   var rows: [[String]]
 
   init(_ header: String...) { rows = [header] }
+  init(_ first: String, _ header: [String]) { rows = [[first] + header] }
 
   mutating func add(_ cells: String...) { rows.append(cells) }
+  mutating func add(_ first: String, _ cells: [String]) { rows.append([first] + cells) }
 
   func show() {
     let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }

@@ -15,9 +15,9 @@ struct ColdStart {
   }
 
   let relay: NetworkRelay
-  /// Prints one line as soon as it has read what it needs.
-  static let program = "import numpy; print(int(numpy.arange(10).sum()))"
-  static let expected = "45"
+  let image: BenchImage
+  /// What `/start` prints.
+  static let expected = "ready"
 
   struct Wrong: Error, CustomStringConvertible {
     let description: String
@@ -25,7 +25,7 @@ struct ColdStart {
 
   /// Pulls and runs once, with cold caches.
   func run(_ engine: ImageEngine) async throws -> Run {
-    let image = "\(relay.host)/\(engine.mode.variant.name)"
+    let image = "\(relay.host)/\(engine.mode.variant.name(of: image))"
     try await engine.shell.succeed("sync; echo 3 > /proc/sys/vm/drop_caches; mkfifo \(engine.directory)/line")
     relay.reset()
     let begin = ContinuousClock.now
@@ -39,7 +39,7 @@ struct ColdStart {
       cd \(engine.directory); date +%s%N
       \(pull) > pull.log 2>&1 || { tail -n 20 pull.log *.log; exit 1; }
       date +%s%N
-      setsid ctr run --rm --snapshotter \(engine.mode.snapshotter) \(image) first python3 -c '\(Self.program)' \
+      setsid ctr run --rm --snapshotter \(engine.mode.snapshotter) \(image) first /start \
         > line 2> run.log < /dev/null &
       IFS= read -r line < line; date +%s%N; echo "$line"; [ -n "$line" ] || { sleep 1; tail -n 20 *.log; }
       """, seconds: 300)

@@ -25,10 +25,11 @@ final class ImageEngine: Sendable {
   ///   - authority: certificates that SOCI's snapshotter is to trust; it speaks https alone.
   ///   - profiles: what an earlier start has taught our daemon.
   ///   - knownImages: that our daemon finds on its disk.
+  ///   - options: more arguments of our daemon.
   ///   - traces: gets our daemon's log of every fetch and every wait.
   init(
     _ mode: ImageMode, in directory: String, nagaya: String, authority: String? = nil, profiles: String? = nil,
-    traces: String? = nil, knownImages: Int = 0
+    traces: String? = nil, knownImages: Int = 0, options: [String] = []
   )
     async throws
   {
@@ -71,7 +72,7 @@ final class ImageEngine: Sendable {
             [
               "serve", "images", "--root", "\(directory)/nagaya", "--run", "\(directory)/run", "--hosts-directory",
               "\(directory)/certs.d", "--log-level", traces == nil ? "notice" : "debug",
-            ]))
+            ] + options))
       default: break
       }
       snapshotterPID = processes.first?.processIdentifier

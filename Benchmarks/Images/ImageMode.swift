@@ -4,6 +4,7 @@ enum ImageMode: String, CaseIterable {
   case erofs
   case soci
   case nagayaEstargz = "nagaya-estargz"
+  case nagayaEstargzShared = "nagaya-estargz-shared"
   case nagayaEstargzProfiled = "nagaya-estargz-profiled"
   case nagayaZstdChunked = "nagaya-zstdchunked"
   case nagayaPlain = "nagaya-plain"
@@ -24,6 +25,7 @@ enum ImageMode: String, CaseIterable {
     case .overlayfs, .erofs, .nagayaPlain: .plain
     case .soci: .soci
     case .nagayaEstargz, .nagayaEstargzProfiled: .estargz
+    case .nagayaEstargzShared: .estargzShared
     case .nagayaZstdChunked: .zstdChunked
     }
   }
@@ -37,14 +39,26 @@ enum ImageMode: String, CaseIterable {
     case .erofs: "containerd's erofs snapshotter"
     case .soci: "SOCI, lazy"
     case .nagayaEstargz: "nagaya, eStargz"
-    case .nagayaEstargzProfiled: "nagaya, eStargz, learned order"
+    case .nagayaEstargzShared: "nagaya, eStargz, order learned elsewhere"
+    case .nagayaEstargzProfiled: "nagaya, eStargz, order learned here"
     case .nagayaZstdChunked: "nagaya, zstd:chunked"
     case .nagayaPlain: "nagaya, plain layers, first pull"
     }
   }
 }
 
-/// The image of the benchmark, as somebody pushed it.
+/// An image of the benchmark; `scripts/build-bench-images` says what is in each.
+enum BenchImage: String, CaseIterable {
+  case python, node, nginx, postgres, etcd, large, deep, model
+
+  /// Those with a program `/start` that prints `ready` once its server is.
+  static let servers: [BenchImage] = [.python, .node, .nginx, .postgres, .etcd, .large]
+
+  /// In what forms it is wanted: peers' only where they are measured.
+  var variants: [ImageVariant] { Self.servers.contains(self) ? ImageVariant.allCases : [.plain, .estargz] }
+}
+
+/// An image of the benchmark, as somebody pushed it.
 enum ImageVariant: String, CaseIterable {
   /// As it was packed: layers of tar and gzip.
   case plain
@@ -54,7 +68,9 @@ enum ImageVariant: String, CaseIterable {
   case estargz
   /// Converted by stargz-snapshotter's own tool.
   case zstdChunked = "zstdchunked"
+  /// As `estargz`, with what its start read beside it.
+  case estargzShared = "estargz-shared"
 
   /// Repository and tag.
-  var name: String { "bench/python-\(rawValue):latest" }
+  func name(of image: BenchImage) -> String { "bench/\(image.rawValue)-\(rawValue):latest" }
 }

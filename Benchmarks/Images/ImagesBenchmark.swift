@@ -8,10 +8,13 @@ import PlatformHarness
 struct ImagesBenchmark: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "images",
-    abstract: "Cold start of a 237 MiB image by snapshotter, and how fast it is read afterwards (as root).")
+    abstract: "Cold starts of several images by snapshotter, and how fast they are read afterwards (as root).")
 
-  @Option(help: "Cold starts of each mode; the table has medians.")
+  @Option(help: "Cold starts of each mode; the tables have medians.")
   var runs = 5
+
+  @Option(help: "Images to start, with commas. Default: all.")
+  var images = BenchImage.servers.map(\.rawValue).joined(separator: ",")
 
   @Option(help: "Modes, with commas. Default: all.")
   var modes = ImageMode.allCases.map(\.rawValue).joined(separator: ",")
@@ -22,11 +25,14 @@ struct ImagesBenchmark: AsyncParsableCommand {
   @Option(help: "Megabytes a second that the line to the registry carries.")
   var bandwidth = 50.0
 
-  @Option(help: "Where the image and its registry are kept.")
-  var images = "\(PlatformInstance.root)/.build/bench-images"
+  @Option(help: "Where images and their registry are kept.", completion: .directory)
+  var directory = "\(PlatformInstance.root)/.build/bench-images"
 
   @Option(help: "The nagaya that is measured.")
   var nagaya = "\(PlatformInstance.root)/.build/release/nagaya"
+
+  @Option(help: "How our daemon is asked for missing bytes: auto, fanotify, fuse.")
+  var fill = "auto"
 
   @Option(help: "For containerd and snapshotters; on ext4, xfs or btrfs.")
   var scratch = "/tmp"
@@ -43,12 +49,22 @@ struct ImagesBenchmark: AsyncParsableCommand {
   @Flag(help: "Leave out walking and reading.")
   var startsOnly = false
 
+  @Flag(help: "Walk and read only.")
+  var readingOnly = false
+
   func run() async throws {
     let modes = try self.modes.split(separator: ",").map { name in
       guard let mode = ImageMode(rawValue: String(name)) else { throw ValidationError("there is no mode \(name)") }
       return mode
     }
-    let bench = try await BenchRegistry(images)
+    let images = try self.images.split(separator: ",").map { name in
+      guard let image = BenchImage(rawValue: String(name)), BenchImage.servers.contains(image) else {
+        throw ValidationError("there is no image \(name) to start")
+      }
+      return image
+    }
+    let starting = readingOnly ? [] : images
+    let bench = try await BenchRegistry(directory, starting + (startsOnly ? [] : Reading.images))
     defer { bench.stop() }
     let work = "\(scratch)/nagaya-bench-images-\(UInt32.random(in: 0..<1 << 24))"
     try FileManager.default.createDirectory(atPath: work, withIntermediateDirectories: true)
@@ -65,11 +81,21 @@ struct ImagesBenchmark: AsyncParsableCommand {
     }
     try await Shell().succeed("ip address replace \(Self.address)/32 dev lo")
     let (plain, encrypted) = (try await relay("127.0.0.1", nil), try await relay(Self.address, tls))
-    let starts = ColdStarts(
-      plain: plain, encrypted: encrypted, work: work, nagaya: nagaya, authority: "\(work)/pki/ca.crt",
-      showsRequests: requests, traces: traces)
-    report("\(runs) cold starts of each mode, \(roundTrip) ms and \(bandwidth) MB/s away")
-    let outcome = await Self.outcome { try await measure(starts, modes) }
+    func starts(_ image: BenchImage) -> ColdStarts {
+      ColdStarts(
+        image: image, plain: plain, encrypted: encrypted, work: work, nagaya: nagaya, authority: "\(work)/pki/ca.crt",
+        showsRequests: requests, traces: traces, options: ["--fill", fill])
+    }
+    let outcome = await Self.outcome {
+      var figures: [Figure] = []
+      if !starting.isEmpty {
+        report("\(runs) cold starts of each mode, \(roundTrip) ms and \(bandwidth) MB/s away")
+        figures += try await StartsReport(roundTrip: roundTrip, bandwidth: bandwidth, plot: plot).measure(
+          starting.map(starts), modes, runs: runs)
+      }
+      if !startsOnly { figures += try await Reading(starts: starts).measure(runs: runs) }
+      return figures
+    }
     await plain.stop()
     await encrypted.stop()
     try await Shell()("ip address delete \(Self.address)/32 dev lo")
@@ -83,44 +109,4 @@ struct ImagesBenchmark: AsyncParsableCommand {
   /// SOCI speaks http to addresses of the loopback network in one half of its requests and https in the other; so it
   /// gets one from the network for benchmarks (RFC 2544).
   private static let address = "198.18.0.1"
-
-  private func measure(_ starts: ColdStarts, _ modes: [ImageMode]) async throws -> [Figure] {
-    let results = try await starts.measure(modes, runs: runs)
-    let figures = Self.show(results, modes)
-    if let plot {
-      let seconds = modes.map { (mode: $0, runs: (results[$0] ?? []).map(\.seconds)) }
-      let svg = StartsPlot(roundTrip: roundTrip, bandwidth: bandwidth).svg(seconds)
-      try svg.write(toFile: plot, atomically: true, encoding: .utf8)
-    }
-    return startsOnly ? figures : try await figures + Reading(starts: starts).measure(runs: runs)
-  }
-
-  private static func show(_ results: [ImageMode: [ColdStart.Run]], _ modes: [ImageMode]) -> [Figure] {
-    var table = TextTable(
-      "from nothing to the first line", "pull s", "start s", "MB", "requests", "of overlayfs", "of SOCI")
-    var figures: [Figure] = []
-    func median(_ mode: ImageMode, _ value: (ColdStart.Run) -> Double) -> Double {
-      (results[mode] ?? []).map(value).percentile(0.5)
-    }
-    func ratio(_ mode: ImageMode, _ peer: ImageMode) -> String {
-      let value = median(mode, \.seconds) / median(peer, \.seconds)
-      return value.isNaN ? "" : "\(Figure.rounded(value))"
-    }
-    for mode in modes {
-      let seconds = median(mode, \.seconds)
-      let megabytes = median(mode) { Double($0.bytes) / 1e6 }
-      let requests = median(mode) { Double($0.requests) }
-      table.add(
-        mode.words, "\(Figure.rounded(median(mode, \.pullSeconds)))", "\(Figure.rounded(seconds))",
-        "\((megabytes * 10).rounded() / 10)", "\(Int(requests))", ratio(mode, .overlayfs), ratio(mode, .soci))
-      figures += [
-        Figure(name: "coldstart.\(mode.rawValue).seconds", value: seconds, unit: "s"),
-        Figure(name: "coldstart.\(mode.rawValue).bytes", value: megabytes, unit: "MB", digits: 1),
-        Figure(name: "coldstart.\(mode.rawValue).requests", value: requests, unit: "count", digits: 0),
-      ]
-    }
-    print("")
-    table.show()
-    return figures
-  }
 }

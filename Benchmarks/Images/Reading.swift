@@ -1,15 +1,15 @@
 import Foundation
-import Glibc
 import PlatformHarness
-import TestSupport
 
 /// Reading an image whose layers are complete: the walk of all files, and the large file in order and at random.
 ///
 /// Each time with a cold page cache, in one run of the machine for all of them: overlayfs walks unpacked files, and
 /// containerd's erofs snapshotter reads a plain EROFS mount.
 struct Reading {
-  let starts: ColdStarts
+  let starts: (BenchImage) -> ColdStarts
 
+  /// What it reads.
+  static let images: [BenchImage] = [.python, .deep]
   private static let file = "srv/data.bin"
   /// Images of earlier days, for the daemon's memory.
   private static let knownImages = 100
@@ -23,14 +23,19 @@ struct Reading {
   }
 
   func measure(runs: Int) async throws -> [Figure] {
+    try await complete(runs) + deep(runs) + IncompleteReads(starts: starts(.python)).measure(runs: runs)
+  }
+
+  /// Layers that are complete.
+  private func complete(_ runs: Int) async throws -> [Figure] {
     report("walking and reading complete layers")
     var samples: [ImageMode: Sample] = [:]
     var (idle, filling) = (Double.nan, Double.nan)
     for mode in [ImageMode.overlayfs, .erofs, .nagayaEstargz] {
-      samples[mode] = try await starts.withEngine(mode, "read", knownImages: Self.knownImages) { engine in
+      samples[mode] = try await starts(.python).withEngine(mode, "read", knownImages: Self.knownImages) { engine in
         let root = "\(engine.directory)/mnt"
         let peak = Task { await Self.mostResident(engine.snapshotterPID) }
-        try await mount(engine, root)
+        try await Self.mount(.python, engine, root, starts(.python))
         peak.cancel()
         filling = await peak.value ?? filling
         let sample = try await read(root, runs, engine)
@@ -46,16 +51,18 @@ struct Reading {
     return show(samples, idle: idle, filling: filling)
   }
 
-  /// Pulls the image, mounts it and waits until nothing of it is missing.
-  private func mount(_ engine: ImageEngine, _ root: String) async throws {
-    let image = "\(starts.plain.host)/\(engine.mode.variant.name)"
+  /// Pulls an image, mounts it and waits until nothing of it is missing.
+  private static func mount(_ image: BenchImage, _ engine: ImageEngine, _ root: String, _ starts: ColdStarts)
+    async throws
+  {
+    let name = "\(starts.plain.host)/\(engine.mode.variant.name(of: image))"
     try await engine.shell.succeed(
       """
       cd \(engine.directory); mkdir -p \(root)
-      ctr images pull --plain-http --snapshotter \(engine.mode.snapshotter) \(image) > pull.log 2>&1 || { cat pull.log; exit 1; }
-      ctr images mount --snapshotter \(engine.mode.snapshotter) \(image) \(root) >/dev/null
-      cat \(root)/\(Self.file) > /dev/null
-      """, seconds: 300)
+      ctr images pull --plain-http --snapshotter \(engine.mode.snapshotter) \(name) > pull.log 2>&1 || { cat pull.log; exit 1; }
+      ctr images mount --snapshotter \(engine.mode.snapshotter) \(name) \(root) >/dev/null
+      find \(root) -type f -exec cat {} + > /dev/null
+      """, seconds: 600)
     guard engine.mode.isOurs else { return }
     try await engine.shell.succeed(
       """
@@ -66,6 +73,28 @@ struct Reading {
       done
       curl -s --unix-socket \(engine.directory)/run/status.sock http://status/metrics; exit 1
       """, seconds: 150)
+  }
+
+  /// The walk of 127 layers beside overlayfs.
+  private func deep(_ runs: Int) async throws -> [Figure] {
+    report("walking 127 layers")
+    var walks: [ImageMode: [Double]] = [:]
+    for mode in [ImageMode.overlayfs, .nagayaEstargz] {
+      walks[mode] = try await starts(.deep).withEngine(mode, "deep") { engine in
+        let root = "\(engine.directory)/mnt"
+        try await Self.mount(.deep, engine, root, starts(.deep))
+        var seconds: [Double] = []
+        for _ in 1...runs {
+          try await Self.dropCaches(engine)
+          seconds.append(try FileReads.walk(root).seconds)
+        }
+        try await engine.shell.succeed("ctr images unmount \(root) >/dev/null")
+        return seconds
+      }
+    }
+    let (ours, theirs) = (walks[.nagayaEstargz]?.percentile(0.5) ?? .nan, walks[.overlayfs]?.percentile(0.5) ?? .nan)
+    print("walk of 127 layers: \(Figure.rounded(ours)) s, overlayfs \(Figure.rounded(theirs)) s")
+    return [Figure(name: "walk.127_layers", value: ours / theirs, unit: "x")]
   }
 
   /// Megabytes, looked at every 50 ms until the task is cancelled.
@@ -83,85 +112,20 @@ struct Reading {
     var sample = Sample()
     for number in 1...runs {
       try await Self.dropCaches(engine)
-      let (first, files) = try Self.walk(root)
+      let (first, files) = try FileReads.walk(root)
       sample.walk.append(first)
-      sample.walkAgain.append(try Self.walk(root).seconds)
+      sample.walkAgain.append(try FileReads.walk(root).seconds)
       sample.files = files
       try await Self.dropCaches(engine)
-      sample.sequential.append(try Self.readInOrder("\(root)/\(Self.file)"))
+      sample.sequential.append(try FileReads.inOrder("\(root)/\(Self.file)"))
       try await Self.dropCaches(engine)
-      sample.random.append(try Self.readAtRandom("\(root)/\(Self.file)", seed: UInt64(number)))
+      sample.random.append(try FileReads.atRandom("\(root)/\(Self.file)", seed: UInt64(number)))
     }
     return sample
   }
 
-  private static func dropCaches(_ engine: ImageEngine) async throws {
+  static func dropCaches(_ engine: ImageEngine) async throws {
     try await engine.shell.succeed("sync; echo 3 > /proc/sys/vm/drop_caches")
-  }
-
-  struct Unreadable: Error, CustomStringConvertible {
-    let path: String
-    let number: Int32
-    var description: String { "cannot read \(path): \(String(cString: strerror(number)))" }
-  }
-
-  /// Looks at every file's attributes, like `find -ls`.
-  private static func walk(_ root: String) throws -> (seconds: Double, files: Int) {
-    let start = ContinuousClock.now
-    var files = 0
-    var directories = [root]
-    while let directory = directories.popLast() {
-      guard let stream = opendir(directory) else { throw Unreadable(path: directory, number: errno) }
-      defer { closedir(stream) }
-      while let entry = readdir(stream) {
-        let name = withUnsafePointer(to: &entry.pointee.d_name) {
-          $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-        }
-        guard name != ".", name != ".." else { continue }
-        let path = "\(directory)/\(name)"
-        var status = stat()
-        guard lstat(path, &status) == 0 else { throw Unreadable(path: path, number: errno) }
-        files += 1
-        if status.st_mode & S_IFMT == S_IFDIR { directories.append(path) }
-      }
-    }
-    return ((ContinuousClock.now - start).seconds, files)
-  }
-
-  /// MB/s.
-  private static func readInOrder(_ path: String) throws -> Double {
-    let file = open(path, O_RDONLY)
-    guard file >= 0 else { throw Unreadable(path: path, number: errno) }
-    defer { close(file) }
-    var buffer = [UInt8](repeating: 0, count: 1 << 20)
-    let start = ContinuousClock.now
-    var total = 0
-    while true {
-      let count = Glibc.read(file, &buffer, buffer.count)
-      guard count >= 0 else { throw Unreadable(path: path, number: errno) }
-      if count == 0 { break }
-      total += count
-    }
-    return Double(total) / 1e6 / (ContinuousClock.now - start).seconds
-  }
-
-  /// Reads of 4 KiB a second, at places that are the same for all.
-  private static func readAtRandom(_ path: String, seed: UInt64) throws -> Double {
-    let file = open(path, O_RDONLY)
-    guard file >= 0 else { throw Unreadable(path: path, number: errno) }
-    defer { close(file) }
-    posix_fadvise(file, 0, 0, POSIX_FADV_RANDOM)
-    var random = SeededGenerator(seed: seed)
-    var buffer = [UInt8](repeating: 0, count: 4096)
-    let reads = 4000
-    let start = ContinuousClock.now
-    for _ in 0..<reads {
-      let page = Int.random(in: 0..<(96 << 20) / 4096, using: &random)
-      guard pread(file, &buffer, 4096, off_t(page * 4096)) == 4096 else {
-        throw Unreadable(path: path, number: errno)
-      }
-    }
-    return Double(reads) / (ContinuousClock.now - start).seconds
   }
 
   private func show(_ samples: [ImageMode: Sample], idle: Double, filling: Double) -> [Figure] {

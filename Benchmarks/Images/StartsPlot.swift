@@ -2,6 +2,7 @@ import Charts
 
 /// The plot of docs/images.md: how long each way takes from nothing to a program's first line.
 struct StartsPlot {
+  let image: BenchImage
   let roundTrip: Int
   let bandwidth: Double
 
@@ -10,7 +11,7 @@ struct StartsPlot {
     BarChart(
       name: "images-starts", title: "From nothing to a program's first line",
       subtitle: """
-        An image of 237 MiB, its registry \(roundTrip) ms and \(Int(bandwidth)) MB/s away. \
+        The image \(image.rawValue), its registry \(roundTrip) ms and \(Int(bandwidth)) MB/s away. \
         Median, fastest and slowest of \(seconds.map(\.runs.count).max() ?? 0) runs; less is better.
         """,
       axis: Axis("seconds", .number),

@@ -225,18 +225,19 @@ struct ExtremesTests {
       "accessModes": ["ReadWriteOnce"], "storageClassName": "sane", "resources": ["requests": ["storage": "8Mi"]],
     ]
     try await client.create(claim, as: .persistentVolumeClaims)
-    try await eventually("a volume is made among all that", within: .seconds(600), every: .milliseconds(200)) {
+    try await eventually("a volume is made among all that", within: .seconds(1800), every: .milliseconds(200)) {
       try await client.get(.persistentVolumeClaims, namespace: "sane", name: name).status["phase"].string == "Bound"
     }
-    try await eventually("an app's pod is scheduled among all that", within: .seconds(600), every: .milliseconds(200)) {
+    try await eventually("an app's pod is scheduled among all that", within: .seconds(1800), every: .milliseconds(200))
+    {
       try await client.list(.pods, namespace: "sane").items.contains {
         $0.name.hasPrefix(name) && $0.spec["nodeName"].string?.isEmpty == false
       }
     }
-    try await eventually("a tenant's environment is there", within: .seconds(600), every: .milliseconds(200)) {
+    try await eventually("a tenant's environment is there", within: .seconds(1800), every: .milliseconds(200)) {
       try await client.list(.namespaces).items.contains { $0.name == "\(name)-dev" }
     }
-    try await eventually("a deployment's status is told", within: .seconds(600), every: .milliseconds(200)) {
+    try await eventually("a deployment's status is told", within: .seconds(1800), every: .milliseconds(200)) {
       try await client.list(.deployments, namespace: "sane").items.contains {
         $0.name.hasPrefix(name) && ($0.status["observedGeneration"].int ?? 0) > 0
       }

@@ -86,7 +86,7 @@ import Synchronization
       let content: LayerContent =
         if let format = json["format"].string.flatMap({ LayerFormat(rawValue: $0) }) {
           .chunks(try ChunkTable(decoding: bytes), format)
-        } else { .spans(try SeekIndex(decoding: bytes)) }
+        } else { try StoredContent.spans(decoding: bytes) }
       let layer = LayerDescription(
         key: key, origin: try ImageReference("registry.test/layers:1"), content: content,
         deviceBytes: Int64(json["deviceBytes"].int ?? 0), inodes: 1, blobBytes: Int64(json["blobBytes"].int ?? 0))

@@ -28,19 +28,10 @@ final class Daemon: Sendable {
       var json: JSONValue = [
         "deviceBytes": .integer(layer.description.deviceBytes), "blobBytes": .integer(layer.description.blobBytes),
       ]
-      var content: [UInt8]
-      var blockSize = EROFSOptions.BlockSize.tar
-      switch layer.description.content {
-      case .chunks(let table, let format):
-        json["format"] = .string(format.rawValue)
-        content = table.encoded()
-        blockSize = .page
-      case .spans(let index): content = index.encoded()
-      }
+      if case .chunks(_, let format) = layer.description.content { json["format"] = .string(format.rawValue) }
+      let content = StoredContent.encoded(layer.description.content)
       var metadata: [UInt8] = []
-      try EROFSWriter(
-        layer.tree, options: EROFSOptions(blockSize: blockSize, deviceBytes: [layer.description.deviceBytes])
-      ).write(to: &metadata)
+      try EROFSWriter(layer.tree, options: layer.metadataOptions).write(to: &metadata)
       try SmallFile.write(json.encoded(), to: "\(spec).json")
       try SmallFile.write(content, to: "\(spec).content")
       try SmallFile.write(metadata, to: "\(spec).metadata")

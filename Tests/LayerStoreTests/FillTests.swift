@@ -37,7 +37,31 @@ import Testing
       #expect(try await sha256("\(root)/f4") == layer.digests["f4"])
       #expect(layer.blob.fetchedBytes < layer.blob.bytes.count / 2)
       #expect(try await digests(root) == layer.digests)
+      // What lies behind the end of a file in its last page.
+      #expect(try pages(of: "\(root)/f5", bytes: 73_728).suffix(73_728 - 70_001).allSatisfy { $0 == 0 })
     }
+  }
+
+  @Test(arguments: FillPath.allCases) func `a plain layer of an earlier release is lazy`(_ path: FillPath) async throws
+  {
+    let layer = try TestLayer.plain([3_000_000, 10, 0, 5_000_000, 4096, 70_001], layout: .verbatim)
+    try await withStore([layer], by: path) { store, _ in
+      let root = try await store.mounted(layer)
+      #expect(try await sha256("\(root)/f4") == layer.digests["f4"])
+      #expect(layer.blob.fetchedBytes < layer.blob.bytes.count / 2)
+      #expect(try await digests(root) == layer.digests)
+      try await store.complete(layer.key)
+    }
+  }
+
+  /// A file's pages as a program that maps it sees them.
+  private func pages(of path: String, bytes: Int) throws -> [UInt8] {
+    let file = open(path, O_RDONLY | O_CLOEXEC)
+    defer { close(file) }
+    let memory = mmap(nil, bytes, PROT_READ, MAP_SHARED, file, 0)
+    guard let memory, memory != MAP_FAILED else { throw SystemError("mmap", path, errno: errno) }
+    defer { munmap(memory, bytes) }
+    return Array(UnsafeRawBufferPointer(start: memory, count: bytes))
   }
 
   @Test(arguments: FillPath.allCases) func `programs run from a layer and map its files`(_ path: FillPath) async throws

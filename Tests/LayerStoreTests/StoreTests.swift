@@ -102,20 +102,25 @@ import Testing
     }
   }
 
-  @Test func `a layer that comes in one stream is complete at once`() async throws {
-    let layer = try TestLayer.plain([1_500_000, 20, 4097])
-    guard case .spans(let index) = layer.description.content else { return }
+  @Test(arguments: [ArchiveLayout.aligned, .verbatim])
+  func `a layer that comes in one stream is complete at once`(layout: ArchiveLayout) async throws {
+    let layer = try TestLayer.plain([1_500_000, 20, 4097], layout: layout)
+    guard case .spans(let index, let layout) = layer.description.content else { return }
     try await withStore([layer]) { store, place in
-      var reception = try store.receive(
+      let reception = try store.receive(
         layer.key, origin: layer.description.origin, blobBytes: layer.description.blobBytes)
       for start in stride(from: 0, to: layer.device.count, by: 100_000) {
-        try reception.append(layer.device[start..<min(layer.device.count, start + 100_000)])
+        try reception.write(layer.device[start..<min(layer.device.count, start + 100_000)], at: Int64(start))
       }
       #expect(await store.state(of: layer.key) == nil)
-      try await reception.finish(index, inodes: 4) { try layer.writeMetadata(&$0) }
+      try await reception.finish(index, layout, inodes: 4) { try layer.writeMetadata(&$0) }
       #expect(await store.state(of: layer.key) == .complete)
-      #expect(try await digests(try await store.mount(layer.key)) == layer.digests)
+      let root = try await store.mount(layer.key)
+      #expect(try await digests(root) == layer.digests)
       #expect(layer.blob.fetches.isEmpty)
+      // Programs read in units of this.
+      let unit = try await shell.succeed("stat -c %o '\(root)/f0'")
+      #expect(unit == (layout.isVerbatim ? "512\n" : "4096\n"))
       // One that is given up leaves nothing, neither by word nor by being forgotten.
       let other = LayerKey(Digest(of: [1]))
       try store.receive(other, origin: layer.description.origin, blobBytes: 1).abort()

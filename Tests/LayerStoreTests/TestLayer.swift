@@ -26,10 +26,13 @@ struct TestLayer: Sendable {
 
   /// Writes the metadata image.
   func writeMetadata(_ sink: inout FileSink) throws {
-    var isTar = false
-    if case .spans = description.content { isTar = true }
-    let options = EROFSOptions(blockSize: isTar ? .tar : .page, deviceBytes: [description.deviceBytes])
-    try EROFSWriter(tree, options: options).write(to: &sink)
+    try EROFSWriter(tree, options: metadataOptions).write(to: &sink)
+  }
+
+  var metadataOptions: EROFSOptions {
+    var blockSize = EROFSOptions.BlockSize.page
+    if case .spans(_, let layout) = description.content, layout.isVerbatim { blockSize = .tar }
+    return EROFSOptions(blockSize: blockSize, deviceBytes: [description.deviceBytes])
   }
 
   // MARK: Where layers come from
@@ -117,8 +120,10 @@ struct TestLayer: Sendable {
   }
 
   /// A plain layer that was read once.
+  /// - Parameter layout: `verbatim` as stores of earlier releases have it.
   static func plain(
-    _ sizes: [Int], _ compression: LayerCompression = .gzip, spanBytes: Int64 = 1 << 20, seed: UInt64 = 1
+    _ sizes: [Int], _ compression: LayerCompression = .gzip, spanBytes: Int64 = 1 << 20, seed: UInt64 = 1,
+    layout: ArchiveLayout = .aligned
   )
     throws -> TestLayer
   {
@@ -138,11 +143,18 @@ struct TestLayer: Sendable {
     case .none: break
     }
     let indexer = try SeekIndexer(compression, spanBytes: spanBytes)
-    var reader = TarLayerReader()
-    try indexer.consume(blob[...]) { try reader.consume($0) }
+    var reader = TarLayerReader(layout)
+    var contents: [(ArraySlice<UInt8>, Int64)] = []
+    try indexer.consume(blob[...]) { try reader.consume($0) { contents.append(($0, $1)) } }
     let index = try indexer.finish()
+    let tree = try reader.finish()
+    var device = archive
+    if !layout.isVerbatim {
+      device = [UInt8](repeating: 0, count: Int(reader.layout.deviceBytes(archive: index.archiveBytes)))
+      for (bytes, place) in contents { device.replaceSubrange(Int(place)..<Int(place) + bytes.count, with: bytes) }
+    }
     return try TestLayer(
-      .spans(index), try reader.finish(), deviceBytes: Int64(archive.count), blob: blob, device: archive)
+      .spans(index, reader.layout), tree, deviceBytes: Int64(device.count), blob: blob, device: device)
   }
 
   /// Content of the file `f<index>`, from the device.

@@ -84,6 +84,32 @@ import Testing
         == FileAttributes(mode: 0o755, uid: 2, gid: 3, extendedAttributes: ["user.a": [1], "user.b": [2]]))
   }
 
+  @Test func `what takes a directory's place gets its time, a hard link too`() throws {
+    func timed(_ path: String, _ kind: LayerEntry.Kind, _ seconds: Int64) -> LayerEntry {
+      var entry = entry(path, kind)
+      entry.attributes.modificationTime = FileTime(seconds: seconds)
+      return entry
+    }
+    let found = try tree([
+      timed("a", .file(size: 0), 1), timed("d", .directory, 2), timed("e", .directory, 3),
+      timed("d", .hardLink(target: Array("a".utf8)), 4), timed("b", .hardLink(target: Array("a".utf8)), 5),
+      timed("e", .fifo, 6),
+    ])
+    #expect(try node(found, "a").attributes.modificationTime.seconds == 2)
+    #expect(try node(found, "e").attributes.modificationTime.seconds == 3)
+  }
+
+  @Test func `what is implied in a directory that hands its group on has it`() throws {
+    var shared = entry("d", .directory)
+    shared.attributes.mode = 0o2750
+    shared.attributes.gid = 1000
+    let found = try tree([shared, entry("d/new/newer/x"), entry("e/f")])
+    #expect(try node(found, "d/new").attributes.gid == 1000)
+    #expect(try node(found, "d/new").attributes.mode & 0o7777 == 0o755)
+    #expect(try node(found, "d/new/newer").attributes.gid == 0)
+    #expect(try node(found, "e").attributes.gid == 0)
+  }
+
   @Test func `times and attributes are those that containerd sets`() throws {
     func attributes(_ kind: LayerEntry.Kind, _ given: FileAttributes) throws -> FileAttributes {
       try node(tree([LayerEntry(path: Array("f".utf8), kind: kind, attributes: given)]), "f").attributes

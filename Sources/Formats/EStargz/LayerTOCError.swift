@@ -16,6 +16,8 @@ public struct LayerTOCError: Error, Hashable, CustomStringConvertible {
     case badEntry(String)
     case tooManyChunks(limit: Int)
     case badName(LayerPath.Fault)
+    /// What the archive shows depends on members that a table of contents can't list: of each name it has one.
+    case dependsOnOrder
   }
 
   public let reason: Reason
@@ -38,6 +40,7 @@ public struct LayerTOCError: Error, Hashable, CustomStringConvertible {
       case .badEntry(let what): what
       case .tooManyChunks(let limit): "the layer has more than \(limit) chunks"
       case .badName(let fault): "\(fault)"
+      case .dependsOnOrder: "what it shows depends on the order of members that have the same name"
       }
     return path.isEmpty ? what : "\(path): \(what)"
   }

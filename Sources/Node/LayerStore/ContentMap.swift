@@ -1,3 +1,4 @@
+import BoundedNumbers
 import EStargz
 import OCI
 
@@ -23,7 +24,7 @@ struct ContentMap: Sendable {
   init(_ content: LayerContent) {
     self.content = content
     switch content {
-    case .spans(let index):
+    case .spans(let index, _):
       itemCount = index.spans.count
       itemsInBlobOrder = index.spans.indices.map(Int32.init)
       pieceOfItem = itemsInBlobOrder
@@ -58,14 +59,30 @@ struct ContentMap: Sendable {
   func deviceRange(_ item: Int) -> Range<Int64> {
     switch content {
     case .chunks(let table, _): table.chunks[item].deviceRange
-    case .spans(let index): index.spans[item].range
+    case .spans(let index, let layout): layout.deviceRange(index.spans[item].range)
     }
   }
 
   func items(touching range: Range<Int64>) -> Range<Int> {
     switch content {
     case .chunks(let table, _): table.indexes(touching: range)
-    case .spans(let index): index.indexes(touching: range)
+    case .spans: spans(touching: range)
+    }
+  }
+
+  /// Spans follow each other on the device as in the archive.
+  private func spans(touching range: Range<Int64>) -> Range<Int> {
+    let start = (0..<itemCount).bisect { deviceRange($0).upperBound > range.lowerBound }
+    return start..<(start..<itemCount).bisect { deviceRange($0).lowerBound >= range.upperBound }
+  }
+
+  /// Gives what of an item's bytes must be on the device, and where.
+  func forEachWrite(
+    _ item: Int, _ bytes: ArraySlice<UInt8>, _ body: (ArraySlice<UInt8>, Int64) throws -> Void
+  ) rethrows {
+    switch content {
+    case .chunks(let table, _): try body(bytes, table.chunks[item].deviceOffset)
+    case .spans(let index, let layout): try layout.forEachWrite(bytes, at: index.spans[item].offset, body)
     }
   }
 
@@ -87,17 +104,8 @@ struct ContentMap: Sendable {
 
   /// The pieces that a stretch of the blob touches.
   func pieces(touchingBlob range: Range<Int64>) -> Range<Int> {
-    let first = firstPiece { $0.blob.upperBound > range.lowerBound }
-    return first..<max(first, firstPiece { $0.blob.lowerBound >= range.upperBound })
-  }
-
-  private func firstPiece(_ holds: (Piece) -> Bool) -> Int {
-    var (low, high) = (0, pieces.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if holds(pieces[middle]) { high = middle } else { low = middle + 1 }
-    }
-    return low
+    let first = pieces.indices.bisect { pieces[$0].blob.upperBound > range.lowerBound }
+    return first..<(first..<pieces.count).bisect { pieces[$0].blob.lowerBound >= range.upperBound }
   }
 
   /// From the beginning of the first piece to the end of the last.
@@ -114,7 +122,7 @@ struct ContentMap: Sendable {
     _ range: Range<Int>, from blob: ArraySlice<UInt8>, _ body: (_ item: Int, ArraySlice<UInt8>) throws -> Void
   ) throws {
     switch content {
-    case .spans(let index):
+    case .spans(let index, _):
       var item = range.lowerBound
       try index.decode(range, from: blob) { _, bytes in
         try body(item, bytes)

@@ -5,8 +5,8 @@ public import OCI
 public enum LayerContent: Sendable, Hashable {
   /// A layer with a table of contents: the device is packed, each file on a border of 4 KiB.
   case chunks(ChunkTable, LayerFormat)
-  /// A plain layer that was read before: the device is the uncompressed tar archive.
-  case spans(SeekIndex)
+  /// A plain layer that was read before: the device holds what its archive's layout says.
+  case spans(SeekIndex, ArchiveLayout)
 }
 
 /// Names a layer in the store: the digest of its blob.

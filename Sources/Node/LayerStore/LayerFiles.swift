@@ -99,7 +99,7 @@ struct LayerRecord: Sendable {
     self.isComplete = isComplete
     switch layer.content {
     case .chunks(_, let format): self.format = LayerFormatName(rawValue: format.rawValue)
-    case .spans(let index): identity = LayerIdentity(diffID: index.diffID, showsArchive: true)
+    case .spans(let index, _): identity = LayerIdentity(diffID: index.diffID, showsArchive: true)
     }
     hidesFiles = layer.traits.hidesFiles
   }

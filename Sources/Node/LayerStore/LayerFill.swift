@@ -127,7 +127,7 @@ actor LayerFill {
   /// Takes an item that was verified elsewhere.
   nonisolated func take(_ item: Int, _ content: ArraySlice<UInt8>) throws {
     if presence.items[item] { return }
-    try writer.write(content, at: map.deviceRange(item).lowerBound)
+    try map.forEachWrite(item, content) { try writer.write($0, at: $1) }
     presence.insert(item)
     if presence.isComplete { tools.completed(key) }
   }
@@ -241,7 +241,7 @@ actor LayerFill {
     do {
       try map.decode(pieces, from: bytes) { item, content in
         if presence.items[item] { return }
-        try writer.write(content, at: map.deviceRange(item).lowerBound)
+        try map.forEachWrite(item, content) { try writer.write($0, at: $1) }
         tools.onStep(.written)
         presence.insert(item)
         tools.onStep(.noted)

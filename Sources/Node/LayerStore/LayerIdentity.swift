@@ -22,10 +22,15 @@ public struct LayerTraits: Sendable, Hashable {
   public var hidesFiles: Bool
   /// Directories that no member of the archive describes, in the form of `LayerPath.plain`; parents before what is in them.
   public var impliedDirectories: [[UInt8]]
+  /// Directories that are described after something in them: they keep extended attributes of the layers below.
+  public var lateDirectories: [[UInt8]]
 
-  public init(hidesFiles: Bool = false, impliedDirectories: [[UInt8]] = []) {
+  public init(
+    hidesFiles: Bool = false, impliedDirectories: [[UInt8]] = [], lateDirectories: [[UInt8]] = []
+  ) {
     self.hidesFiles = hidesFiles
     self.impliedDirectories = impliedDirectories
+    self.lateDirectories = lateDirectories
   }
 
   public init(_ tree: LayerTree) {
@@ -35,11 +40,21 @@ public struct LayerTraits: Sendable, Hashable {
       if node.isOpaque || node.content == .whiteout { hidesFiles = true }
       // The root is nobody's member: containerd passes over what archives say of it.
       if node.isImplied, !path.isEmpty { impliedDirectories.append(path) }
+      if node.isDescribedLate, !path.isEmpty { lateDirectories.append(path) }
     }
   }
 
-  /// For a file: paths hold no zero bytes.
-  var encodedDirectories: [UInt8] { impliedDirectories.reduce(into: []) { $0 += $1 + [0] } }
+  /// For a file: the implied ones, a zero byte after each; then, behind one more, the others. Paths hold no zero bytes.
+  var encodedDirectories: [UInt8] {
+    let implied = impliedDirectories.reduce(into: [UInt8]()) { $0 += $1 + [0] }
+    guard !lateDirectories.isEmpty else { return implied }
+    return lateDirectories.reduce(into: implied + [0]) { $0 += $1 + [0] }
+  }
 
-  static func directories(_ bytes: [UInt8]) -> [[UInt8]] { bytes.split(separator: 0).map(Array.init) }
+  mutating func decodeDirectories(_ bytes: [UInt8]) {
+    let paths = bytes.split(separator: 0, omittingEmptySubsequences: false).dropLast()
+    let border = paths.firstIndex(where: \.isEmpty) ?? paths.endIndex
+    impliedDirectories = paths[..<border].map(Array.init)
+    lateDirectories = paths[border...].dropFirst().map(Array.init)
+  }
 }

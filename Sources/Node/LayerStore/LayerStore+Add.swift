@@ -23,7 +23,7 @@ extension LayerStore {
     }
   }
 
-  /// Receives a layer that comes in one stream: its uncompressed archive is the data device.
+  /// Receives a layer that comes in one stream: what `ArchiveLayout` keeps of its archive is the data device.
   /// - Parameter blobBytes: compressed size, for the record.
   public nonisolated func receive(_ key: LayerKey, origin: ImageReference, blobBytes: Int64) throws -> LayerReception {
     LayerReception(store: self, key: key, origin: origin, blobBytes: blobBytes, staging: try Staging(key, files))
@@ -70,7 +70,7 @@ final class Staging: Sendable {
     try metadata(&sink)
     try SharedDescriptor("\(directory)/\(LayerFiles.content)", .createNew).write(
       StoredContent.encoded(layer.content)[...], at: 0)
-    if !layer.traits.impliedDirectories.isEmpty {
+    if !layer.traits.encodedDirectories.isEmpty {
       try SharedDescriptor("\(directory)/\(LayerFiles.implied)", .createNew).write(
         layer.traits.encodedDirectories[...], at: 0)
     }
@@ -96,40 +96,31 @@ public struct LayerReception: Sendable {
   let origin: ImageReference
   let blobBytes: Int64
   let staging: Staging
-  /// Bytes appended so far.
-  public private(set) var count: Int64 = 0
 
-  init(store: LayerStore, key: LayerKey, origin: ImageReference, blobBytes: Int64, staging: Staging) {
-    self.store = store
-    self.key = key
-    self.origin = origin
-    self.blobBytes = blobBytes
-    self.staging = staging
+  /// Takes bytes of the data device.
+  public func write(_ bytes: ArraySlice<UInt8>, at offset: Int64) throws {
+    try staging.data.write(bytes, at: offset)
   }
 
-  /// Takes the next bytes of the uncompressed archive.
-  public mutating func append(_ bytes: ArraySlice<UInt8>) throws {
-    try staging.data.write(bytes, at: count)
-    count += Int64(bytes.count)
-  }
-
-  /// Makes the layer part of the store, complete. The caller has compared digests of blob and archive.
+  /// Makes the layer part of the store, complete. The caller has compared digests of blob and archive, and written
+  /// everything.
   /// - Parameters:
-  ///   - index: of the archive as it was appended.
-  ///   - metadata: writes the EROFS image in blocks of 512 bytes.
+  ///   - index: of the archive.
+  ///   - layout: where its contents were written.
+  ///   - metadata: writes the EROFS image.
   ///   - traits: of its files.
   public consuming func finish(
-    _ index: SeekIndex, inodes: Int, traits: LayerTraits = LayerTraits(), metadata: (inout FileSink) throws -> Void
+    _ index: SeekIndex, _ layout: ArchiveLayout, inodes: Int, traits: LayerTraits = LayerTraits(),
+    metadata: (inout FileSink) throws -> Void
   ) async throws {
     do {
-      guard index.archiveBytes == count else {
-        throw LayerStoreError.unusable(key, why: "\(count) bytes came, its index is of \(index.archiveBytes)")
-      }
-      let device = (count + 511) / 512 * 512
+      let device = layout.deviceBytes(archive: index.archiveBytes)
       try staging.data.truncate(to: LayerStore.fileBytes(device))
       let layer = LayerDescription(
-        key: key, origin: origin, content: .spans(index), deviceBytes: device, inodes: inodes, blobBytes: blobBytes,
+        key: key, origin: origin, content: .spans(index, layout), deviceBytes: device, inodes: inodes,
+        blobBytes: blobBytes,
         traits: traits)
+      try StoredContent.check(layer, store.configuration)
       let record = LayerRecord(layer, isComplete: true)
       try staging.write(record, layer, metadata)
       try await store.publish(staging, record)

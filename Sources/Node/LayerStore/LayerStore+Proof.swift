@@ -10,9 +10,10 @@ extension LayerStore {
   public func traits(of key: LayerKey) async throws -> LayerTraits {
     guard let entry = entries[key] else { throw LayerStoreError.unknownLayer(key) }
     let path = files.implied(key)
-    let implied = try await onDisk("the directories of layer \(key)") { try DurableFile.read(path, limit: 1 << 30) }
-    return LayerTraits(
-      hidesFiles: entry.record.hidesFiles, impliedDirectories: LayerTraits.directories(implied ?? []))
+    let bytes = try await onDisk("the directories of layer \(key)") { try DurableFile.read(path, limit: 1 << 30) }
+    var traits = LayerTraits(hidesFiles: entry.record.hidesFiles)
+    traits.decodeDirectories(bytes ?? [])
+    return traits
   }
 
   /// Finds out what a layer is by reading its whole blob; what it lacks comes on the way.
@@ -27,7 +28,7 @@ extension LayerStore {
     }
     let identity: LayerIdentity
     switch content {
-    case .spans(let index): identity = LayerIdentity(diffID: index.diffID, showsArchive: true)
+    case .spans(let index, _): identity = LayerIdentity(diffID: index.diffID, showsArchive: true)
     case .chunks(let table, let format):
       let (room, spare) = (Room(), spareRoom)
       let proof = ArchiveProof(table, format) { item in

@@ -3,11 +3,11 @@ import LinuxSystem
 import OCI
 
 /// A layer's table or index on the disk.
-enum StoredContent {
-  static func encoded(_ content: LayerContent) -> [UInt8] {
+package enum StoredContent {
+  package static func encoded(_ content: LayerContent) -> [UInt8] {
     switch content {
     case .chunks(let table, _): table.encoded()
-    case .spans(let index): index.encoded()
+    case .spans(let index, let layout): layout.encoded() + index.encoded()
     }
   }
 
@@ -19,8 +19,16 @@ enum StoredContent {
       if let format = record.format.flatMap({ LayerFormat(rawValue: $0.rawValue) }) {
         return .chunks(try ChunkTable(decoding: bytes), format)
       }
-      return .spans(try SeekIndex(decoding: bytes))
+      return try spans(decoding: bytes)
     } catch { throw LayerStoreError.damaged(key, why: "\(error); remove the layer") }
+  }
+
+  /// Reads what `encoded` gave of a plain layer.
+  /// - Throws: `SeekError.malformedIndex`.
+  package static func spans(decoding bytes: [UInt8]) throws -> LayerContent {
+    var rest = bytes[...]
+    let layout = try ArchiveLayout(decoding: &rest)
+    return .spans(try SeekIndex(decoding: Array(rest)), layout)
   }
 
   /// Refuses what could not be filled, or not be verified.
@@ -44,8 +52,11 @@ enum StoredContent {
           chunk.blobLength <= limit
         else { throw unusable("a chunk lies outside of the blob, or is more than \(limit) bytes there") }
       }
-    case .spans(let index):
-      guard index.archiveBytes <= layer.deviceBytes, index.blobBytes == layer.blobBytes else {
+    case .spans(let index, let layout):
+      guard layout.deviceBytes(archive: index.archiveBytes) <= layer.deviceBytes,
+        layout.contentEnd <= index.archiveBytes,
+        index.blobBytes == layer.blobBytes
+      else {
         throw unusable("its index is that of another layer")
       }
       for number in index.spans.indices {

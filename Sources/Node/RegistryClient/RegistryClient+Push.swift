@@ -90,8 +90,10 @@ extension RegistryClient {
   ///
   /// - Parameters:
   ///   - tag: the manifest is reached by its digest alone if nil.
+  ///   - replaces: whether other referrers of its type are listed no more, where the list is ours to write.
   public func push(
-    manifest bytes: [UInt8], mediaType: String = MediaType.manifest, to image: ImageReference, tag: String? = nil
+    manifest bytes: [UInt8], mediaType: String = MediaType.manifest, to image: ImageReference, tag: String? = nil,
+    replaces: Bool = false
   )
     async throws(RegistryError) -> Descriptor
   {
@@ -109,12 +111,32 @@ extension RegistryClient {
     var known = try await tagged(image, tag)
     guard !known.contains(where: { $0.descriptor.digest == digest }) else { return descriptor }
     let type = json["artifactType"].string ?? json["config"]["mediaType"].string ?? ""
-    known.append(Referrer(descriptor: descriptor, artifactType: type))
+    if replaces { known.removeAll { $0.artifactType == type } }
+    var listed = descriptor
+    listed.annotations = json["annotations"].strings
+    known.append(Referrer(descriptor: listed, artifactType: type))
     let index: JSONValue = [
       "schemaVersion": 2, "mediaType": .string(MediaType.index), "manifests": .array(known.map(\.json)),
     ]
     _ = try await push(manifest: index.encoded(), mediaType: MediaType.index, to: image, tag: tag)
     return descriptor
+  }
+
+  /// Puts something beside a manifest that its annotations say all of.
+  /// - Parameters:
+  ///   - artifactType: what it is, as a media type; others of that type are listed no more, where the list is ours to write.
+  ///   - subject: the manifest.
+  /// - Returns: the referrer's own manifest.
+  public func push(
+    artifactType: String, annotations: [String: String], subject: Descriptor, to image: ImageReference
+  ) async throws(RegistryError) -> Descriptor {
+    // An empty JSON object stands where nothing is (image specification 1.1, "Guidance for an empty descriptor").
+    let empty = try await push(blob: Array("{}".utf8), mediaType: "application/vnd.oci.empty.v1+json", to: image)
+    let manifest: JSONValue = [
+      "schemaVersion": 2, "mediaType": .string(MediaType.manifest), "artifactType": .string(artifactType),
+      "config": empty.json, "layers": [empty.json], "subject": subject.json, "annotations": .strings(annotations),
+    ]
+    return try await push(manifest: manifest.encoded(), to: image, replaces: true)
   }
 
   private static func referrersTag(_ digest: Digest) -> String { "sha256-\(digest.hex)" }

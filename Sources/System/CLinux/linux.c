@@ -161,6 +161,12 @@ int nagaya_fs_mount_data(int context_fd) {
                              MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
 }
 
+int nagaya_seal_mount(int mount_fd) {
+  struct mount_attr attributes = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+                                              MOUNT_ATTR_NOEXEC};
+  return answer((int)syscall(SYS_mount_setattr, mount_fd, "", AT_EMPTY_PATH, &attributes, sizeof attributes));
+}
+
 // Has a copy of a process end with the thread that made it, also if that ended before it could be said.
 static void die_with(long parent) {
   syscall(SYS_prctl, 1 /* PR_SET_PDEATHSIG */, SIGKILL, 0, 0, 0);

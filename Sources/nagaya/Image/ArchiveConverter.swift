@@ -145,6 +145,11 @@ final class ArchiveConverter {
       layers[layer.digest] = blob
       order.append(layer.digest)
       return blob
+    } catch let error as LayerTOCError where error.reason == .dependsOnOrder {
+      return try pass(layer, range, diffID: diffID, path)
+    } catch is LayerError {
+      // What nobody here can mount, containerd may unpack.
+      return try pass(layer, range, diffID: diffID, path)
     } catch let error as FileError {
       throw error
     } catch let error as CancellationError {
@@ -152,6 +157,22 @@ final class ArchiveConverter {
     } catch {
       throw Failure(description: "\(layer.digest): \(error)")
     }
+  }
+
+  /// Keeps a layer as it is: no other can show the same files.
+  private func pass(_ layer: Descriptor, _ range: Range<Int64>, diffID: Digest?, _ path: String) throws -> ConvertedBlob
+  {
+    guard let diffID else {
+      throw Failure(description: "\(layer.digest): the configuration does not say what it holds")
+    }
+    unlink(path)
+    let file = try OpenFile(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+    var source = RangeSource(FileSlice(base: archive.bytes, range: range))
+    while case let piece = try source.read(upTo: 1 << 20), !piece.isEmpty { try file.write(piece) }
+    let blob = ConvertedBlob(old: layer, new: layer, diffID: diffID, prioritized: 0, path: path)
+    layers[layer.digest] = blob
+    order.append(layer.digest)
+    return blob
   }
 
   /// Uncompresses a layer into a file.

@@ -9,7 +9,10 @@ struct Image: AsyncParsableCommand {
         nagaya image convert web.tar
         nagaya image inspect web-estargz.tar
         nagaya image load web-estargz.tar
+        nagaya image profile push registry.local/team/web:1
         nagaya image gc --keep 20Gi
       """,
-    subcommands: [ImagePack.self, ImageInspect.self, ImageConvert.self, ImageLoad.self, ImageCollect.self])
+    subcommands: [
+      ImagePack.self, ImageInspect.self, ImageConvert.self, ImageLoad.self, ImageProfile.self, ImageCollect.self,
+    ])
 }

@@ -103,6 +103,10 @@ struct ImageConvert: AsyncParsableCommand {
       Console.print(
         "\(target): \(result.layers.count) \(result.layers.count == 1 ? "layer" : "layers"), \(ByteCount.text(before)) before, \(ByteCount.text(after)) as \(format.rawValue)"
       )
+      let passed = result.layers.count { $0.old.digest == $0.new.digest }
+      if passed > 0 {
+        Console.print("\(passed) of them as before: what they show depends on the order of members of one name")
+      }
       for digest in result.images { Console.print("\(digest)") }
     }
   }

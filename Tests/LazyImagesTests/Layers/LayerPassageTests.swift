@@ -4,30 +4,53 @@ import Testing
 @testable import LazyImages
 
 @Suite struct LayerPassageTests {
-  private func pass(_ blob: [UInt8], pieces: Int = 1000) -> (LayerPassage, [UInt8]) {
+  /// - Returns: the data device, too.
+  private func pass(_ blob: [UInt8], pieces: Int = 1000) throws -> (LayerPassage, [UInt8]) {
     let passage = LayerPassage()
-    var archive: [UInt8] = []
+    var device: [UInt8] = []
     for start in stride(from: 0, to: blob.count, by: pieces) {
-      for piece in passage.take(blob[start..<min(blob.count, start + pieces)]) { archive += piece }
+      try passage.take(blob[start..<min(blob.count, start + pieces)]) { bytes, place in
+        let end = Int(place) + bytes.count
+        if device.count < end { device += [UInt8](repeating: 0, count: end - device.count) }
+        device.replaceSubrange(Int(place)..<end, with: bytes)
+      }
     }
-    return (passage, archive)
+    return (passage, device)
+  }
+
+  private func digests(_ tree: LayerTree, _ device: [UInt8]) -> [[UInt8]: Digest] {
+    var found: [[UInt8]: Digest] = [:]
+    tree.forEachName { path, number in
+      guard case .file(_, let extents) = tree.nodes[number].content else { return }
+      found[Array(path)] = Digest(
+        of: extents.flatMap { device[Int($0.deviceOffset)..<Int($0.deviceOffset + $0.length)] })
+    }
+    return found
   }
 
   @Test("a layer passes unchanged, however it is cut", arguments: [1, 3, 512, 100_000])
   func unchanged(pieces: Int) throws {
     let layer = try TestLayer(fixture: "plain")
-    let (passage, archive) = pass(layer.blob, pieces: pieces)
-    let (index, tree) = try passage.finish()
+    let (passage, device) = try pass(layer.blob, pieces: pieces)
+    let (index, layout, tree) = try passage.finish()
+    var archive: [UInt8] = []
+    var reader = TarLayerReader()
+    try SeekIndexer(.init(firstBytes: layer.blob.prefix(8))).consume(layer.blob[...]) {
+      archive += $0
+      try reader.consume($0)
+    }
     #expect(passage.digest == layer.descriptor.digest)
     #expect(index.diffID == Digest(of: archive))
     #expect(index.archiveBytes == Int64(archive.count))
     #expect(tree.nodes.count > 10)
+    #expect(digests(tree, device) == digests(try reader.finish(), archive))
+    #expect(Int64(device.count) <= layout.deviceBytes(archive: index.archiveBytes))
   }
 
   @Test("a fault is kept until the digest of all bytes is known") func fault() throws {
     let bytes = [UInt8](repeating: 0x55, count: 20_000)
-    let (passage, archive) = pass(bytes)
-    #expect(archive.isEmpty)
+    let (passage, device) = try pass(bytes)
+    #expect(device.isEmpty)
     #expect(passage.digest == Digest(of: bytes))
     #expect(throws: TarError.self) { try passage.finish() }
   }
@@ -47,14 +70,14 @@ import Testing
     header.replaceSubrange(
       148..<156, with: Array((String(repeating: "0", count: 6 - digits.count) + digits).utf8) + [0, 0x20])
     archive.replaceSubrange(..<512, with: header)
-    let (passage, _) = pass(archive)
+    let (passage, _) = try pass(archive)
     #expect(throws: TarError.self) { try passage.finish() }
   }
 
   @Test("a layer that ends too early is refused", arguments: [10, 5000, 90_000])
   func truncated(length: Int) throws {
     let layer = try TestLayer(fixture: "plain")
-    let (passage, _) = pass(Array(layer.blob.prefix(length)))
+    let (passage, _) = try pass(Array(layer.blob.prefix(length)))
     #expect(throws: (any Error).self) { try passage.finish() }
   }
 }

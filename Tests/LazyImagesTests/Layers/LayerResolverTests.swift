@@ -4,7 +4,7 @@ import LinuxSystem
 import Logging
 import OCI
 import PlatformHarness
-import ServiceLifecycle
+import TestSupport
 import Testing
 
 @testable import LazyImages
@@ -12,41 +12,6 @@ import Testing
 /// The resolver over a real store, real mounts and layers that other people's tools made.
 @Suite(.serialized) struct LayerResolverTests {
   private static let names = ["estargz", "zstdchunked-skopeo-1.22", "zstdchunked-stargz", "plain"]
-
-  /// A resolver that works while `body` runs, on a directory of its own.
-  private func with(
-    _ origins: MemoryOrigins, in directory: String,
-    _ body: @escaping @Sendable (LayerResolver, LayerStore) async throws -> Void
-  ) async throws {
-    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    var configuration = LayerStore.Configuration(directory: "\(directory)/layers", runDirectory: "\(directory)/run")
-    configuration.backgroundBytesPerSecond = 0
-    let store = try await LayerStore.open(configuration, sources: OriginSources(origins: origins), logger: logger)
-    let resolver = try LayerResolver(store: store, origins: origins, directory: directory, logger: logger)
-    try await withThrowingTaskGroup { group in
-      group.addTask { try await store.run() }
-      group.addTask { await resolver.run() }
-      let result: Result<Void, any Error>
-      do {
-        try await body(resolver, store)
-        result = .success(())
-      } catch { result = .failure(error) }
-      await store.unmountAll()
-      group.cancelAll()
-      try? await group.waitForAll()
-      try result.get()
-    }
-  }
-
-  private func inDirectory(_ body: (String) async throws -> Void) async throws {
-    let directory = "/tmp/nagaya-resolver-\(UUID().uuidString.prefix(8))"
-    for name in ["", "/layers", "/run"] { try Directory.make(directory + name, permissions: 0o700) }
-    do { try await body(directory) } catch {
-      try? Directory.removeTree(directory)
-      throw error
-    }
-    try Directory.removeTree(directory)
-  }
 
   private func request(_ layer: TestLayer, following: [TestLayer] = []) throws -> LayerRequest {
     LayerRequest(
@@ -65,8 +30,8 @@ import Testing
 
   @Test("every kind of layer shows the same files, with the bytes that its blob holds") func sameFiles() async throws {
     let layers = try Self.names.map { try TestLayer(fixture: $0) }
-    try await inDirectory { directory in
-      try await with(MemoryOrigins(layers), in: directory) { resolver, _ in
+    try await ResolverFixture.inDirectory { directory in
+      try await ResolverFixture.with(MemoryOrigins(layers), in: directory) { resolver, _ in
         var listings: [String] = []
         for layer in layers {
           let key = try #require(try await resolver.resolve(request(layer, following: layers)))
@@ -83,8 +48,8 @@ import Testing
   @Test("all layers begin with the first; a second request for one costs nothing") func together() async throws {
     let layers = try Self.names.map { try TestLayer(fixture: $0) }
     let origins = MemoryOrigins(layers)
-    try await inDirectory { directory in
-      try await with(origins, in: directory) { resolver, store in
+    try await ResolverFixture.inDirectory { directory in
+      try await ResolverFixture.with(origins, in: directory) { resolver, store in
         _ = try await resolver.resolve(request(layers[0], following: layers))
         for layer in layers.dropFirst() {
           let key = LayerKey(layer.descriptor.digest)
@@ -108,8 +73,8 @@ import Testing
   @Test("a plain layer whose content was given back is read lazily, with the same bytes") func evicted() async throws {
     let layer = try TestLayer(fixture: "plain")
     let origins = MemoryOrigins([layer])
-    try await inDirectory { directory in
-      try await with(origins, in: directory) { resolver, store in
+    try await ResolverFixture.inDirectory { directory in
+      try await ResolverFixture.with(origins, in: directory) { resolver, store in
         let key = try #require(try await resolver.resolve(request(layer)))
         let before = try await listing(of: try await resolver.mount(key))
         await #expect(throws: LayerStoreError.self) { try await store.evict(key) }
@@ -131,8 +96,8 @@ import Testing
   @Test("what a start has read is fetched ahead at the next") func learned() async throws {
     let layer = try TestLayer(fixture: "estargz")
     let origins = MemoryOrigins([layer])
-    try await inDirectory { directory in
-      try await with(origins, in: directory) { resolver, store in
+    try await ResolverFixture.inDirectory { directory in
+      try await ResolverFixture.with(origins, in: directory) { resolver, store in
         let key = try #require(try await resolver.resolve(request(layer)))
         let mounted = try await resolver.mount(key)
         let file = try await Shell().succeed("find \(mounted) -type f -size +20k | sort | head -1")
@@ -164,8 +129,8 @@ import Testing
     archive.replaceSubrange(
       148..<156, with: Array((String(repeating: "0", count: 6 - sum.count) + sum).utf8) + [0, 0x20])
     let layer = TestLayer(plain: archive)
-    try await inDirectory { directory in
-      try await with(MemoryOrigins([layer]), in: directory) { resolver, store in
+    try await ResolverFixture.inDirectory { directory in
+      try await ResolverFixture.with(MemoryOrigins([layer]), in: directory) { resolver, store in
         await #expect(throws: LayerRefused.self) { try await resolver.resolve(request(layer)) }
         #expect(await store.layers().isEmpty)
       }
@@ -178,8 +143,8 @@ import Testing
   @Test("what is no archive is left to containerd, which knows what to say") func noArchive() async throws {
     for bytes in [[UInt8](repeating: 0x41, count: 5000), [], [1, 2, 3]] {
       let layer = TestLayer(plain: bytes)
-      try await inDirectory { directory in
-        try await with(MemoryOrigins([layer]), in: directory) { resolver, store in
+      try await ResolverFixture.inDirectory { directory in
+        try await ResolverFixture.with(MemoryOrigins([layer]), in: directory) { resolver, store in
           let none = try await resolver.resolve(request(layer))
           #expect(none == nil)
           #expect(await resolver.decisions()[layer.descriptor.digest]?.mode == .unpacked)
@@ -196,14 +161,14 @@ import Testing
     var damaged = good
     damaged.blob[50] ^= 1
     let layer = damaged
-    try await inDirectory { directory in
-      try await with(MemoryOrigins([layer]), in: directory) { resolver, store in
+    try await ResolverFixture.inDirectory { directory in
+      try await ResolverFixture.with(MemoryOrigins([layer]), in: directory) { resolver, store in
         let none = try await resolver.resolve(request(layer))
         #expect(none == nil)
         #expect(await resolver.decisions()[layer.descriptor.digest]?.mode == .unpacked)
         #expect(await store.layers().isEmpty)
       }
-      try await with(MemoryOrigins([good]), in: directory) { resolver, _ in
+      try await ResolverFixture.with(MemoryOrigins([good]), in: directory) { resolver, _ in
         let some = try await resolver.resolve(request(good))
         #expect(some != nil)
       }
@@ -213,8 +178,8 @@ import Testing
   @Test("an absent registry leaves new layers to containerd, and costs known ones nothing") func away() async throws {
     let layers = try ["estargz", "plain"].map { try TestLayer(fixture: $0) }
     let origins = MemoryOrigins(layers)
-    try await inDirectory { directory in
-      try await with(origins, in: directory) { resolver, _ in
+    try await ResolverFixture.inDirectory { directory in
+      try await ResolverFixture.with(origins, in: directory) { resolver, _ in
         _ = try await resolver.resolve(request(layers[0]))
         origins.goAway()
         let none = try await resolver.resolve(request(layers[1]))
@@ -223,12 +188,44 @@ import Testing
         #expect(some != nil)
       }
       // A restart asks nobody for what is known.
-      try await with(origins, in: directory) { resolver, _ in
+      try await ResolverFixture.with(origins, in: directory) { resolver, _ in
         let key = try #require(try await resolver.resolve(request(layers[0])))
         let mounted = try await resolver.mount(key)
         let names = try await Shell().succeed("ls \(mounted)")
         #expect(!names.isEmpty)
       }
     }
+  }
+
+  @Test("what a start read elsewhere is fetched before anybody reads, and kept") func shared() async throws {
+    let layer = try await TestLayer(try Self.archive(files: 40, bytes: 20_000), .eStargz)
+    let origins = MemoryOrigins([layer])
+    let profile = StartProfile(layers: [layer.descriptor.digest: [409_600..<450_560]])
+    // As it comes from a registry.
+    origins.share(try #require(StartProfile(annotations: profile.annotations(created: "2026-01-01T00:00:00Z"))))
+    try await ResolverFixture.inDirectory { directory in
+      try await ResolverFixture.with(origins, in: directory) { resolver, store in
+        let key = try #require(try await resolver.resolve(request(layer)))
+        try await eventually("some of it is here") { try await store.usage(of: key).bytes > 0 }
+        try await eventually("it is kept") {
+          try StartProfiles(directory: "\(directory)/profiles").profile(of: Digest(of: Array("manifest".utf8)))
+            == profile
+        }
+        // Its table, and what the profile names.
+        #expect(origins.seen.ranges.count >= 2 && origins.seen.streams == 0)
+      }
+    }
+  }
+
+  private static func archive(files: Int, bytes: Int) throws -> [UInt8] {
+    var random = SeededGenerator(seed: 5)
+    var writer = TarWriter([UInt8]())
+    for file in 0..<files {
+      try writer.append(
+        TarEntry("f\(file)", .file(size: Int64(bytes))),
+        content: (0..<bytes).map { _ in UInt8.random(in: 0...255, using: &random) })
+    }
+    try writer.finish()
+    return writer.sink
   }
 }

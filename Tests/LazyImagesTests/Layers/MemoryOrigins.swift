@@ -1,3 +1,4 @@
+import EStargz
 import Foundation
 import JSONDocument
 import LazyImages
@@ -15,16 +16,33 @@ final class MemoryOrigins: LayerOrigins {
   }
 
   private let blobs: [Digest: [UInt8]]
+  private let manifests: [ImageReference: ImageManifest]
+  /// Of images without one of their own.
   private let manifest: ImageManifest
   private let requests = Mutex(Requests())
   private let isAway = Mutex(false)
 
   var seen: Requests { requests.withLock { $0 } }
 
-  init(_ layers: [TestLayer]) {
-    blobs = Dictionary(layers.map { ($0.descriptor.digest, $0.blob) }, uniquingKeysWith: { first, _ in first })
+  /// - Parameter layers: of every image but `images`.
+  init(_ layers: [TestLayer], images: [ImageReference: [TestLayer]] = [:]) {
+    let all = layers + images.values.flatMap { $0 }
+    blobs = Dictionary(all.map { ($0.descriptor.digest, $0.blob) }, uniquingKeysWith: { first, _ in first })
     let config = Descriptor(mediaType: MediaType.config, digest: Digest(of: [UInt8]()), size: 0)
-    manifest = ImageManifest(config: config, layers: layers.map(\.descriptor))
+    func manifest(_ layers: [TestLayer]) -> ImageManifest {
+      ImageManifest(config: config, layers: layers.map(\.descriptor))
+    }
+    self.manifest = manifest(layers)
+    manifests = images.mapValues(manifest)
+  }
+
+  /// What starts read elsewhere.
+  private let profile = Mutex<StartProfile?>(nil)
+
+  func share(_ profile: StartProfile) { self.profile.withLock { $0 = profile } }
+
+  func startProfile(of image: ImageReference, manifest: Digest) async throws -> StartProfile? {
+    profile.withLock { $0 }
   }
 
   /// From now on nothing is answered.
@@ -33,7 +51,7 @@ final class MemoryOrigins: LayerOrigins {
   func manifest(of image: ImageReference, digest: Digest?) async throws -> ImageManifest {
     requests.withLock { $0.manifests += 1 }
     guard !isAway.withLock({ $0 }) else { throw Gone() }
-    return manifest
+    return manifests[image] ?? manifest
   }
 
   func blob(_ digest: Digest, bytes: Int64, of image: ImageReference) -> any BlobFetching {
@@ -74,6 +92,23 @@ struct TestLayer: Sendable {
     guard let descriptor = Descriptor(json: json) else { throw CocoaError(.fileReadCorruptFile) }
     self.descriptor = descriptor
     blob = Array(try Data(contentsOf: directory.appendingPathComponent("\(name).layer")))
+  }
+
+  /// An archive, made into a layer of this kind.
+  init(_ archive: [UInt8], _ kind: ImageKind) async throws {
+    switch kind {
+    case .eStargz, .zstdChunked:
+      var blob: [UInt8] = []
+      let conversion = LayerConversion(to: kind == .eStargz ? .estargz : .zstdChunked, level: 1, chunkBytes: 8192)
+      descriptor = try await conversion.convert(MemoryBytes(archive), to: &blob).descriptor
+      self.blob = blob
+    default:
+      var sink = try GzipSink([UInt8](), level: 1)
+      try sink.write(archive[...])
+      try sink.finish()
+      let plain = TestLayer(plain: sink.base)
+      (descriptor, blob) = (plain.descriptor, plain.blob)
+    }
   }
 
   /// A plain layer of these bytes.

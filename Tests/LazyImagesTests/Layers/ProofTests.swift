@@ -19,27 +19,8 @@ import Testing
     _ origins: MemoryOrigins, proves: Bool = false,
     _ body: @escaping @Sendable (LayerResolver, LayerStore) async throws -> Void
   ) async throws {
-    let directory = "/tmp/nagaya-proof-\(UUID().uuidString.prefix(8))"
-    for name in ["", "/layers", "/run"] { try Directory.make(directory + name, permissions: 0o700) }
-    defer { try? Directory.removeTree(directory) }
-    let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    var configuration = LayerStore.Configuration(directory: "\(directory)/layers", runDirectory: "\(directory)/run")
-    configuration.backgroundBytesPerSecond = proves ? nil : 0
-    configuration.provesLayers = proves
-    let store = try await LayerStore.open(configuration, sources: OriginSources(origins: origins), logger: logger)
-    let resolver = try LayerResolver(store: store, origins: origins, directory: directory, logger: logger)
-    try await withThrowingTaskGroup { group in
-      group.addTask { try await store.run() }
-      group.addTask { await resolver.run() }
-      let result: Result<Void, any Error>
-      do {
-        try await body(resolver, store)
-        result = .success(())
-      } catch { result = .failure(error) }
-      await store.unmountAll()
-      group.cancelAll()
-      try? await group.waitForAll()
-      try result.get()
+    try await ResolverFixture.inDirectory { directory in
+      try await ResolverFixture.with(origins, in: directory, proves: proves, body)
     }
   }
 

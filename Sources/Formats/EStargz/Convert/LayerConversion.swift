@@ -41,13 +41,14 @@ extension LayerConversion {
   ///   - archive: the tar archive.
   ///   - sink: where the new blob goes.
   ///   - progress: is told how many bytes of content were taken, now and then.
-  /// - Throws: `TarError` or `LayerTOCError` for archives that cannot be converted, `CancellationError`, and what reading
+  /// - Throws: `TarError`, `LayerError` or `LayerTOCError` for archives that cannot be converted to what shows the same files, `CancellationError`, and what reading
   ///   and writing throw.
   public func convert(
     _ archive: some RandomAccessBytes, to sink: inout some ByteSink, progress: (Int64) -> Void = { _ in }
   ) async throws -> ConvertedLayer {
     let map = try TarMap(archive)
     let order = MemberOrder(map.members, prioritized: prioritized)
+    try order.check(map.members)
     let segments = SegmentPlan(order.items, format: format, chunkBytes: chunkBytes).segments
     var writer = ConvertedLayerWriter(format: format, items: order.items)
     var blob = DigestSink(PassingSink(sink))

@@ -17,11 +17,14 @@ struct MemberOrder {
   /// Prioritised paths that are there.
   private(set) var found = 0
 
+  /// What the format itself puts into layers.
+  private static let own = Set(
+    [LazyLayer.tocName, LazyLayer.prefetchLandmark, LazyLayer.noPrefetchLandmark].map { Array($0.utf8) })
+
   init(_ members: [TarMap.Member], prioritized: [[UInt8]]) {
-    let own = Set([LazyLayer.tocName, LazyLayer.prefetchLandmark, LazyLayer.noPrefetchLandmark].map { Array($0.utf8) })
     // Of members with one name the last counts; order would decide otherwise.
     var last: [[UInt8]: Int] = [:]
-    for (index, member) in members.enumerated() where !own.contains(member.entry.path) {
+    for (index, member) in members.enumerated() where !Self.own.contains(member.entry.path) {
       last[member.entry.path] = index
     }
     var taken = Set<Int>()
@@ -54,6 +57,27 @@ struct MemberOrder {
     }
     items.append(Self.landmark(found > 0 ? LazyLayer.prefetchLandmark : LazyLayer.noPrefetchLandmark))
     for index in members.indices where last[members[index].entry.path] == index { take(index) }
+  }
+
+  /// Compares what the new archive shows with what the old one does.
+  /// - Throws: `LayerTOCError.dependsOnOrder`, or `LayerError` if the old one cannot be understood.
+  func check(_ members: [TarMap.Member]) throws {
+    func tree(_ members: [(entry: LayerEntry, content: Range<Int64>)]) throws(LayerError) -> LayerTree {
+      var builder = LayerTreeBuilder()
+      for (entry, content) in members {
+        let length = Int64(content.count)
+        try builder.add(
+          entry, extents: length > 0 ? [DataExtent(length: length, deviceOffset: content.lowerBound)] : [])
+      }
+      return try builder.finish()
+    }
+    let old = try tree(members.filter { !Self.own.contains($0.entry.path) }.map { ($0.entry, $0.content) })
+    let new = try? tree(
+      items.compactMap { item in
+        guard case .archive(_, let content) = item.source else { return nil }
+        return (item.entry, content)
+      })
+    guard old == new else { throw LayerTOCError(.dependsOnOrder) }
   }
 
   private static func landmark(_ name: String) -> Item {

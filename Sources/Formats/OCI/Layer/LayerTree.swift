@@ -40,6 +40,8 @@ public struct LayerTree: Sendable, Hashable {
     /// A directory that no member of the layer describes: it is only there because something lies in it. Its attributes
     /// are those of the layer below, if that has it.
     public var isImplied = false
+    /// A directory that the layer describes after it was implied: it keeps extended attributes of the layer below.
+    public var isDescribedLate = false
     /// A directory that hides everything the layers below have in it.
     public var isOpaque = false
     /// How many names lead here; for directories, 2 and one for each subdirectory.

@@ -11,8 +11,8 @@ public struct LayerTreeBuilder: Sendable {
   private var names: [Key: Int32] = [:]
   /// Hard links whose target was not there yet.
   private var openLinks: [(entry: LayerEntry, target: [UInt8])] = []
-  /// Of directories that other members replaced.
-  private var directoryTimes: [Key: FileTime] = [:]
+  /// Directories that other members replaced.
+  private var replacedDirectories: [(path: [UInt8], time: FileTime)] = []
   private let nodeLimit: Int
   /// Archives list a directory's members together: the last parent is most often the next one, too.
   private var lastParent: (path: ArraySlice<UInt8>, node: Int32) = ([], 0)
@@ -83,6 +83,12 @@ public struct LayerTreeBuilder: Sendable {
         throw LayerError(.missingLinkTarget, path: (openLinks.first ?? first).entry.path)
       }
     }
+    // containerd sets the times of directories at the end, by their names, of whatever these lead to by then: continuity's
+    // `fs.RootPath` follows symbolic links, the last one, too.
+    for (path, time) in replacedDirectories {
+      guard let node = resolve(path), !nodes[Int(node)].isDirectory else { continue }
+      nodes[Int(node)].attributes.modificationTime = time
+    }
     return compacted()
   }
 
@@ -91,7 +97,11 @@ public struct LayerTreeBuilder: Sendable {
   private mutating func addDirectory(_ name: [UInt8], in parent: Int32, _ entry: LayerEntry) throws(LayerError) {
     let key = Key(parent: parent, name: name)
     if let existing = names[key], nodes[Int(existing)].isDirectory {
+      // What is set on it comes on top of what it has.
+      let before = nodes[Int(existing)].attributes.extendedAttributes
       nodes[Int(existing)].attributes = entry.attributes
+      nodes[Int(existing)].attributes.extendedAttributes.merge(before) { own, _ in own }
+      if nodes[Int(existing)].isImplied { nodes[Int(existing)].isDescribedLate = true }
       nodes[Int(existing)].isImplied = false
       return
     }
@@ -118,7 +128,7 @@ public struct LayerTreeBuilder: Sendable {
     }
     attributes.extendedAttributes.merge(nodes[Int(node)].attributes.extendedAttributes) { own, _ in own }
     nodes[Int(node)].attributes = attributes
-    bind(Key(parent: parent, name: name), to: node)
+    bind(Key(parent: parent, name: name), to: node, path)
     guard names.count <= nodeLimit else { throw LayerError(.tooManyNodes(limit: nodeLimit), path: path) }
   }
 
@@ -144,15 +154,7 @@ public struct LayerTreeBuilder: Sendable {
   private mutating func put(_ content: LayerTree.Node.Content, _ name: [UInt8], in parent: Int32, _ entry: LayerEntry)
     throws(LayerError)
   {
-    var attributes = content == .whiteout ? FileAttributes(mode: 0) : entry.attributes
-    // containerd sets the times of directories at the end, by their names, whatever has taken their place by then.
-    let key = Key(parent: parent, name: name)
-    if let replaced = names[key].map({ nodes[Int($0)] }), replaced.isDirectory, !replaced.isImplied {
-      directoryTimes[key] = replaced.attributes.modificationTime
-    }
-    if !directoryTimes.isEmpty, content != .directory([]), let time = directoryTimes[key] {
-      attributes.modificationTime = time
-    }
+    let attributes = content == .whiteout ? FileAttributes(mode: 0) : entry.attributes
     try append(LayerTree.Node(content, attributes), name, in: parent, entry.path[...])
   }
 
@@ -160,12 +162,16 @@ public struct LayerTreeBuilder: Sendable {
     throws(LayerError)
   {
     guard nodes.count < nodeLimit else { throw LayerError(.tooManyNodes(limit: nodeLimit), path: path) }
-    bind(Key(parent: parent, name: name), to: Int32(nodes.count))
+    bind(Key(parent: parent, name: name), to: Int32(nodes.count), path)
     nodes.append(node)
   }
 
-  private mutating func bind(_ key: Key, to node: Int32) {
-    if let old = names.updateValue(node, forKey: key), nodes[Int(old)].isDirectory { lastParent = ([], 0) }
+  private mutating func bind(_ key: Key, to node: Int32, _ path: some Collection<UInt8>) {
+    guard let old = names.updateValue(node, forKey: key), nodes[Int(old)].isDirectory else { return }
+    lastParent = ([], 0)
+    if !nodes[Int(old)].isImplied {
+      replacedDirectories.append((Array(path), nodes[Int(old)].attributes.modificationTime))
+    }
   }
 
   // MARK: Paths
@@ -187,6 +193,9 @@ public struct LayerTreeBuilder: Sendable {
       }
       var implied = LayerTree.Node(.directory([]), Self.impliedAttributes)
       implied.isImplied = true
+      // Whatever is made below a directory with the set-group-ID bit has its group (mkdir(2)).
+      let above = nodes[Int(node)].attributes
+      if above.mode & 0o2000 != 0 { implied.attributes.gid = above.gid }
       try append(implied, key.name, in: node, path)
       node = Int32(nodes.count - 1)
     }
@@ -199,6 +208,32 @@ public struct LayerTreeBuilder: Sendable {
     for part in path.split(separator: LayerPath.slash) {
       guard let next = names[Key(parent: node, name: Array(part))] else { return nil }
       node = next
+    }
+    return nodes[Int(node)].content == .whiteout ? nil : node
+  }
+
+  /// Where a path leads to within the layer, links followed.
+  private func resolve(_ path: [UInt8]) -> Int32? {
+    var rest = Array(path.split(separator: LayerPath.slash).reversed())
+    var above: [Int32] = []
+    var node: Int32 = 0
+    var links = 0
+    while let part = rest.popLast() {
+      if part.elementsEqual([LayerPath.dot]) { continue }
+      if part.elementsEqual([LayerPath.dot, LayerPath.dot]) {
+        node = above.popLast() ?? 0
+        continue
+      }
+      guard let next = names[Key(parent: node, name: Array(part))] else { return nil }
+      guard case .symbolicLink(let target) = nodes[Int(next)].content else {
+        above.append(node)
+        node = next
+        continue
+      }
+      links += 1
+      guard links <= Self.linkDepthLimit else { return nil }
+      if target.first == LayerPath.slash { (node, above) = (0, []) }
+      rest += target.split(separator: LayerPath.slash).reversed()
     }
     return nodes[Int(node)].content == .whiteout ? nil : node
   }

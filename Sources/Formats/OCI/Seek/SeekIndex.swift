@@ -39,20 +39,6 @@ public struct SeekIndex: Sendable, Hashable {
   /// Of the uncompressed archive.
   public var diffID: Digest
 
-  /// Indexes of the spans that a range of the uncompressed archive touches.
-  public func indexes(touching range: Range<Int64>) -> Range<Int> {
-    func first(_ holds: (Span) -> Bool) -> Int {
-      var (low, high) = (0, spans.count)
-      while low < high {
-        let middle = (low + high) / 2
-        if holds(spans[middle]) { high = middle } else { low = middle + 1 }
-      }
-      return low
-    }
-    let start = first { $0.range.upperBound > range.lowerBound }
-    return start..<max(start, first { $0.offset >= range.upperBound })
-  }
-
   /// The bytes of the blob from which these spans can be decoded.
   public func blobRange(ofSpans indexes: Range<Int>) -> Range<Int64> {
     guard let first = indexes.first else { return 0..<0 }

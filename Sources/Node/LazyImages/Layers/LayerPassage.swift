@@ -7,7 +7,7 @@ import OCI
 final class LayerPassage {
   private var first: [UInt8] = []
   private var indexer: SeekIndexer?
-  private var reader = TarLayerReader()
+  private var reader = TarLayerReader(.aligned)
   private var compressed = DigestHasher()
   private var fault: (any Error)?
 
@@ -15,35 +15,38 @@ final class LayerPassage {
   var digest: Digest { compressed.digest }
 
   /// Takes the next piece of the blob.
-  /// - Returns: uncompressed bytes; none after a fault.
-  func take(_ piece: ArraySlice<UInt8>) -> [[UInt8]] {
+  /// - Parameter write: gets contents of files, and where they go on the layer's data device; nothing after a fault.
+  /// - Throws: what `write` throws.
+  func take(_ piece: ArraySlice<UInt8>, write: (ArraySlice<UInt8>, Int64) throws -> Void) throws {
     compressed.update(piece)
-    guard fault == nil else { return [] }
-    var output: [[UInt8]] = []
+    guard fault == nil else { return }
+    var failure: (any Error)?
     do {
       var input = piece
       if indexer == nil {
         // Enough to tell compressions apart.
         first += piece
-        guard first.count >= 8 else { return [] }
+        guard first.count >= 8 else { return }
         input = first[...]
         indexer = try SeekIndexer(LayerCompression(firstBytes: first.prefix(8)))
         first = []
       }
       try indexer?.consume(input) { bytes in
-        try reader.consume(bytes)
-        output.append(Array(bytes))
+        try reader.consume(bytes) { content, place in
+          do { try write(content, place) } catch {
+            failure = error
+            throw error
+          }
+        }
       }
-    } catch {
-      fault = error
-      return []
-    }
-    return output
+    } catch { fault = error }
+    // What the disk did is not the layer's fault.
+    if let failure { throw failure }
   }
 
   /// What was learned, after the last piece.
   /// - Throws: the layer's fault.
-  func finish() throws -> (SeekIndex, LayerTree) {
+  func finish() throws -> (SeekIndex, ArchiveLayout, LayerTree) {
     if indexer == nil, fault == nil {
       // Too short to be told from a plain archive.
       let indexer = try SeekIndexer(.none)
@@ -53,6 +56,7 @@ final class LayerPassage {
     if let fault { throw fault }
     guard let indexer else { throw TarError(.truncated) }
     let index = try indexer.finish()
-    return (index, try reader.finish())
+    let tree = try reader.finish()
+    return (index, reader.layout, tree)
   }
 }

@@ -22,6 +22,9 @@ public actor LayerResolver: RemoteLayers, Service {
   private var profiles: StartProfiles
   private let layers = Flights<Digest, LayerKey?>()
   private let manifests = Flights<String, ImageManifest>()
+  private let sharedProfiles = Flights<Digest, Void>()
+  /// Images whose registry was asked for a profile.
+  private var askedForProfile: Set<Digest> = []
   /// Of images that were asked for lately, so that the layers of one share a request.
   private let knownManifests = Mutex<[String: ImageManifest]>([:])
   /// The image by whose manifest a layer was asked for last.
@@ -49,10 +52,11 @@ public actor LayerResolver: RemoteLayers, Service {
   }
 
   public func run() async {
-    await cancelWhenGracefulShutdown { [layers, manifests] in
+    await cancelWhenGracefulShutdown { [layers, manifests, sharedProfiles] in
       await withDiscardingTaskGroup { group in
         group.addTask { await layers.run() }
         group.addTask { await manifests.run() }
+        group.addTask { await sharedProfiles.run() }
         group.addTask { [self] in
           while (try? await Task.sleep(for: Self.learnInterval)) != nil { await learn() }
         }
@@ -67,6 +71,7 @@ public actor LayerResolver: RemoteLayers, Service {
       // What is lost with them is the order of one start.
       if manifestOfLayer.count >= Self.manifestLimit { manifestOfLayer.removeAll() }
       manifestOfLayer[request.layer] = manifest
+      await askForProfile(of: request.image, manifest)
     }
     for layer in request.following where layer != request.layer {
       await layers.begin(layer) { [self] in try await bring(layer, of: request) }
@@ -217,6 +222,29 @@ public actor LayerResolver: RemoteLayers, Service {
       try await BlockingWork.run { [profiles] in profiles.ranges(of: key.blob, in: manifest) ?? [] }
     }
   }
+
+  /// Asks an image's registry what its starts read, once, if none was learned here. Nobody waits for the answer: layers that are
+  /// here when it comes are fetched ahead then, later ones find it on the disk.
+  private func askForProfile(of image: ImageReference, _ manifest: Digest) async {
+    guard !askedForProfile.contains(manifest) else { return }
+    if askedForProfile.count >= Self.manifestLimit { askedForProfile.removeAll() }
+    askedForProfile.insert(manifest)
+    await sharedProfiles.begin(manifest) { [self, profiles, origins, store, logger] in
+      guard try await BlockingWork.run({ !profiles.isKnown(manifest) }) else { return }
+      do {
+        guard let profile = try await origins.startProfile(of: image, manifest: manifest) else { return }
+        try await BlockingWork.run { try profiles.keep(profile.layers, of: manifest) }
+        for (layer, ranges) in profile.layers where await store.state(of: LayerKey(layer)) != nil {
+          try await store.prefetch(LayerKey(layer), ranges)
+        }
+      } catch {
+        await askAgain(manifest)
+        logger.debug("no profile of its start", metadata: ["image": "\(image)", "error": "\(error)"])
+      }
+    }
+  }
+
+  private func askAgain(_ manifest: Digest) { askedForProfile.remove(manifest) }
 
   /// Keeps what images that were started lately have read, for their next start.
   private func learn() async {

@@ -39,19 +39,18 @@ struct LayerStreaming {
   private func receive(into reception: inout LayerReception) async throws -> Outcome {
     let passage = LayerPassage()
     try await blob.stream(urgency: .demand) { piece in
-      for part in passage.take(piece) { try reception.append(part[...]) }
+      try passage.take(piece) { try reception.write($0, at: $1) }
     }
     guard passage.digest == descriptor.digest else { throw OtherBytes(layer: descriptor.digest) }
     do {
-      let (index, tree) = try passage.finish()
+      let (index, layout, tree) = try passage.finish()
       guard index.archiveBytes > 0 else { return .unsupported(why: "it is empty") }
-      let block = Int64(EROFSOptions.BlockSize.tar.rawValue)
-      let deviceBytes = (index.archiveBytes + block - 1) / block * block
+      let deviceBytes = layout.deviceBytes(archive: index.archiveBytes)
       let writer = try EROFSWriter(
         tree,
         options: EROFSOptions(
-          blockSize: .tar, deviceBytes: [deviceBytes], uuid: EROFSIdentity.uuid(of: descriptor.digest)))
-      try await reception.finish(index, inodes: writer.inodeCount, traits: LayerTraits(tree)) { sink in
+          blockSize: .page, deviceBytes: [deviceBytes], uuid: EROFSIdentity.uuid(of: descriptor.digest)))
+      try await reception.finish(index, layout, inodes: writer.inodeCount, traits: LayerTraits(tree)) { sink in
         try writer.write(to: &sink)
       }
       return .received

@@ -23,6 +23,20 @@ struct StartProfiles {
     }
   }
 
+  /// Whether anything is known of an image's start.
+  func isKnown(_ manifest: Digest) -> Bool { FileStatus.exists(path(manifest)) }
+
+  /// What is known of an image's start, of all its layers.
+  func profile(of manifest: Digest) -> StartProfile? {
+    guard case .object(let object) = stored(manifest) else { return nil }
+    var layers: [Digest: [Range<Int64>]] = [:]
+    for name in object.keys {
+      guard let layer = Digest(name), let ranges = ranges(of: layer, in: manifest), !ranges.isEmpty else { continue }
+      layers[layer] = ranges
+    }
+    return layers.isEmpty ? nil : StartProfile(layers: layers)
+  }
+
   /// Keeps what a start has read. A layer without reads keeps what is known of it: a complete one is read without anybody
   /// noticing.
   func keep(_ reads: [Digest: [Range<Int64>]], of manifest: Digest) throws {

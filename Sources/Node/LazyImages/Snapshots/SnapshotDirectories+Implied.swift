@@ -1,8 +1,9 @@
 import CLinux
 import Glibc
+import LayerStore
 import LinuxSystem
 
-/// Directories that a layer only implies: its archive has something in them, and says nothing of them.
+/// Directories that a layer only implies: its archive has something in them, and says nothing of them, or only later.
 ///
 /// overlayfs shows the attributes of the topmost directory. containerd, when it unpacks, gives an implied directory those that
 /// it has in the layers below; a layer that is mounted as it is can't know them. So above such a layer stands a small
@@ -15,15 +16,40 @@ extension SnapshotDirectories {
   /// Makes the tree, if the layers below have any of the directories with other attributes than implied ones get.
   /// - Parameters:
   ///   - layer: the snapshot's files.
-  ///   - implied: paths below it, parents before what is in them.
+  ///   - traits: the layer's; of implied directories, parents come before what is in them.
   ///   - lowers: directories of the layers below, topmost first. Nobody writes there.
-  func adoptAttributes(_ id: Int64, of layer: String, implied: [[UInt8]], below lowers: [String]) throws(SystemError) {
-    let isImplied = Set(implied)
+  func adoptAttributes(_ id: Int64, of layer: String, _ traits: LayerTraits, below lowers: [String])
+    throws(SystemError)
+  {
+    let (implied, late) = (Set(traits.impliedDirectories), Set(traits.lateDirectories))
     let root = Array(attributes(id).utf8)
+    func adopted(_ path: [UInt8]) throws(SystemError) -> ImpliedDirectory? {
+      // The parents that the layer describes keep what it says.
+      guard implied.contains(path) else {
+        var own = try ImpliedDirectory(path, in: [layer])
+        if late.contains(path), let below = try ImpliedDirectory(path, in: lowers) { own?.keep(below) }
+        return own
+      }
+      if let below = try ImpliedDirectory(path, in: lowers) { return below }
+      // One that is new has the group of what it is made in, if that hands it on.
+      let parent = Array(path[..<(path.lastIndex(of: UInt8(ascii: "/")) ?? 0)])
+      guard implied.contains(parent) || late.contains(parent), let above = try ImpliedDirectory(parent, in: lowers)
+      else {
+        return nil
+      }
+      return above.mode & S_ISGID == 0 ? nil : .new(group: above.group)
+    }
+    var wanted: [[UInt8]] = []
+    for path in traits.impliedDirectories {
+      if let below = try adopted(path), !below.isUsual { wanted.append(path) }
+    }
+    for path in traits.lateDirectories {
+      guard let own = try ImpliedDirectory(path, in: [layer]), let merged = try adopted(path) else { continue }
+      if merged.extended.count > own.extended.count { wanted.append(path) }
+    }
     var made: Set<[UInt8]> = []
     var times: [(path: [UInt8], time: timespec)] = []
-    for path in implied {
-      guard let below = try ImpliedDirectory(path, in: lowers), !below.isUsual else { continue }
+    for path in wanted {
       if made.isEmpty {
         try Directory.make("\(self.path)/\(id)", permissions: 0o700)
         try Directory.make(attributes(id), permissions: 0o755)
@@ -32,11 +58,10 @@ extension SnapshotDirectories {
       for part in path.split(separator: UInt8(ascii: "/")) {
         prefix += (prefix.isEmpty ? [] : [UInt8(ascii: "/")]) + part
         guard made.insert(prefix).inserted else { continue }
-        // The parents that the layer describes keep what it says.
-        let source = try ImpliedDirectory(prefix, in: isImplied.contains(prefix) ? lowers : [layer])
+        let source = try adopted(prefix) ?? .usual
         let target = root + [UInt8(ascii: "/")] + prefix
-        try (source ?? .usual).make(at: target)
-        if let source { times.append((target, source.time)) }
+        try source.make(at: target)
+        if let time = source.time { times.append((target, time)) }
       }
     }
     for (path, time) in times.reversed() {
@@ -53,12 +78,19 @@ private struct ImpliedDirectory {
   var mode: mode_t = 0o755
   var user: uid_t = 0
   var group: gid_t = 0
-  var time = timespec()
+  /// `nil`: that of unpacking.
+  var time: timespec?
   var extended: [(name: [CChar], value: [UInt8])] = []
 
   static let usual = ImpliedDirectory()
 
   private init() {}
+
+  static func new(group: gid_t) -> ImpliedDirectory {
+    var directory = ImpliedDirectory()
+    directory.group = group
+    return directory
+  }
 
   /// Whether an implied directory has these anyway.
   var isUsual: Bool { mode == 0o755 && user == 0 && group == 0 && extended.isEmpty }
@@ -88,6 +120,12 @@ private struct ImpliedDirectory {
       return
     }
     return nil
+  }
+
+  /// Takes over extended attributes that it does not have itself.
+  mutating func keep(_ below: ImpliedDirectory) {
+    let own = Set(extended.map(\.name))
+    extended += below.extended.filter { !own.contains($0.name) }
   }
 
   func make(at path: [UInt8]) throws(SystemError) {

@@ -71,11 +71,11 @@ extension Snapshotter {
       "a layer needs no unpacking", metadata: ["layer": "\(layer)", "chain_id": "\(target)", "snapshot": "\(id)"])
   }
 
-  /// Gives directories that a layer only implies the attributes that they have in the layers below.
+  /// Gives directories that a layer only implies, or describes late, what containerd gives them of the layers below.
   private func adoptAttributes(_ id: Int64, _ layer: LayerKey, on chain: [SnapshotRecords.Lower]) async throws {
     guard !chain.isEmpty else { return }
-    let implied = try await layers.traits(of: layer).impliedDirectories
-    guard !implied.isEmpty else { return }
+    let traits = try await layers.traits(of: layer)
+    guard !traits.impliedDirectories.isEmpty || !traits.lateDirectories.isEmpty else { return }
     let files = try await layers.mount(layer)
     let mounted = try await reach(chain)
     try await onDisk { [directories] in
@@ -83,7 +83,9 @@ extension Snapshotter {
         (directories.hasAttributes(lower.id) ? [directories.attributes(lower.id)] : [])
           + [mounted[lower.id] ?? directories.files(lower.id)]
       }
-      do { try directories.adoptAttributes(id, of: files, implied: implied, below: lowers) } catch {
+      do {
+        try directories.adoptAttributes(id, of: files, traits, below: lowers)
+      } catch {
         try? directories.remove(id)
         throw error
       }

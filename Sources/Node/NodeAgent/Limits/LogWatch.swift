@@ -3,7 +3,7 @@ import Logging
 import Synchronization
 
 /// Keeps the logs of running containers bounded: containerd writes them and knows no limit, so their files are looked at so often
-/// that little is written between two looks.
+/// that little is written between two looks. Looking, and ending who floods, has a thread of its own.
 final class LogWatch: Sendable {
   /// A running container's log.
   struct Log: Sendable {
@@ -11,7 +11,9 @@ final class LogWatch: Sendable {
     /// The directory of the container's logs.
     let place: String
     let attempt: Int
-    /// Ends the container, because it logs without end.
+    /// Kills the container's processes, because it logs without end.
+    let kill: @Sendable () -> Void
+    /// Then: says so, and sees to it that it ends.
     let stop: @Sendable () async -> Void
 
     var path: String { "\(place)/\(attempt).log" }
@@ -23,6 +25,13 @@ final class LogWatch: Sendable {
     /// A rotation asks the runtime, which may not answer for a while; looking goes on meanwhile.
     var isRotating = false
     var isStopping = false
+    var hasFlooded = false
+  }
+
+  /// What looking finds to be done.
+  private enum Action {
+    case stop(Log)
+    case rotate(Log)
   }
 
   private let entries = Mutex<[String: Entry]>([:])
@@ -35,6 +44,13 @@ final class LogWatch: Sendable {
   init(logger: Logger) { self.logger = logger }
 
   func add(_ log: Log) { entries.withLock { if $0[log.containerID] == nil { $0[log.containerID] = Entry(log: log) } } }
+  /// Why a container was killed for what it logs; `nil` if it was not.
+  func verdict(_ containerID: String) -> String? {
+    entries.withLock { $0[containerID]?.hasFlooded == true } ? Self.reason : nil
+  }
+  static let reason =
+    "logged more than \(NodeLimits.logBytesPerSecond >> 20) MiB/s for too long (\(NodeLimits.logBurstBytes >> 20) MiB at once)"
+
   func remove(_ containerID: String) { entries.withLock { _ = $0.removeValue(forKey: containerID) } }
 
   /// The container has ended: nothing writes any more, and what it wrote beyond the bound since the last look is cut off.
@@ -47,11 +63,22 @@ final class LogWatch: Sendable {
 
   /// Until the task is cancelled.
   func run(_ runtime: RuntimeClient) async {
+    // Each log has one of each kind under way at most.
+    let (actions, queue) = AsyncStream.makeStream(of: Action.self)
     await withDiscardingTaskGroup { group in
-      var pause = Self.pause
-      while !Task.isCancelled {
-        do { try await Task.sleep(for: pause) } catch { break }
-        pause = look(runtime, &group) ? Self.shortPause : Self.pause
+      group.addTask {
+        do {
+          try await WatchThread.run(pause: Self.pause) { self.look(queue) ? Self.shortPause : Self.pause }
+        } catch { self.logger.error("nobody looks at logs", metadata: ["error": "\(error)"]) }
+        queue.finish()
+      }
+      for await action in actions {
+        group.addTask {
+          switch action {
+          case .stop(let log): await self.stop(log)
+          case .rotate(let log): await self.rotate(log, runtime)
+          }
+        }
       }
       group.cancelAll()
     }
@@ -59,7 +86,7 @@ final class LogWatch: Sendable {
 
   /// Looks at all logs once. Waits for nobody: a runtime that does not answer must not let a flood go unseen.
   /// - Returns: whether somebody logs much.
-  private func look(_ runtime: RuntimeClient, _ group: inout DiscardingTaskGroup) -> Bool {
+  private func look(_ queue: AsyncStream<Action>.Continuation) -> Bool {
     var isBusy = false
     for log in entries.withLock({ $0.values.map(\.log) }) {
       let current = LogBudget.File(log.path)
@@ -72,13 +99,17 @@ final class LogWatch: Sendable {
         let stops = verdict.isSpent && !entry.isStopping
         let rotates = isDue && !entry.isRotating
         entry.isStopping = entry.isStopping || stops
+        entry.hasFlooded = entry.hasFlooded || stops
         entry.isRotating = entry.isRotating || rotates
         entries[log.containerID] = entry
         return (verdict.isBusy, stops, rotates)
       }
       isBusy = isBusy || grows
-      if stops { group.addTask { await self.stop(log) } }
-      if rotates { group.addTask { await self.rotate(log, runtime) } }
+      if stops {
+        log.kill()
+        queue.yield(.stop(log))
+      }
+      if rotates { queue.yield(.rotate(log)) }
     }
     return isBusy
   }

@@ -228,7 +228,9 @@ actor PodWorker {
       exit.message = ContainerLogFilter.lastWords(
         ofLog: "\(configurations.logDirectory)/\(record.name)/\(record.attempt).log")
     }
-    if let reason = condemned[record.id], exit.message.isEmpty { exit.message = reason }
+    if exit.message.isEmpty, let reason = condemned[record.id] ?? context.logs.verdict(record.id) {
+      exit.message = reason
+    }
     var record = record
     record.state = .exited(exit)
     return record
@@ -328,24 +330,23 @@ struct FailedStart: Hashable, Sendable {
 extension PodWorker {
   /// Ends a container that logs without end; it is started again with the delays of a crash.
   func stopFlood(_ record: ContainerRecord) async {
-    guard records.contains(where: { $0.id == record.id && $0.isRunning }) else { return }
-    let reason =
-      "logged more than \(NodeLimits.logBytesPerSecond >> 20) MiB/s for too long (\(NodeLimits.logBurstBytes >> 20) MiB at once)"
+    guard records.contains(where: { $0.id == record.id }) else { return }
+    let reason = LogWatch.reason
     logger.info("ending a container", metadata: ["container": .string(record.name), "reason": .string(reason)])
     context.events.record(
       .warning, about: pod, reason: "LogFlood", message: "Container \(record.name) \(reason), will be restarted")
     condemned[record.id] = reason
-    // At once, whether the runtime answers or not; it tells of the end when it does.
-    PodControlGroup(pod: pod, node: context.node).container(record.id).kill()
     await stop(record, .null, graceSeconds: 0)
     wake.raise()
   }
 
   func watchLog(_ record: ContainerRecord) {
     let place = "\(PodConfigurations(pod: pod, node: context.node).logDirectory)/\(record.name)"
+    let group = PodControlGroup(pod: pod, node: context.node).container(record.id)
     context.logs.add(
-      LogWatch.Log(containerID: record.id, place: place, attempt: record.attempt) { [weak self] in
-        await self?.stopFlood(record)
-      })
+      LogWatch.Log(
+        containerID: record.id, place: place, attempt: record.attempt,
+        // At once, whether the runtime answers or not; it tells of the end when it does.
+        kill: { group.kill() }, stop: { [weak self] in await self?.stopFlood(record) }))
   }
 }

@@ -47,10 +47,9 @@ struct ImageVolumes: Sendable {
   /// - Parameters:
   ///   - image: its id.
   ///   - place: `pods/<uid>/volumes/image/<name>`.
-  ///   - key: of the view, unique on the node.
-  func show(_ image: String, key: String, at place: String) async throws {
+  func show(_ image: String, at place: String) async throws {
     let chain = try await chain(of: image)
-    let record = Record(snapshotter: snapshotter, key: key)
+    let record = Record(snapshotter: snapshotter, key: Self.key(place))
     try Directory.make("\(place)/mount", permissions: 0o755)
     try DurableFile.write(record.json.encoded(), to: "\(place).json", permissions: 0o644)
     for mount in try await view(record, of: chain) { try Self.mount(mount, at: "\(place)/mount") }
@@ -59,10 +58,19 @@ struct ImageVolumes: Sendable {
   /// Takes away what `show` has made, however far it came.
   func takeBack(_ place: String) async throws {
     try Mounts.unmountAll("\(place)/mount")
-    if let record = Record(at: "\(place).json") { try await remove(record) }
+    if FileStatus.exists("\(place).json") {
+      // A damaged record costs the view only if the snapshotter was another one.
+      try await remove(Record(at: "\(place).json") ?? Record(snapshotter: snapshotter, key: Self.key(place)))
+    }
     try Directory.removeIfEmpty("\(place)/mount")
     try Directory.removeIfEmpty(place)
     try Directory.removeFile("\(place).json")
+  }
+
+  /// The name of a volume's view, unique on the node.
+  private static func key(_ place: String) -> String {
+    let words = place.split(separator: "/")
+    return "nagaya-volume/\(words.dropLast(3).last ?? "")/\(words.last ?? "")"
   }
 
   // MARK: containerd
@@ -132,13 +140,11 @@ struct ImageVolumes: Sendable {
 
   // MARK: Mounting
 
-  /// A mount as snapshotters describe it, without what would let it be written to.
+  /// A mount as snapshotters describe it, but for data.
   private static func mount(_ mount: Containerd_Types_Mount, at target: String) throws {
     if mount.type == "bind" || mount.options.contains(where: { ["bind", "rbind"].contains($0) }) {
-      return try Mounts.bind(mount.source, at: target, readOnly: true)
+      return try DataMount.bind(mount.source, at: target)
     }
-    try Mounts.mount(
-      mount.source, at: target, type: mount.type,
-      options: mount.options.filter { $0 != "rw" } + ["ro", "nosuid", "nodev"])
+    try DataMount.mount(mount.source, at: target, type: mount.type, options: mount.options)
   }
 }

@@ -102,7 +102,7 @@ actor VolumeMounts {
       }
       if !Self.isMounted("\(place)/mount") {
         let id = try await image(reference, volume["image"]["pullPolicy"].string)
-        try await images.show(id, key: "nagaya-volume/\(pod.uid)/\(name)", at: place)
+        try await images.show(id, at: place)
       }
       return "\(place)/mount"
     }

@@ -71,6 +71,8 @@ int nagaya_fs_mount(int context_fd);
 int nagaya_move_mount(int mount_fd, const char *target);
 // The same for a file system that holds nothing but data: no devices, no programs, no set-uid.
 int nagaya_fs_mount_data(int context_fd);
+// Makes a mount such a one (mount_setattr(2), Linux 5.12).
+int nagaya_seal_mount(int mount_fd);
 // All of the above for a read-only mount, in a process of its own that has no descriptor but kept_fd: it may wait for what
 // this process has to answer, and must not keep this one from ending. keys and values are ended by a NULL key.
 int nagaya_fs_mount_apart(const char *type, const char *const keys[], const char *const values[], const char *target,

@@ -210,31 +210,8 @@ struct NoLayers: RemoteLayers {
 /// Every attribute and the content of every file below a directory, one line each, in order. Files that are links of one
 /// another name the first of them.
 func files(in directory: String, times: Bool = false, timesOfDirectories: Bool = true) async throws -> [String] {
-  let script = """
-    import os, sys, stat, hashlib
-    root, times, kinds = sys.argv[1].encode(), sys.argv[2] == "1", sys.argv[3] == "1"
-    first = {}
-    def line(path):
-        s = os.lstat(path)
-        parts = [path[len(root):], oct(s.st_mode), s.st_uid, s.st_gid]
-        if times and path != root and (kinds or not stat.S_ISDIR(s.st_mode)): parts.append(s.st_mtime_ns)
-        if not stat.S_ISDIR(s.st_mode):
-            parts += [s.st_size, s.st_nlink, first.setdefault((s.st_dev, s.st_ino), path[len(root):])]
-        if stat.S_ISLNK(s.st_mode): parts.append(os.readlink(path))
-        if stat.S_ISCHR(s.st_mode) or stat.S_ISBLK(s.st_mode): parts.append((os.major(s.st_rdev), os.minor(s.st_rdev)))
-        for name in sorted(os.listxattr(path, follow_symlinks=False)):
-            if not name.startswith("trusted.overlay."):
-                parts.append((name, os.getxattr(path, name, follow_symlinks=False)))
-        if stat.S_ISREG(s.st_mode):
-            with open(path, "rb") as f: parts.append(hashlib.sha256(f.read()).hexdigest())
-        print(*parts)
-    line(root)
-    for base, directories, files in os.walk(root):
-        directories.sort()
-        for name in sorted(directories + files): line(os.path.join(base, name))
-    """
   let arguments = "'\(directory)' \(times ? 1 : 0) \(timesOfDirectories ? 1 : 0)"
-  return try await Shell().succeed("python3 -c '\(script)' \(arguments)", seconds: 300)
+  return try await Shell().succeed("python3 '\(PlatformInstance.root)/scripts/list-files' \(arguments)", seconds: 300)
     .split(separator: "\n").map(String.init)
 }
 
