@@ -47,10 +47,14 @@ struct SnapshotDirectories: Sendable {
     let files = files(id)
     if linkTarget(files) == directory { return }
     try Directory.make("\(path)/\(id)", permissions: 0o700)
-    let new = files + ".new"
-    try Directory.removeFile(new)
+    // Several may do so at once, for containers of one image that start together.
+    let new = "\(files).\(UInt64.random(in: 0 ... .max))"
     guard symlink(directory, new) == 0 else { throw SystemError.last("symlink", new) }
-    guard rename(new, files) == 0 else { throw SystemError.last("rename", files) }
+    guard rename(new, files) == 0 else {
+      let error = SystemError.last("rename", files)
+      unlink(new)
+      throw error
+    }
   }
 
   /// Shows the directories below a snapshot with mapped ids, in its own directory; what is there already stays.
