@@ -70,6 +70,7 @@ test-under-load: ## Run the tests that wait 20 times beside six busy processes (
 lint: ## Check the style of all sources
 	@$(SOURCES) | xargs swift format lint --strict --parallel
 	@scripts/lint-numbers
+	@scripts/lint-locks
 	@scripts/lint-pipes
 
 .PHONY: format

@@ -10,13 +10,14 @@ let strict: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
 ]
 
-/// A library room of the house.
+/// A library room of the house. Every one above the formats may lock.
 func room(
   _ name: String, on floor: String, _ dependencies: [Target.Dependency] = [],
   exclude: [String] = []
 ) -> Target {
-  .target(
-    name: name, dependencies: dependencies, path: "Sources/\(floor)/\(name)",
+  let locks: [Target.Dependency] = floor == "Formats" || name == "Locking" ? [] : ["Locking"]
+  return .target(
+    name: name, dependencies: dependencies + locks, path: "Sources/\(floor)/\(name)",
     exclude: ["README.md"] + exclude, swiftSettings: strict)
 }
 
@@ -29,7 +30,7 @@ func wire(_ name: String) -> Target {
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(
-    name: "\(name)Tests", dependencies: dependencies + ["TestSupport"], path: "Tests/\(name)Tests",
+    name: "\(name)Tests", dependencies: dependencies + ["Locking", "TestSupport"], path: "Tests/\(name)Tests",
     swiftSettings: strict)
 }
 
@@ -115,6 +116,7 @@ let package = Package(
 
     // System: the kernel and the machine.
     .target(name: "CLinux", path: "Sources/System/CLinux", exclude: ["README.md"]),
+    room("Locking", on: "System"),
     room("LinuxSystem", on: "System", ["CLinux", .subprocess, .logging]),
     room("ProcessSupervision", on: "System", ["CLinux", "JSONDocument", "LinuxSystem", .logging]),
     room("CertificateAuthority", on: "System", [.x509, .crypto, .nioSSL]),
@@ -228,7 +230,8 @@ let package = Package(
         "APIServer", "Applications", "BoundedNumbers", "CertificateAuthority", "CLinux", "Controllers", "CRI", "CSI",
         "CSIDriver", "Edge",
         "EStargz", "JSONDocument", "KubernetesAPI", "KubernetesClient", "LayerStore", "LazyImages", "LinuxSystem",
-        "NodeAgent", "NodeHooks", "NRI", "ObjectStore", "OCI", "RegistryClient", "Placement", "PlacementReports",
+        "Locking", "NodeAgent", "NodeHooks", "NRI", "ObjectStore", "OCI", "RegistryClient", "Placement",
+        "PlacementReports",
         "PlacementSimulator", "PlacementTraces", "PodScheduler", "ProcessSupervision",
         "StorageControllers", "Tenancy",
         "VolumePools", .argumentParser, .asyncHTTPClient, .logging, .nioCore, .serviceLifecycle, .subprocess,
@@ -239,14 +242,15 @@ let package = Package(
       dependencies: [
         "APIServer", "Charts", "CertificateAuthority", "Edge", "EROFS", "EStargz", "JSONDocument", "KubernetesAPI",
         "KubernetesClient",
-        "LinuxSystem", "NodeAgent", "NodeHooks", "NRI", "NRIHarness", "TTRPC", "OCI", "ObjectStore", "Placement",
+        "LinuxSystem", "Locking", "NodeAgent", "NodeHooks", "NRI", "NRIHarness", "TTRPC", "OCI", "ObjectStore",
+        "Placement",
         "PlacementSimulator", "PlacementTraces", "PlatformHarness", "RegistryClient", "TestSupport", .argumentParser,
         .asyncHTTPClient, .grpc, .grpcTransport,
         .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL,
       ], path: "Benchmarks", exclude: ["README.md", "Placement"], swiftSettings: strict),
     .executableTarget(
       name: "placement-benchmark",
-      dependencies: ["Placement", "PlacementReports", "PlacementSimulator", "PlacementTraces"],
+      dependencies: ["Locking", "Placement", "PlacementReports", "PlacementSimulator", "PlacementTraces"],
       path: "Benchmarks/Placement", swiftSettings: strict),
 
     tests("BoundedNumbers", ["BoundedNumbers"]),
@@ -344,18 +348,20 @@ let package = Package(
       ]),
     .executableTarget(
       name: "LayerStoreDriver",
-      dependencies: ["CLinux", "EStargz", "JSONDocument", "LayerStore", "LinuxSystem", "OCI", .logging],
+      dependencies: ["CLinux", "EStargz", "JSONDocument", "LayerStore", "LinuxSystem", "Locking", "OCI", .logging],
       path: "Tests/LayerStoreDriver", swiftSettings: strict),
     .target(
-      name: "TestSupport", path: "Tests/TestSupport", exclude: ["README.md"], swiftSettings: strict),
+      name: "TestSupport", dependencies: ["Locking"], path: "Tests/TestSupport", exclude: ["README.md"],
+      swiftSettings: strict),
     .target(
       name: "NRIHarness",
       dependencies: [
-        "CRI", "GRPCSockets", "LinuxSystem", "NRI", "PlatformHarness", "TestSupport", "TTRPC", .grpc, .protobuf,
+        "CRI", "GRPCSockets", "LinuxSystem", "Locking", "NRI", "PlatformHarness", "TestSupport", "TTRPC", .grpc,
+        .protobuf,
       ],
       path: "Tests/NRIHarness", swiftSettings: strict),
     .target(
-      name: "PlatformHarness", dependencies: ["JSONDocument", .nioCore, .nioPosix, .nioSSL, .subprocess],
+      name: "PlatformHarness", dependencies: ["JSONDocument", "Locking", .nioCore, .nioPosix, .nioSSL, .subprocess],
       path: "Tests/PlatformHarness",
       swiftSettings: strict),
     tests(

@@ -4,8 +4,8 @@ import Glibc
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
+import Locking
 import PlatformHarness
-import Synchronization
 
 /// Kills nagaya, or one of its parts, with SIGKILL at random moments while objects are written and apps with volumes come
 /// and go.

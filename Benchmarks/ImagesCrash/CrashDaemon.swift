@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
+import Locking
 import PlatformHarness
-import Synchronization
 
 /// `nagaya serve images` of an engine, and the processes that keep and guard its layers: to be killed.
 final class CrashDaemon: Sendable {

@@ -6,7 +6,6 @@ import KubernetesAPI
 import KubernetesClient
 import Logging
 import ServiceLifecycle
-import Synchronization
 import TestSupport
 
 /// A real https front on loopback, its certificates in files, and the real curl and kubectl to drive it.

@@ -1,7 +1,7 @@
 import APIServer
 import JSONDocument
 import KubernetesAPI
-import Synchronization
+import Locking
 
 /// Objects in a table, with a revision that counts changes.
 final class GateObjects: ObjectReading {

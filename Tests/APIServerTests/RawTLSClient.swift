@@ -1,8 +1,8 @@
+import Locking
 import NIOCore
 import NIOPosix
 import NIOSSL
 import NIOTLS
-import Synchronization
 import TestSupport
 
 /// A TLS connection that sends bytes as they are, the first of them in one flight with the end of the handshake.

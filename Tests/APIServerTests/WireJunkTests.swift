@@ -4,7 +4,7 @@ import Foundation
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
-import Synchronization
+import Locking
 import TestSupport
 import Testing
 

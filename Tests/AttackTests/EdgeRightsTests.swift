@@ -5,8 +5,8 @@ import Foundation
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
+import Locking
 import Logging
-import Synchronization
 import TestSupport
 import Testing
 

@@ -2,7 +2,7 @@ import APIServer
 import Foundation
 import KubernetesAPI
 import KubernetesClient
-import Synchronization
+import Locking
 import Testing
 
 @testable import nagaya

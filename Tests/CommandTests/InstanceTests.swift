@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 import LinuxSystem
-import Synchronization
+import Locking
 import Testing
 
 @testable import nagaya

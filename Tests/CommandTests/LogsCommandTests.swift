@@ -2,7 +2,7 @@ import APIServer
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
-import Synchronization
+import Locking
 import Testing
 
 @testable import nagaya

@@ -2,9 +2,9 @@ import APIServer
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
+import Locking
 import Logging
 import ServiceLifecycle
-import Synchronization
 import TestSupport
 import Testing
 

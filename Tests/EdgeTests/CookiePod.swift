@@ -1,8 +1,8 @@
 import Edge
+import Locking
 import NIOCore
 import NIOHTTP1
 import NIOPosix
-import Synchronization
 
 /// A pod that sets cookies, honest (`/login`) and far-reaching ones (`/plant`), and tells the fields it got.
 final class CookiePod: Sendable {

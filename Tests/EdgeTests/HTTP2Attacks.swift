@@ -2,9 +2,10 @@ import Edge
 import Foundation
 import KubernetesAPI
 import NIOCore
-import Synchronization
 import TestSupport
 import Testing
+
+import struct Synchronization.Atomic
 
 /// Clients that speak HTTP/2 by hand, to mean two hosts or to keep the edge busy.
 @Suite("Attacks by HTTP/2 frames", .serialized)

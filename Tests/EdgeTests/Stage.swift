@@ -7,7 +7,6 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 import Subprocess
-import Synchronization
 
 /// An edge with real TLS on the loopback, and clients for it.
 final class Stage: Sendable {

@@ -1,8 +1,8 @@
 import Edge
+import Locking
 import NIOCore
 import NIOHTTP1
 import NIOPosix
-import Synchronization
 
 /// A pod's server: a real HTTP/1.1 server on the loopback, with some behaviours by path.
 final class Upstream: Sendable {

@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 
 /// Tells whether a task has ended, without waiting for it.
 final class EndWatcher: Sendable {

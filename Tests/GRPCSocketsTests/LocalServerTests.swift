@@ -3,9 +3,9 @@ import Foundation
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
 import GRPCSockets
+import Locking
 import NIOCore
 import NIOPosix
-import Synchronization
 import TestSupport
 import Testing
 

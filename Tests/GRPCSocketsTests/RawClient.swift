@@ -1,6 +1,6 @@
+import Locking
 import NIOCore
 import NIOPosix
-import Synchronization
 import TestSupport
 
 /// A connection to a unix socket that sends bytes as they are.

@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 
 /// A clock that goes only when told.
 final class ManualClock: Clock, Sendable {

@@ -1,7 +1,7 @@
 import JSONDocument
 import KubernetesAPI
+import Locking
 import Logging
-import Synchronization
 import TestSupport
 import Testing
 

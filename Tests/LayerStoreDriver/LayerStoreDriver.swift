@@ -3,9 +3,9 @@ import Foundation
 import JSONDocument
 import LayerStore
 import LinuxSystem
+import Locking
 import Logging
 import OCI
-import Synchronization
 
 /// A store in a process of its own, which tests kill: `serve ROOT [ACTION…]`, and the two helpers that it starts.
 ///

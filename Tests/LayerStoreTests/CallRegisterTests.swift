@@ -1,5 +1,5 @@
 import LayerStore
-import Synchronization
+import Locking
 import TestSupport
 import Testing
 

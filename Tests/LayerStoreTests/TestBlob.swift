@@ -1,6 +1,6 @@
 import LayerStore
+import Locking
 import OCI
-import Synchronization
 
 /// A blob in memory as a registry would give it; can be slow, fail and lie.
 final class TestBlob: BlobFetching, Sendable {

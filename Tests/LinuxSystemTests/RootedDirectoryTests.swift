@@ -1,6 +1,5 @@
 import CLinux
 import Foundation
-import Synchronization
 import TestSupport
 import Testing
 

@@ -2,9 +2,10 @@ import CRI
 import Foundation
 import LinuxSystem
 import Logging
-import Synchronization
 import TestSupport
 import Testing
+
+import struct Synchronization.Atomic
 
 @testable import NodeAgent
 

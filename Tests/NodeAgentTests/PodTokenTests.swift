@@ -4,7 +4,7 @@ import JSONDocument
 import KubernetesAPI
 import KubernetesClient
 import LinuxSystem
-import Synchronization
+import Locking
 import TestSupport
 import Testing
 

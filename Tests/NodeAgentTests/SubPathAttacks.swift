@@ -3,9 +3,10 @@ import Foundation
 import JSONDocument
 import KubernetesAPI
 import LinuxSystem
-import Synchronization
 import TestSupport
 import Testing
+
+import struct Synchronization.Atomic
 
 @testable import NodeAgent
 

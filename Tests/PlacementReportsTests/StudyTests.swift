@@ -1,8 +1,8 @@
 import Foundation
 import JSONDocument
+import Locking
 import Placement
 import PlacementSimulator
-import Synchronization
 import Testing
 
 @testable import PlacementReports

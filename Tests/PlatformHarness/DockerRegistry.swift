@@ -1,5 +1,5 @@
 import Foundation
-import Synchronization
+import Locking
 
 /// A real registry on a free port of this machine, with its storage in a directory of its own.
 public final class DockerRegistry: Sendable {

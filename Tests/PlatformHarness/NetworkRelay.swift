@@ -1,7 +1,7 @@
+import Locking
 import NIOCore
 import NIOPosix
 import NIOSSL
-import Synchronization
 
 /// A way to a TCP server as long and as narrow as one through a network: adds a round-trip time, caps the bandwidth of
 /// answers over all connections together, and counts bytes and HTTP requests.

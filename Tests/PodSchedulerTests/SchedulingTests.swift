@@ -2,8 +2,8 @@ import APIServer
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
+import Locking
 import Logging
-import Synchronization
 import TestSupport
 import Testing
 

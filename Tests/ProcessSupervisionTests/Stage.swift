@@ -1,7 +1,7 @@
 import Glibc
 import LinuxSystem
+import Locking
 import Logging
-import Synchronization
 import TestSupport
 
 @testable import ProcessSupervision

@@ -1,8 +1,8 @@
+import Locking
 import NIOCore
 import NIOHTTP1
 import NIOPosix
 import NIOSSL
-import Synchronization
 
 /// An HTTP server that answers as a test tells it to: also wrongly, partly, late or never.
 final class LyingRegistry: Sendable {

@@ -1,7 +1,7 @@
 import Glibc
 import LinuxSystem
+import Locking
 import Logging
-import Synchronization
 import VolumePools
 
 /// A fresh pool directory for one test; `remove` unmounts, detaches and takes everything away.

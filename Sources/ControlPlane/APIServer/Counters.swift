@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 
 /// What the server has done and holds, at one instant.
 public struct APIServerCounters: Sendable, Hashable {

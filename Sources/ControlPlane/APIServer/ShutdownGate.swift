@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 
 /// Opens once; whoever waits goes on, whoever comes later does not wait.
 final class ShutdownGate: Sendable {

@@ -1,5 +1,3 @@
-import Synchronization
-
 /// Wakes one waiting task; any number of raises before it waits count as one.
 final class WorkSignal: Sendable {
   private let stream: AsyncStream<Void>

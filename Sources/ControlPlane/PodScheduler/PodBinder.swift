@@ -1,8 +1,8 @@
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
+import Locking
 import Logging
-import Synchronization
 
 /// Takes a pod one step towards its node: decides, has its volumes made there, binds.
 struct PodBinder: Sendable {

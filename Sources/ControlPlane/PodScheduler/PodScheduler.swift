@@ -3,7 +3,6 @@ import KubernetesAPI
 import KubernetesClient
 import Logging
 import ServiceLifecycle
-import Synchronization
 
 /// Gives pods their nodes.
 ///

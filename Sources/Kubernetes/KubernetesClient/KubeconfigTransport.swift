@@ -1,6 +1,6 @@
 import Foundation
 import KubernetesAPI
-import Synchronization
+import Locking
 
 /// The way to an API server that a kubeconfig file describes, now: when the file is written anew (its certificate was renewed),
 /// the next request goes by it. Watches that are open stay on the connection they began on.

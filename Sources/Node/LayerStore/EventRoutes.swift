@@ -1,5 +1,5 @@
 import LinuxSystem
-import Synchronization
+import Locking
 
 /// Which layer a marked file belongs to; asked for every event, from the thread that reads them.
 final class EventRoutes: Sendable {

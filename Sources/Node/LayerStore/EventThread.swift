@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 import LinuxSystem
-import Synchronization
+import Locking
 
 /// A thread that takes the kernel's questions and never waits for a fetch, so that a slow one holds nobody up.
 final class EventThread: Sendable {

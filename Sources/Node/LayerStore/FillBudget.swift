@@ -1,5 +1,5 @@
+import Locking
 import OCI
-import Synchronization
 
 /// Bounds the bytes that are in memory at once; readers that wait go first.
 actor FillBudget {

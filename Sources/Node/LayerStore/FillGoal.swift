@@ -1,4 +1,4 @@
-import Synchronization
+import struct Synchronization.Atomic
 
 /// What somebody waits for while more is fetched than that; told once.
 final class FillGoal: Sendable {

@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 
 /// A fetch that is under way; whoever needs its bytes waits for it instead of fetching again.
 final class Flight: Sendable {

@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 
 /// Figures and recorded reads of one layer.
 final class LayerCounters: Sendable {

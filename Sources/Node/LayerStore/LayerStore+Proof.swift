@@ -1,6 +1,7 @@
 import LinuxSystem
 import OCI
-import Synchronization
+
+import struct Synchronization.Atomic
 
 extension LayerStore {
   /// What a layer was found to be; `nil` if its blob has not been read as a whole.

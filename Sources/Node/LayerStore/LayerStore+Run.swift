@@ -2,7 +2,8 @@ import LinuxSystem
 import Logging
 import OCI
 import ServiceLifecycle
-import Synchronization
+
+import struct Synchronization.Atomic
 
 extension LayerStore {
   /// Answers readers, completes mounted layers in the background and notes what is there, until it is cancelled.

@@ -1,6 +1,7 @@
 import LinuxSystem
 import OCI
-import Synchronization
+
+import struct Synchronization.Atomic
 
 /// What of a layer is in its data file.
 ///

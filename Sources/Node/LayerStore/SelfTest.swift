@@ -2,7 +2,8 @@ import EROFS
 import Glibc
 import LinuxSystem
 import OCI
-import Synchronization
+
+import struct Synchronization.Atomic
 
 /// Tries out on the real directory what everything else relies on: a marked, file-backed mount whose reader waits for
 /// bytes that are written while it waits.

@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 
 /// What was asked of one host so far.
 public struct RegistryStatistics: Sendable, Hashable {

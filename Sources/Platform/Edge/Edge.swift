@@ -1,11 +1,11 @@
 import CertificateAuthority
 import KubernetesAPI
 import KubernetesClient
+import Locking
 import Logging
 import NIOCore
 import NIOPosix
 import ServiceLifecycle
-import Synchronization
 
 /// The https entrance of the platform: `https://<app>.<environment>.<tenant>.<domain>` leads to the app's ready pods.
 ///

@@ -1,6 +1,7 @@
 import CertificateAuthority
 import HTTP2Connections
 import KubernetesAPI
+import Locking
 import Logging
 import NIOCore
 import NIOHTTP1
@@ -8,7 +9,6 @@ import NIOHTTP2
 import NIOPosix
 import NIOSSL
 import NIOTLS
-import Synchronization
 
 /// The listening part of the edge: TLS by server name, HTTP/1.1 and HTTP/2, and a proxy behind.
 public final class EdgeServer: Sendable {

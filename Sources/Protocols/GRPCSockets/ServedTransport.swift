@@ -1,6 +1,5 @@
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
-import Synchronization
 
 /// A server's transport that says when it is begun, and answers calls in tasks that can be cancelled without it.
 final class ServedTransport: ServerTransport {

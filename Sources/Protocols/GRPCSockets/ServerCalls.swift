@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 
 /// The calls that a server answers, each in a task of its own, so that they can be cancelled without their server.
 final class ServerCalls: Sendable {

@@ -1,6 +1,6 @@
 import HTTP2Connections
+import Locking
 import NIOCore
-import Synchronization
 
 /// The channels of a server: its listener, and the connections that it accepted.
 ///

@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 
 /// How a server ends, whatever its peers do: it accepts no more, says goodbye, and cuts off who is still there after a
 /// time.

@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 
 /// Ranks the nodes of a snapshot by expected loss, and remembers across questions what sizes are asked for.
 ///

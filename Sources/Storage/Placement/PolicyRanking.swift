@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 
 /// Ranks the nodes of a snapshot by any policy that needs to know no more than what is free.
 ///

@@ -1,7 +1,7 @@
 import Crypto
 import Foundation
+import Locking
 import NIOSSL
-import Synchronization
 import X509
 
 /// Wildcard certificates for the hosts of one domain, issued when a client first asks for one (TLS server name).

@@ -1,6 +1,6 @@
 import CLinux
 import Glibc
-import Synchronization
+import Locking
 
 /// The service manager's store of open files (sd_notify(3), `FDSTORE=1`): what is in it outlives every process of a
 /// service, and is given to the next one (sd_listen_fds_with_names(3)).

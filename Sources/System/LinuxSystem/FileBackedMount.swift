@@ -1,6 +1,6 @@
 import CLinux
 import Glibc
-import Synchronization
+import Locking
 
 /// File systems whose devices are plain files, without a loop device: EROFS (Linux 6.12).
 public enum FileBackedMount {

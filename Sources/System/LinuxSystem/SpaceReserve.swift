@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 
 /// A file whose blocks are given back when the disk is full, so that what frees space can be recorded at all.
 public final class SpaceReserve: Sendable {

@@ -1,5 +1,6 @@
 import Glibc
-import Synchronization
+
+import struct Synchronization.Atomic
 
 /// Looks at something again and again, in time: on a thread of its own, so that it does not matter how busy Swift's few threads
 /// are, and preferred by the kernel where this process may ask for that (CAP_SYS_NICE).

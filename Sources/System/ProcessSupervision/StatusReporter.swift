@@ -1,5 +1,5 @@
 import Glibc
-import Synchronization
+import Locking
 
 /// Tells the supervisor how this process comes up. Without a supervisor nothing is told, and nothing breaks.
 public final class StatusReporter: Sendable {

@@ -1,8 +1,8 @@
 import CLinux
 import Glibc
 import LinuxSystem
+import Locking
 public import Logging
-import Synchronization
 
 /// Runs the parts of an instance until it is asked to stop.
 public final class Supervisor: Sendable {

@@ -1,7 +1,7 @@
 import BoundedNumbers
 import KubernetesAPI
 import KubernetesClient
-import Synchronization
+import Locking
 
 /// Prints the logs of pods; lines carry their pod's name if there are several.
 struct PodLogReader: Sendable {

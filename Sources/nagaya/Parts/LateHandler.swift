@@ -1,6 +1,6 @@
 import KubernetesAPI
 import KubernetesClient
-import Synchronization
+import Locking
 
 /// Hands requests to a handler that is made after the server in front of it; refuses them until then.
 final class LateHandler: APIRequestHandling {

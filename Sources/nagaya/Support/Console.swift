@@ -1,6 +1,6 @@
 import Foundation
 import Glibc
-import Synchronization
+import Locking
 
 /// Where commands write. Tests put their own in its place.
 struct Console: Sendable {

@@ -1,7 +1,7 @@
 import APIServer
 import CertificateAuthority
 import Edge
-import Synchronization
+import Locking
 
 /// Makes authorization over the server's own objects, and keeps what authentication and reviews need of it.
 final class Gate: Sendable {

@@ -1,9 +1,9 @@
 import Foundation
 import LinuxSystem
+import Locking
 import Logging
 import NodeAgent
 import ProcessSupervision
-import Synchronization
 
 /// What `nagaya up` does: checks that the instance can run here, then runs its parts until a signal asks it to stop.
 struct InstanceSupervision {

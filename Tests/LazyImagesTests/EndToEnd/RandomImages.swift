@@ -2,9 +2,9 @@ import EStargz
 import Foundation
 import LayerStore
 import LinuxSystem
+import Locking
 import OCI
 import PlatformHarness
-import Synchronization
 
 @testable import LazyImages
 

@@ -2,8 +2,8 @@ import EStargz
 import Foundation
 import JSONDocument
 import LazyImages
+import Locking
 import OCI
-import Synchronization
 
 /// Images whose blobs lie in memory; counts what is asked of it.
 final class MemoryOrigins: LayerOrigins {

@@ -1,8 +1,8 @@
 import LayerStore
 import LinuxSystem
+import Locking
 import OCI
 import PlatformHarness
-import Synchronization
 import TestSupport
 import Testing
 

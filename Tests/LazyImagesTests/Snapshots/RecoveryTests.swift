@@ -2,10 +2,10 @@ import ContainerdAPI
 import GRPCCore
 import LayerStore
 import LinuxSystem
+import Locking
 import OCI
 import PlatformHarness
 import ServiceLifecycle
-import Synchronization
 import TestSupport
 import Testing
 

@@ -2,9 +2,9 @@ import ContainerdAPI
 import GRPCCore
 import LayerStore
 import LinuxSystem
+import Locking
 import OCI
 import PlatformHarness
-import Synchronization
 import TestSupport
 import Testing
 

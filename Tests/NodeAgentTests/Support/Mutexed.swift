@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 
 /// Values that a test's closures share.
 final class Mutexed<Value: Sendable>: Sendable {

@@ -1,7 +1,7 @@
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
-import Synchronization
+import Locking
 
 /// Accounts of the namespaces that have a ResourceQuota. Reserving happens in the committer, in the order of commits:
 /// two writes can never both take the last free place.

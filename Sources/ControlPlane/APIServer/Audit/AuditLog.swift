@@ -1,7 +1,7 @@
 import Foundation
+import Locking
 import Logging
 import NIOPosix
-import Synchronization
 
 /// Who asked for what and what became of it, as lines of JSON (audit.k8s.io/v1) in a file of bounded size.
 ///

@@ -1,7 +1,7 @@
 import KubernetesAPI
+import Locking
 import Logging
 import ObjectStore
-import Synchronization
 
 /// A write that waits for its commit.
 struct WriteProposal: Sendable {

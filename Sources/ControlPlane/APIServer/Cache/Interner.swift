@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 
 /// Shares equal values, so that the thousand pods of a deployment keep one set of labels between them. Bounded.
 final class Interner: Sendable {

@@ -1,6 +1,6 @@
 import KubernetesAPI
+import Locking
 import ObjectStore
-import Synchronization
 
 /// Every object of every kind, newest version, as records in ordered maps. Reads take a snapshot and hold no lock.
 final class ObjectCache: Sendable {

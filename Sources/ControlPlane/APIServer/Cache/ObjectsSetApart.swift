@@ -1,6 +1,6 @@
 import KubernetesAPI
+import Locking
 import ObjectStore
-import Synchronization
 
 /// A stored object that cannot be read. Its bytes stay where they are until somebody repairs them.
 public struct ObjectSetApart: Sendable, Hashable, Error {

@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 
 /// Keeps snapshots for a while, so that a list in pages shows one instant although the kind changes meanwhile.
 final class SnapshotShelf: Sendable {

@@ -1,7 +1,7 @@
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
-import Synchronization
+import Locking
 
 /// Answers what a client asks to find out what is here: discovery, OpenAPI, version and health.
 ///

@@ -1,5 +1,5 @@
 import Collections
-import Synchronization
+import Locking
 
 /// Shares a number of seats among tenants, and each one's share among its flows: whoever has had least gets the next one.
 ///

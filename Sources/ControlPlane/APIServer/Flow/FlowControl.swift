@@ -1,6 +1,6 @@
 import KubernetesAPI
 import KubernetesClient
-import Synchronization
+import Locking
 
 /// Who may have how much of the server at once: levels of priority, each with seats of its own, shared fairly by flow.
 ///

@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 
 /// Counts the bytes of bodies that are held for requests under way, of each user and in all.
 final class FrontBodyBudget: Sendable {

@@ -1,9 +1,11 @@
 import KubernetesAPI
 import KubernetesClient
+import Locking
 import NIOCore
 import NIOSSL
-import Synchronization
 import X509
+
+import struct Synchronization.Atomic
 
 /// What is known of one TLS connection: the certificate its client showed, and who that is.
 final class FrontConnection: Sendable {

@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 
 /// Ends every stream of a front when it shuts down.
 final class FrontDrain: Sendable {

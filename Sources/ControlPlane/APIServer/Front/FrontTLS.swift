@@ -1,7 +1,7 @@
 import CertificateAuthority
+import Locking
 import NIOHTTP2
 import NIOSSL
-import Synchronization
 
 /// The TLS settings of a front, with a server certificate that can be renewed while connections are open.
 final class FrontTLS: Sendable {

@@ -2,13 +2,13 @@ import CertificateAuthority
 import Hummingbird
 import HummingbirdCore
 import KubernetesClient
+import Locking
 import Logging
 import NIOCore
 import NIOHTTP2
 import NIOPosix
 import NIOSSL
 import ServiceLifecycle
-import Synchronization
 
 /// Serves an `APIRequestHandling` over https: HTTP/1.1 and HTTP/2, TLS 1.2 and later, client certificates and bearer tokens.
 ///

@@ -1,7 +1,6 @@
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
-import Synchronization
 
 extension GarbageCollector {
   private enum OwnerState {

@@ -2,8 +2,8 @@ import Collections
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
+import Locking
 import Logging
-import Synchronization
 
 /// Deletes objects whose owners are gone, and carries out foreground and orphaning deletions.
 ///

@@ -1,6 +1,6 @@
 import KubernetesAPI
 import KubernetesClient
-import Synchronization
+import Locking
 
 /// Decides by the cluster's Roles, ClusterRoles and their bindings. Nobody may anything but for a rule that says so;
 /// members of `system:masters` may everything.

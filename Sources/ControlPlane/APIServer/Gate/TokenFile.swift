@@ -1,7 +1,7 @@
 import Crypto
 import Foundation
 import KubernetesClient
-import Synchronization
+import Locking
 
 /// Tokens of users, kept as hashes: a line is `<SHA-256 of the token in hexadecimal> <user> [group,group…]`;
 /// `#` begins a comment. Read again when it has changed.

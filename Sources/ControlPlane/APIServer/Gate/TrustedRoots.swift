@@ -1,5 +1,5 @@
+import Locking
 import SwiftASN1
-import Synchronization
 import X509
 
 /// The roots by which clients are known; they can be replaced while everything runs.

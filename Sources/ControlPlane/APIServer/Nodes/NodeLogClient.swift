@@ -2,7 +2,7 @@ import CertificateAuthority
 import JSONDocument
 public import KubernetesAPI
 public import KubernetesClient
-import Synchronization
+import Locking
 
 /// Reads the logs of containers from the node agents that run them, over https as the API server's own user.
 ///

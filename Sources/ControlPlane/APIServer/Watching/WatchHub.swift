@@ -1,5 +1,5 @@
 import KubernetesAPI
-import Synchronization
+import Locking
 
 /// Brings every committed change to the watchers that want it, once and in order.
 ///

@@ -1,5 +1,5 @@
 import Collections
-import Synchronization
+import Locking
 
 /// What waits for one watcher. Bounded: a watcher that does not keep up is ended, never waited for.
 final class WatchQueue: Sendable {

@@ -1,9 +1,9 @@
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
+import Locking
 import Logging
 import ServiceLifecycle
-import Synchronization
 
 /// Notices nodes that no longer report, and says so on the node and on its pods.
 ///

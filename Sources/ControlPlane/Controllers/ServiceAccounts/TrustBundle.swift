@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 
 /// By what pods and others know the API server: roots, PEM. They are followed by others while everything runs.
 public final class TrustBundle: Sendable {

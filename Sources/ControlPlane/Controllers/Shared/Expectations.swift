@@ -1,5 +1,5 @@
 import KubernetesAPI
-import Synchronization
+import Locking
 
 /// What a controller has done that its cache does not show yet, so that a stale cache never makes it act twice.
 final class Expectations: Sendable {

@@ -1,5 +1,5 @@
 import KubernetesAPI
-import Synchronization
+import Locking
 
 /// The nodes, and what pods take of them; pods that are being bound count already.
 final class ClusterUsage: Sendable {

@@ -1,5 +1,5 @@
 import KubernetesAPI
-import Synchronization
+import Locking
 
 /// Tells each claim's request, growth and end apart, so that whoever learns from them learns each once.
 ///

@@ -1,6 +1,6 @@
 import BoundedNumbers
 import KubernetesAPI
-import Synchronization
+import Locking
 
 /// Space promised to claims whose volumes are on the way, so that two pods never count on the same bytes.
 ///

@@ -1,9 +1,9 @@
 import Collections
 import JSONDocument
 import KubernetesAPI
+import Locking
 import Logging
 import ServiceLifecycle
-import Synchronization
 
 /// Tells users what happened to an object, as Events (core/v1).
 ///

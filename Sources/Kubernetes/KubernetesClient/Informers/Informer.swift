@@ -1,8 +1,8 @@
 import JSONDocument
 import KubernetesAPI
+import Locking
 import Logging
 import ServiceLifecycle
-import Synchronization
 
 /// A change of an informer's cache.
 public enum InformerEvent: Sendable {

@@ -1,6 +1,6 @@
 import JSONDocument
 import KubernetesAPI
-import Synchronization
+import Locking
 
 /// A named way to find objects in a cache: by the uid of their owner, by their node.
 public struct CacheIndex: Sendable {

@@ -1,7 +1,7 @@
 import KubernetesAPI
+import Locking
 import Logging
 import ServiceLifecycle
-import Synchronization
 
 /// What a reconcile came to.
 public enum ReconcileResult: Sendable, Hashable {

@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 
 /// Wakes one waiting task. Raising it while nobody waits is remembered once, so that no wake-up is lost.
 public final class Signal: Sendable {

@@ -1,6 +1,6 @@
 import Collections
 import KubernetesAPI
-import Synchronization
+import Locking
 
 /// Keys that wait for work: each at most once, never handed to two workers at a time, namespaces in turn.
 ///

@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 
 /// Calls in progress, what each waits for and since when: every call ends, by its answer or by its deadline, and whoever asks why
 /// nothing goes on is told.

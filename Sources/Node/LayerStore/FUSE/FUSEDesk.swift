@@ -1,6 +1,6 @@
 import Glibc
 import LinuxSystem
-import Synchronization
+import Locking
 
 /// Serves the data files of layers to the kernel where it cannot ask before it reads them (fanotify): one file for each
 /// layer, named by its key, in a file system that is mounted nowhere and read by EROFS only.

@@ -1,7 +1,7 @@
 import Dispatch
 import Glibc
 import LinuxSystem
-import Synchronization
+import Locking
 
 /// The store's side of a keeper or guard.
 final class HelperConnection: Sendable {

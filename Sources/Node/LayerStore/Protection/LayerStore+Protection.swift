@@ -1,8 +1,8 @@
 import Glibc
 import LinuxSystem
+import Locking
 import Logging
 import OCI
-import Synchronization
 
 /// What stands between a killed process and readers that see zeros.
 struct Protection {

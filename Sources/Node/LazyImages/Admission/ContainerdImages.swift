@@ -1,8 +1,8 @@
 import ContainerdAPI
 import GRPCCore
 import JSONDocument
+import Locking
 import OCI
-import Synchronization
 
 /// What containerd has of an image: its manifests and their configurations, by which it says what its layers are.
 struct ContainerdImages<Transport: ClientTransport>: Sendable {

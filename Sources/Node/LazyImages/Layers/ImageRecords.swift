@@ -1,7 +1,7 @@
 import JSONDocument
 import LinuxSystem
+import Locking
 public import OCI
-import Synchronization
 
 /// An image whose layers were asked for on this machine.
 public struct ImageRecord: Sendable, Hashable {

@@ -2,10 +2,10 @@ import EROFS
 import EStargz
 public import LayerStore
 import LinuxSystem
+import Locking
 public import Logging
 public import OCI
 public import ServiceLifecycle
-import Synchronization
 
 /// Decides how layers come to this machine, and brings them into the store.
 ///

@@ -1,9 +1,9 @@
 import GRPCSockets
 public import LayerStore
 import LinuxSystem
+import Locking
 public import Logging
 public import ServiceLifecycle
-import Synchronization
 
 /// Serves containerd's snapshotter API on a unix socket, as a proxy plugin; runs until cancelled or asked to shut down.
 ///

@@ -1,7 +1,7 @@
 import LayerStore
 import LinuxSystem
+import Locking
 import Logging
-import Synchronization
 
 /// Keeps snapshots: names and parents in records, files in directories, layers that need no unpacking behind
 /// `RemoteLayers`.

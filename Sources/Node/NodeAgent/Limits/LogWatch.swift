@@ -1,6 +1,6 @@
 import LinuxSystem
+import Locking
 import Logging
-import Synchronization
 
 /// Keeps the logs of running containers bounded: containerd writes them and knows no limit, so their files are looked at so often
 /// that little is written between two looks. Looking, and ending who floods, has a thread of its own.

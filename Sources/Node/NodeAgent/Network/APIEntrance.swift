@@ -1,8 +1,8 @@
 import KubernetesAPI
+import Locking
 import Logging
 import NIOCore
 import NIOPosix
-import Synchronization
 
 #if canImport(Glibc)
   import Glibc

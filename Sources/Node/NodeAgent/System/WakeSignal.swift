@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 
 /// Wakes one waiting task; a signal that comes before the wait is kept, several are one.
 final class WakeSignal: Sendable {

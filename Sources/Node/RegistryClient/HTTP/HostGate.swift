@@ -1,5 +1,5 @@
+import Locking
 import OCI
-import Synchronization
 
 /// Lets a bounded number of requests at a host run, those first that somebody waits for.
 ///

@@ -1,5 +1,5 @@
+import Locking
 import OCI
-import Synchronization
 
 /// Where registries are reached: containerd's `config_path`, read again when it may have changed.
 final class HostsDirectory: Sendable {

@@ -1,5 +1,5 @@
+import Locking
 import OCI
-import Synchronization
 
 /// Where hosts sent us for blobs: the next part of a blob is asked for there at once.
 ///

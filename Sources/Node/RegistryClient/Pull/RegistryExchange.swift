@@ -1,8 +1,8 @@
 import JSONDocument
+import Locking
 import Logging
 import NIOHTTP1
 import OCI
-import Synchronization
 
 /// Sends requests of the API to hosts: tokens, redirects, limits of concurrency, other hosts when one fails, and pauses.
 final class RegistryExchange: Sendable {

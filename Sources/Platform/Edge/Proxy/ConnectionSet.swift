@@ -1,5 +1,7 @@
+import Locking
 import NIOCore
-import Synchronization
+
+import struct Synchronization.Atomic
 
 /// A client's connection as the edge counts it: how many requests are under way on it, and since when it does nothing.
 final class ClientConnection: Sendable {

@@ -1,5 +1,5 @@
 import KubernetesAPI
-import Synchronization
+import Locking
 
 /// Where a pod's server listens.
 public struct Endpoint: Sendable, Hashable, Comparable, CustomStringConvertible {

@@ -1,7 +1,7 @@
 import Foundation
+import Locking
 import Placement
 import PlacementSimulator
-import Synchronization
 
 /// Runs a study on all cores; the outcome does not depend on how many there are.
 public struct StudyRunner: Sendable {

@@ -1,6 +1,6 @@
 import JSONDocument
 import KubernetesAPI
-import Synchronization
+import Locking
 
 /// What the pods of a node name: the way from a node to a secret, config map, claim, volume or account.
 ///

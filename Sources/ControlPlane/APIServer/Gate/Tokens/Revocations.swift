@@ -1,6 +1,6 @@
 import Foundation
 import JSONDocument
-import Synchronization
+import Locking
 
 /// What was taken back before its time: all that a user or a service account was given until an instant, and all that a
 /// revoked user had given to others. What is given afterwards holds.
