@@ -1,7 +1,7 @@
 import Foundation
+import Locking
 public import NRI
 public import SwiftProtobuf
-import Synchronization
 public import TTRPC
 
 /// The runtime's side of NRI on a unix socket: takes one plugin at a time and asks it what a test wants.

@@ -1,6 +1,6 @@
 import Foundation
+import Locking
 import NRIHarness
-import Synchronization
 import TTRPC
 import TestSupport
 import Testing

@@ -1,12 +1,12 @@
 import Foundation
 import JSONDocument
 import LinuxSystem
+import Locking
 import Logging
 import NIOCore
 import NRI
 import NRIHarness
 import PlatformHarness
-import Synchronization
 import TTRPC
 import TestSupport
 import Testing

@@ -1,7 +1,7 @@
 import Foundation
+import Locking
 import NIOCore
 import SwiftProtobuf
-import Synchronization
 import TestSupport
 import Testing
 

@@ -1,5 +1,5 @@
 import Collections
-import Synchronization
+import Locking
 
 /// A queue between one that must not wait and one that takes: so many items and so many bytes, no more.
 final class BoundedQueue<Item: Sendable>: Sendable {

@@ -1,6 +1,6 @@
+import Locking
 import NIOCore
 public import SwiftProtobuf
-import Synchronization
 
 /// Calls methods over a connection; many at once.
 ///

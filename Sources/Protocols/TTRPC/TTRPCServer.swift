@@ -1,5 +1,5 @@
+import Locking
 import SwiftProtobuf
-import Synchronization
 
 /// How much one connection may ask for at a time.
 public struct TTRPCServerLimits: Sendable {

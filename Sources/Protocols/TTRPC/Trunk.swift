@@ -1,5 +1,5 @@
+import Locking
 import NIOCore
-import Synchronization
 
 /// Several logical connections over one (NRI's pkg/net/multiplex): each piece of bytes is preceded by the number of its
 /// connection and its length, both as 32 bits in network order.

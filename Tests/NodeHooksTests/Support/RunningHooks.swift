@@ -1,8 +1,8 @@
 import LinuxSystem
+import Locking
 import Logging
 import NRI
 import NRIHarness
-import Synchronization
 import TestSupport
 import Testing
 

@@ -1,8 +1,8 @@
 public import KubernetesAPI
 public import KubernetesClient
+import Locking
 public import Logging
 public import ServiceLifecycle
-import Synchronization
 
 /// Fills a source with what an API server says: policies, whose namespaces are, and of which class volumes are.
 public struct PolicyInformers: Service {

@@ -1,5 +1,5 @@
 import KubernetesAPI
-import Synchronization
+import Locking
 
 /// Whose a namespace is, as far as that is known.
 public enum NamespaceOwner: Sendable, Hashable {

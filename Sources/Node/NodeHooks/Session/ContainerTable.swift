@@ -1,6 +1,6 @@
+import Locking
 import NRI
 import SwiftProtobuf
-import Synchronization
 
 /// What is known of the containers of this machine, and what was decided for each.
 final class ContainerTable: Sendable {

@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 
 /// What the hooks did since their start.
 public final class HookCounters: Sendable {

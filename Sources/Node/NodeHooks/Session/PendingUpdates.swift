@@ -1,5 +1,5 @@
+import Locking
 import NRI
-import Synchronization
 
 /// Changes of running containers that wait until the runtime can be asked.
 final class PendingUpdates: Sendable {

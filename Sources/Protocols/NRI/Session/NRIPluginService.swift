@@ -1,4 +1,4 @@
-import Synchronization
+import Locking
 import TTRPC
 
 /// The methods that a runtime calls.
