@@ -137,7 +137,8 @@ struct HooksBenchmark: AsyncParsableCommand {
     for number in 0..<answers {
       let request = NRICreateContainerRequest.with {
         $0.pod = pod(number % pods)
-        $0.container = container(number % pods, "new")
+        // Made anew each time, so that as many are known as before.
+        $0.container = container(number % pods, "known")
       }
       let start = ContinuousClock.now
       let answer: NRICreateContainerResponse = try await plugin.call("CreateContainer", request)
