@@ -65,7 +65,7 @@ import Testing
     #expect(!AuditEvent.redacted("/api/v1/pods\(query)").contains("geheim"))
   }
 
-  @Test(.timeLimit(.minutes(2))) func filesAreBoundedPrivateAndWhole() async throws {
+  @Test(.timeLimit(.minutes(15))) func filesAreBoundedPrivateAndWhole() async throws {
     let directory = try Self.directory()
     defer { try? FileManager.default.removeItem(atPath: directory) }
     var limits = AuditLog.Limits()

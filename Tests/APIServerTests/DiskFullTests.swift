@@ -56,7 +56,7 @@ struct SmallDisk: Sendable {
 }
 
 @Suite(.serialized) struct DiskFullTests {
-  @Test(.timeLimit(.minutes(2)), arguments: SmallDisk.Kind.allCases)
+  @Test(.timeLimit(.minutes(15)), arguments: SmallDisk.Kind.allCases)
   func writesAreRefusedUntilThereIsSpaceAgainAndNothingElseHappens(kind: SmallDisk.Kind) async throws {
     try await SmallDisk.with(kind) { disk in
       let path = "\(disk.path)/objects.sqlite"

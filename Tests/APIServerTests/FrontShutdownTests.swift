@@ -17,7 +17,7 @@ import Testing
     case cancelled
   }
 
-  @Test(.timeLimit(.minutes(5)), arguments: End.allCases)
+  @Test(.timeLimit(.minutes(15)), arguments: End.allCases)
   func openWatchesAndCallsEndWithoutATrap(end: End) async throws {
     let directory = "/tmp/nagaya-shutdown-\(UUID().uuidString)"
     defer { try? FileManager.default.removeItem(atPath: directory) }

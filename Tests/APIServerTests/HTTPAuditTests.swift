@@ -188,7 +188,7 @@ import Testing
     Case("POST", "/nowhere", json, "{}", 404, "NotFound"),
   ]
 
-  @Test(.timeLimit(.minutes(3)), arguments: FrontTests.versions)
+  @Test(.timeLimit(.minutes(15)), arguments: FrontTests.versions)
   func theRightStatusAndNothingWritten(version: String) async throws {
     let server = try await APIServer.inMemory(authorizer: { RBACAuthorizer(objects: $0) }, logger: quiet)
     let client = server.client()

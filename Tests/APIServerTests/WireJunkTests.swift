@@ -79,7 +79,7 @@ import Testing
       ])
   }
 
-  @Test(.timeLimit(.minutes(5))) func junkIsRefusedNothingIsSmuggledAndTheServerLives() async throws {
+  @Test(.timeLimit(.minutes(15))) func junkIsRefusedNothingIsSmuggledAndTheServerLives() async throws {
     let recorder = Recorder()
     // What is no request yet, and none that is broken, may wait for its rest so long.
     var limits = HTTPSFront.Limits()
@@ -112,7 +112,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(3)), arguments: FrontTests.versions)
+  @Test(.timeLimit(.minutes(15)), arguments: FrontTests.versions)
   func aBodyThatNeverEndsIsCutOff(version: String) async throws {
     var limits = HTTPSFront.Limits()
     limits.bodyTimeout = .milliseconds(500)
@@ -137,7 +137,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(3))) func connectionsBeyondTheLimitWaitForOthersToEnd() async throws {
+  @Test(.timeLimit(.minutes(15))) func connectionsBeyondTheLimitWaitForOthersToEnd() async throws {
     var limits = HTTPSFront.Limits()
     limits.connections = 20
     limits.handshakeTimeout = .seconds(2)
@@ -160,7 +160,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(3))) func hundredsOfSilentConnectionsHinderNobody() async throws {
+  @Test(.timeLimit(.minutes(15))) func hundredsOfSilentConnectionsHinderNobody() async throws {
     try await FrontHarness.with(MirrorHandler()) { harness in
       let crowd = try Command.start(
         "bash",

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Controllers
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ClusterControllersTests {
   @Test func aDeletedNamespaceTakesEverythingWithIt() async throws {
     try await TestCluster.run { cluster in
@@ -102,10 +102,16 @@ struct ClusterControllersTests {
         return node.condition("Ready")?["status"].string == "Unknown"
           && node.spec["taints"].elements.contains { $0["key"].string == NodeLifecycleController.unreachableTaint }
       }
-      var node = try await cluster.client.get(.nodes, name: "a")
-      node.setCondition(Condition("Ready", .yes, reason: "KubeletReady"))
-      try await cluster.client.updateStatus(node, as: .nodes)
-      try await eventually("back") { try await cluster.client.get(.nodes, name: "a").spec["taints"].elements.isEmpty }
+      // It is silent again soon: on a busy machine somebody has to look while it is not.
+      try await eventually("back") {
+        var node = try await cluster.client.get(.nodes, name: "a")
+        if node.condition("Ready")?["status"].string != "True" {
+          node.setCondition(Condition("Ready", .yes, reason: "KubeletReady"))
+          // The controller may have been faster.
+          _ = try? await cluster.client.updateStatus(node, as: .nodes)
+        }
+        return try await cluster.client.get(.nodes, name: "a").spec["taints"].elements.isEmpty
+      }
     }
   }
 

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Controllers
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct DeploymentTests {
   @Test func aDeploymentBecomesAReplicaSetAndReadyPods() async throws {
     try await TestCluster.run { cluster in

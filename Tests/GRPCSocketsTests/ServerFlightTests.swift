@@ -141,7 +141,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(5)), arguments: [true, false])
+  @Test(.timeLimit(.minutes(15)), arguments: [true, false])
   func aServerWithoutPeersWaitsForNobody(isGraceful: Bool) async throws {
     var quiet = Logger(label: "test.flight")
     quiet.logLevel = .critical
@@ -169,7 +169,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(2)), arguments: [true, false])
+  @Test(.timeLimit(.minutes(15)), arguments: [true, false])
   func aPeerThatHoldsACallIsCutOffWhenTheServerEnds(isGraceful: Bool) async throws {
     var quiet = Logger(label: "test.flight")
     quiet.logLevel = .critical

@@ -113,7 +113,7 @@ final class ScriptedServer: APITransport, Sendable {
   }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(15)))
 struct InformerTests {
   /// What handlers heard: `+a`, `~a`, `-a`.
   final class Heard: Sendable {

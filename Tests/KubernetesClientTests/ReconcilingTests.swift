@@ -7,7 +7,7 @@ import Testing
 
 @testable import KubernetesClient
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(15)))
 struct ReconcilingTests {
   @Test func aConditionMovesItsTransitionTimeOnlyWithItsStatus() {
     var object = KubernetesObject(.pods, namespace: "n", name: "p")

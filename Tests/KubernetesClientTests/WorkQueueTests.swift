@@ -3,7 +3,7 @@ import Testing
 
 @testable import KubernetesClient
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(15)))
 struct WorkQueueTests {
   private func queue(capacity: Int = 100) -> WorkQueue<String> {
     WorkQueue(capacity: capacity, clock: ContinuousClock()) { String($0.prefix(1)) }

@@ -10,7 +10,7 @@ import Testing
 @testable import PodScheduler
 
 /// The scheduler against a real API server.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(15)))
 struct SchedulingTests {
   /// - Parameters:
   ///   - again: runs with another scheduler, as after a restart.

@@ -11,7 +11,7 @@ import Testing
 
 /// The question that was left open when KEP-4049 was presented, on a real API server with the real scheduler: forty
 /// small volumes on ten nodes of 2,000 GiB, then one of 1.5 TiB. There is always room for it in all.
-@Suite("Forty small volumes, then a large one", .timeLimit(.minutes(3)))
+@Suite("Forty small volumes, then a large one", .timeLimit(.minutes(15)))
 struct KubeConCaseTests {
   private static let nodes = (0..<10).map { "node-\($0)" }
   private static let nodeGiB: Int64 = 2000

@@ -47,17 +47,26 @@ struct ContainerdFixture: Sendable {
     await fixture.cleanUp()
   }
 
-  /// ctr, but that what containers print is not lost. ctr reads it from pipes until the process has ended; on a busy machine it
+  /// ctr, but that what containers print is not lost, and that containers of several tests may have one name (runc has one place for
+  /// all of a machine's otherwise). ctr reads it from pipes until the process has ended; on a busy machine it
   /// may not have opened them by then. So whoever waits for a process has the shim write a file.
   private static func client(_ directory: String) -> String {
     """
     #!/bin/bash
-    words=() at=
+    words=() at= own=() detached=
     for word in "$@"; do
       words+=("$word")
-      case $word in -d | --detach) at=detached ;; run | exec) at=${at:-${#words[@]}} ;; esac
+      case $word in
+        -d | --detach) detached=1 ;;
+        run | exec)
+          [ -z "$at" ] && [ "$word" = run ] && own=(--runc-root \(directory)/runc)
+          at=${at:-${#words[@]}}
+          ;;
+      esac
     done
-    case $at in '' | detached) exec \(programs)/ctr "$@" ;; esac
+    [ -n "$at" ] || exec \(programs)/ctr "$@"
+    words=("${words[@]:0:at}" "${own[@]}" "${words[@]:at}")
+    [ -z "$detached" ] || exec \(programs)/ctr "${words[@]}"
     output=$(mktemp \(directory)/output.XXXXXX)
     \(programs)/ctr "${words[@]:0:at}" --log-uri "file://$output" "${words[@]:at}"
     code=$?
