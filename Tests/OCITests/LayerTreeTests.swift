@@ -99,6 +99,21 @@ import Testing
     #expect(try node(found, "e").attributes.modificationTime.seconds == 3)
   }
 
+  @Test func `links that lead far keep nobody busy`() throws {
+    let detour = String(repeating: "./", count: 1900)
+    var entries: [LayerEntry] = [entry("end")]
+    for link in 0..<39 {
+      entries.append(
+        entry("l\(link)", .symbolicLink(target: Array((detour + (link < 38 ? "l\(link + 1)" : "end")).utf8))))
+    }
+    for number in 0..<3000 {
+      entries.append(entry("d\(number)", .directory))
+      entries.append(entry("d\(number)", .symbolicLink(target: Array("l0".utf8))))
+    }
+    let found = try tree(entries)
+    #expect(found.children(of: 0).count == 3040)
+  }
+
   @Test func `what is implied in a directory that hands its group on has it`() throws {
     var shared = entry("d", .directory)
     shared.attributes.mode = 0o2750

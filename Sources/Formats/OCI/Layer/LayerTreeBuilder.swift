@@ -19,6 +19,8 @@ public struct LayerTreeBuilder: Sendable {
 
   /// As deep as Linux follows links of the other kind.
   private static let linkDepthLimit = 40
+  /// Parts of paths that are followed for all directories that were replaced: links could make a few into endless many.
+  private static let resolvingLimit = 4_000_000
   private static let whiteoutPrefix = Array(".wh.".utf8)
   private static let opaqueName = Array(".wh..wh..opq".utf8)
   private static let impliedAttributes = FileAttributes(mode: 0o755)
@@ -85,8 +87,9 @@ public struct LayerTreeBuilder: Sendable {
     }
     // containerd sets the times of directories at the end, by their names, of whatever these lead to by then: continuity's
     // `fs.RootPath` follows symbolic links, the last one, too.
+    var steps = Self.resolvingLimit
     for (path, time) in replacedDirectories {
-      guard let node = resolve(path), !nodes[Int(node)].isDirectory else { continue }
+      guard let node = resolve(path, steps: &steps), !nodes[Int(node)].isDirectory else { continue }
       nodes[Int(node)].attributes.modificationTime = time
     }
     return compacted()
@@ -213,12 +216,15 @@ public struct LayerTreeBuilder: Sendable {
   }
 
   /// Where a path leads to within the layer, links followed.
-  private func resolve(_ path: [UInt8]) -> Int32? {
+  /// - Parameter steps: how many parts may still be followed; once they are used up, nothing is found.
+  private func resolve(_ path: [UInt8], steps: inout Int) -> Int32? {
     var rest = Array(path.split(separator: LayerPath.slash).reversed())
     var above: [Int32] = []
     var node: Int32 = 0
     var links = 0
     while let part = rest.popLast() {
+      steps -= 1
+      guard steps > 0 else { return nil }
       if part.elementsEqual([LayerPath.dot]) { continue }
       if part.elementsEqual([LayerPath.dot, LayerPath.dot]) {
         node = above.popLast() ?? 0
