@@ -100,10 +100,6 @@ public struct NodeHooks: Service {
         let connection = try await UnixSocketConnection.connect(configuration.runtimeSocket)
         longest = configuration.longestWait
         try await NRISession(configuration.identity, handler: handler).run(connection) { runtime in
-          counters.note {
-            $0.connections += 1
-            $0.isConnected = true
-          }
           await update(runtime)
         }
         logger.notice("the runtime has ended the connection")

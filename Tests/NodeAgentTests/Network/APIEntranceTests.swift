@@ -163,7 +163,10 @@ private final class Echo: ChannelInboundHandler {
   func channelRead(context: ChannelHandlerContext, data: NIOAny) { context.write(data, promise: nil) }
   func channelReadComplete(context: ChannelHandlerContext) { context.flush() }
   func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-    if case .inputClosed? = event as? ChannelEvent { context.close(mode: .output, promise: nil) }
+    guard case .inputClosed? = event as? ChannelEvent else { return }
+    // Once both ways have ended, NIO closes at once and drops what still waits to be written.
+    let channel = context.channel
+    channel.writeAndFlush(ByteBuffer()).whenComplete { _ in channel.close(mode: .output, promise: nil) }
   }
 }
 

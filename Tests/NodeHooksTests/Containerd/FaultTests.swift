@@ -21,8 +21,9 @@ import Testing
         let pod = try await stage.runPod(annotations)
         for round in 0..<20 {
           try await stage.endContainerd(round % 2 == 0 ? "TERM" : "KILL")
+          let connections = try await running.disconnected()
           try await stage.startContainerd()
-          try await running.connected(round + 2)
+          try await running.connected(connections + 1)
           let id = try await stage.start("c\(round)", in: pod)
           let lines = try await stage.output(of: "c\(round)", in: pod)
           #expect(lines.contains("NOFILE 1\(round):200"), "\(lines)")

@@ -42,6 +42,16 @@ struct RunningHooks: Sendable {
     try result.get()
   }
 
+  /// Waits until nothing is left of connections with a runtime that has ended by now.
+  ///
+  /// A runtime that ends may take one more connection on its way: that one is not with the next runtime.
+  /// - Returns: the connections there were.
+  func disconnected() async throws -> Int {
+    let before = hooks.counters.now.disconnections
+    try await eventually("an attempt has failed since") { hooks.counters.now.disconnections > before }
+    return hooks.counters.now.connections
+  }
+
   func connected(_ times: Int = 1) async throws {
     try await eventually("connection \(times)") { hooks.counters.now.connections >= times }
   }

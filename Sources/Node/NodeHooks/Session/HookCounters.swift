@@ -17,6 +17,7 @@ public final class HookCounters: Sendable {
     public var ignored = 0
     /// Containers of which was said only what would be.
     public var audited = 0
+    /// Connections in which the runtime has told what runs: from then on it asks.
     public var connections = 0
     /// Connections that could not be made, or ended.
     public var disconnections = 0

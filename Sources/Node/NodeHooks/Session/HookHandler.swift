@@ -52,7 +52,12 @@ struct HookHandler: NRIHandling {
       guard let pod = byID[container.podSandboxID] else { continue }
       updates += take(pod, container)
     }
-    counters.note { $0.updates += updates.count }
+    // Registered is not enough: until now containers were made without us.
+    counters.note {
+      $0.updates += updates.count
+      $0.connections += 1
+      $0.isConnected = true
+    }
     logger.info(
       "synchronized",
       metadata: [
