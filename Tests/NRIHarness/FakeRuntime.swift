@@ -4,7 +4,8 @@ public import NRI
 public import SwiftProtobuf
 public import TTRPC
 
-/// The runtime's side of NRI on a unix socket: takes one plugin at a time and asks it what a test wants.
+/// The runtime's side of NRI on a unix socket: tells plugins that it has no containers, as a real one tells those that it has,
+/// and asks them what a test wants.
 public final class FakeRuntime: Sendable {
   /// A plugin that has registered.
   public struct Plugin: Sendable {
@@ -55,7 +56,7 @@ public final class FakeRuntime: Sendable {
     unlink(socket)
   }
 
-  /// The plugins that have registered, in their order.
+  /// The plugins that have registered and know what runs, in their order.
   public var plugins: [Plugin] { state.withLock { $0.plugins } }
   /// What plugins changed of containers that run.
   public var updates: [NRIContainerUpdate] { state.withLock { $0.updates } }
@@ -63,12 +64,12 @@ public final class FakeRuntime: Sendable {
   private func serve(_ connection: UnixSocketConnection) async {
     let trunk = Trunk(connection, numbers: [1, 2])
     let client = TTRPCClient(trunk.connection(1))
+    let (registrations, registered) = AsyncStream.makeStream(of: NRIRegisterPluginRequest.self)
     let service = TTRPCService(
       "nri.pkg.api.v1alpha1.Runtime",
       [
-        "RegisterPlugin": .unary { [self] (request: NRIRegisterPluginRequest) in
-          let plugin = Plugin(request: request, client: client, connection: connection)
-          state.withLock { $0.plugins.append(plugin) }
+        "RegisterPlugin": .unary { (request: NRIRegisterPluginRequest) in
+          registered.yield(request)
           return NRIEmpty()
         },
         "UpdateContainers": .unary { [self] (request: NRIUpdateContainersRequest) in
@@ -80,7 +81,17 @@ public final class FakeRuntime: Sendable {
     await withTaskGroup(of: Void.self) { group in
       group.addTask { try? await trunk.run() }
       group.addTask { try? await client.run() }
-      group.addTask { try? await TTRPCServer([service]).serve(runtime) }
+      group.addTask {
+        try? await TTRPCServer([service]).serve(runtime)
+        registered.finish()
+      }
+      group.addTask { [self] in
+        for await request in registrations {
+          let plugin = Plugin(request: request, client: client, connection: connection)
+          let told: NRISynchronizeResponse? = try? await plugin.call("Synchronize", NRISynchronizeRequest())
+          if told != nil { state.withLock { $0.plugins.append(plugin) } }
+        }
+      }
       await group.waitForAll()
     }
   }
