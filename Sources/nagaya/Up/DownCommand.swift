@@ -22,18 +22,25 @@ struct Down: AsyncParsableCommand {
 
   func run() async throws {
     let layout = directories.layout
-    if try InstanceLock.holder(layout) == nil {
-      guard try Self.hasContainers(layout) else {
-        Console.print("Nagaya does not run here (state: \(layout.state)).")
-        return
-      }
+    switch try await Self.stop(layout, timeout: timeout) {
+    case .notRunning: Console.print("Nagaya does not run here (state: \(layout.state)).")
+    case .takenDown:
+      Console.print("All is stopped. Data is kept in \(layout.state); `nagaya up --detach` starts it again.")
+    case .stopped:
+      Console.print("Nagaya has stopped. Data is kept in \(layout.state); `nagaya up --detach` starts it again.")
+    }
+  }
+
+  /// What there was to stop.
+  enum Outcome { case notRunning, takenDown, stopped }
+
+  /// Stops an instance with its containers, or the containers that a killed one left.
+  static func stop(_ layout: Layout, timeout: Int) async throws -> Outcome {
+    guard let pid = try InstanceLock.holder(layout) else {
+      guard try hasContainers(layout) else { return .notRunning }
       Console.print("Nagaya was killed; taking down what it left running.")
       try await DeadInstance(layout).takeDown(within: timeout)
-      Console.print("All is stopped. Data is kept in \(layout.state); `nagaya up --detach` starts it again.")
-      return
-    }
-    guard let pid = try InstanceLock.holder(layout) else {
-      throw CommandFailure("Nagaya ended by itself a moment ago", remedy: "run `nagaya down` again; see \(layout.log)")
+      return .takenDown
     }
     try DrainRequest(layout).make()
     kill(pid, SIGTERM)
@@ -46,7 +53,7 @@ struct Down: AsyncParsableCommand {
       }
       try await Task.sleep(for: .milliseconds(50))
     }
-    Console.print("Nagaya has stopped. Data is kept in \(layout.state); `nagaya up --detach` starts it again.")
+    return .stopped
   }
 
   /// Whether containers of this instance still run, or something that they used is still mounted.

@@ -53,6 +53,13 @@ struct NetworkReservations: Sendable {
     }
   }
 
+  /// What instances have that run, or whose pods live on.
+  func inUse() async throws -> [Reservation] {
+    // Nobody has reserved anything where there is no directory; asking makes none.
+    guard FileStatus.isDirectory(directory) else { return [] }
+    return try Self.read("\(directory)/reservations.json").filter(isLive)
+  }
+
   /// Gives back what the instance with this state directory has.
   func release(state: String) async throws {
     try await change { kept in
