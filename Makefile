@@ -49,8 +49,23 @@ test: engines ## Run every test, on the real engines (as root)
 	@NAGAYA_ATTACKS=$(CURDIR)/.build/attacks.tsv NAGAYA_FIGURES=$(CURDIR)/.build/figures scripts/run-unit-tests
 	$(call say,running the tests of the whole platform)
 	@NAGAYA_ATTACKS=$(CURDIR)/.build/attacks.tsv NAGAYA_FIGURES=$(CURDIR)/.build/figures scripts/run-tests --filter '^IntegrationTests\.'
+	$(call say,installing the packages on bare Debians)
+	@NAGAYA_FIGURES=$(CURDIR)/.build/figures scripts/run-tests --filter '^PackageTests\.'
 	@scripts/attack-figures .build/attacks.tsv
 	@touch .build/figures && cat .build/figures
+
+.PHONY: package
+package: build ## Make the Debian packages and the container image, in .build/packages
+	@scripts/install-packages package
+	$(call say,packing)
+	@packaging/build $(RELEASE) .build/packages
+
+.PHONY: test-package
+test-package: package ## Install the packages on a bare Debian 12 and 13, run an app, upgrade, purge (as root)
+	@scripts/install-packages tests
+	@scripts/install-engines $(NAGAYA_ENGINES) peers
+	@for suite in bookworm trixie; do scripts/in-own-world scripts/in-package-root $(NAGAYA_ENGINES)/roots/$$suite \
+	  $(CURDIR)/.build/packages:/packages $(CURDIR)/packaging:/packaging -- /packaging/lifecycle /packages || exit 1; done
 
 .PHONY: attack
 attack: engines ## Run every attack of the table: who tries what, and whether the wall held (as root)

@@ -372,6 +372,7 @@ let package = Package(
         "KubernetesAPI", "KubernetesClient", "LinuxSystem", "nagaya", "NodeAgent", "NodeHooks", "ObjectStore",
         "PlatformHarness", "PodScheduler", "StorageControllers", "Tenancy", "VolumePools", .logging, .serviceLifecycle,
       ]),
+    tests("Package", ["PlatformHarness"]),
     .testTarget(
       name: "IntegrationTests", dependencies: ["PlatformHarness", "JSONDocument", "TestSupport"],
       path: "Tests/Integration", swiftSettings: strict),

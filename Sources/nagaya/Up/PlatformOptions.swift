@@ -25,14 +25,15 @@ struct PlatformOptions: ParsableArguments {
 
   @Option(
     help: """
-      Directory with containerd, runc and kubectl in bin/ and the CNI plugins in cni/. Default: $NAGAYA_ENGINES, or the \
-      nearest .engines above the nagaya binary.
+      Directory with containerd, runc and kubectl in bin/ and the CNI plugins in cni/. Default: $NAGAYA_ENGINES, or \
+      engines beside the nagaya binary, or the nearest .engines above it.
       """)
   var engines: String?
 
   @Option(
     help:
-      "Directory with the OCI archives pause.tar and hello.tar. Default: the nearest .build/images above the binary.")
+      "Directory with the OCI archives pause.tar and hello.tar. Default: images beside the binary, or the nearest .build/images."
+  )
   var images: String?
 
   @Option(help: "Port of the Kubernetes API, on the loopback address. 0: any free one.")
@@ -232,21 +233,25 @@ struct Layout: Sendable {
   var instance: String { "\(run)/nagaya.json" }
 }
 
-/// Finds what lies beside the binary: a build tree has `.engines` and `.build/images` above it.
+/// Finds what lies beside the binary: a package has `engines` and `images` in its directory, a build tree `.engines` and
+/// `.build/images` above it.
 enum Installation {
   static func engines(_ option: String?) throws -> String {
     if let option { return absolute(option) }
     if let variable = ProcessInfo.processInfo.environment["NAGAYA_ENGINES"], !variable.isEmpty {
       return absolute(variable)
     }
+    if let found = beside("engines", holding: "bin/containerd") { return found }
     if let found = nearest(".engines", holding: "bin/containerd") { return found }
     throw CommandFailure(
       "containerd, runc and the CNI plugins were not found",
-      remedy: "run `make engines` in the source tree, or name their directory with --engines")
+      remedy: "install the package nagaya-engines, run `make engines` in the source tree, or name their directory with "
+        + "--engines")
   }
 
   static func images(_ option: String?) throws -> String {
     if let option { return absolute(option) }
+    if let found = beside("images", holding: "pause.tar") { return found }
     if let found = nearest(".build/images", holding: "pause.tar") { return found }
     throw CommandFailure(
       "the image archives pause.tar and hello.tar were not found",
@@ -263,8 +268,16 @@ enum Installation {
     path.hasPrefix("/") ? path : "\(FileManager.default.currentDirectoryPath)/\(path)"
   }
 
+  /// The directory of this binary, behind all links.
+  static var directory: URL { URL(fileURLWithPath: executable).deletingLastPathComponent() }
+
+  private static func beside(_ name: String, holding file: String) -> String? {
+    let candidate = directory.appendingPathComponent(name).path
+    return FileManager.default.fileExists(atPath: "\(candidate)/\(file)") ? candidate : nil
+  }
+
   private static func nearest(_ name: String, holding file: String) -> String? {
-    var directory = URL(fileURLWithPath: executable).deletingLastPathComponent()
+    var directory = directory
     while directory.path != "/" {
       let candidate = directory.appendingPathComponent(name).path
       if FileManager.default.fileExists(atPath: "\(candidate)/\(file)") { return candidate }
