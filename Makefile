@@ -65,7 +65,10 @@ test-package: package ## Install the packages on a bare Debian 12 and 13, run an
 	@scripts/install-packages tests
 	@scripts/install-engines $(NAGAYA_ENGINES) peers
 	@for suite in bookworm trixie; do scripts/in-own-world scripts/in-package-root $(NAGAYA_ENGINES)/roots/$$suite \
-	  $(CURDIR)/.build/packages:/packages $(CURDIR)/packaging:/packaging -- /packaging/lifecycle /packages || exit 1; done
+	  $(CURDIR)/.build/packages:/packages $(CURDIR)/packaging:/packaging \
+	  -- /packaging/tests/without-systemd /packages || exit 1; done
+	@scripts/in-own-world scripts/in-package-root --boot $(NAGAYA_ENGINES)/roots/bookworm \
+	  $(CURDIR)/.build/packages:/packages $(CURDIR)/packaging:/packaging -- /packaging/tests/with-systemd /packages
 
 .PHONY: attack
 attack: engines ## Run every attack of the table: who tries what, and whether the wall held (as root)

@@ -69,15 +69,24 @@ import Testing
     "they install, run an app, are upgraded under it, go, and leave nothing behind",
     arguments: [(12, "bookworm"), (13, "trixie")])
   func lifecycle(release: Int, suite: String) async throws {
-    let said = try await shell.succeed(
-      """
-      '\(root)/scripts/in-package-root' "$NAGAYA_ENGINES/roots/\(suite)" '\(try made())/first:/packages' \
-        '\(root)/packaging:/packaging' -- /packaging/lifecycle /packages 2>&1
-      """, seconds: 1800)
+    let said = try await run("without-systemd", in: suite)
     for line in said.split(separator: "\n") where line.hasPrefix("figure: ") {
       let words = line.split(separator: " ")
       figure("\(words[1]).debian\(release).debug", words[2], String(words[3]))
     }
+  }
+
+  @Test("under systemd, containers outlive restarts, kills and upgrades of the unit; `nagaya down` is not undone")
+  func unit() async throws { _ = try await run("with-systemd", in: "bookworm", options: "--boot") }
+
+  /// Runs a script of `packaging/tests` in a copy of a bare Debian.
+  private func run(_ test: String, in suite: String, options: String = "") async throws -> String {
+    let said = try await shell.succeed(
+      """
+      '\(root)/scripts/in-package-root' \(options) "$NAGAYA_ENGINES/roots/\(suite)" '\(try made())/first:/packages' \
+        '\(root)/packaging:/packaging' -- /packaging/tests/\(test) /packages 2>&1
+      """, seconds: 1800)
     #expect(said.contains("== done"))
+    return said
   }
 }

@@ -74,7 +74,7 @@ struct InstanceRemoval {
       try await NetworkReservations().release(state: layout.state)
       // All instances of a machine have these together.
       if try await NetworkReservations().inUse().isEmpty {
-        options.nodeLimits.removeControlGroups()
+        await options.nodeLimits.removeControlGroups()
         for directory in Self.sharedDirectories { rmdir(directory) }
       }
     }

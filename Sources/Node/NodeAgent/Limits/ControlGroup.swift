@@ -55,7 +55,12 @@ struct ControlGroup: Hashable, Sendable {
       Self.isUnified
       ? [Self.mountPoint + path]
       : Directory.namesIfReadable(in: Self.mountPoint).map { "\(Self.mountPoint)/\($0)\(path)" }
-    for place in places { try Self.removeTree(place) }
+    // One that stays keeps no other.
+    var failure: SystemError?
+    for place in places {
+      do throws(SystemError) { try Self.removeTree(place) } catch { failure = failure ?? error }
+    }
+    if let failure { throw failure }
   }
 
   private static func removeTree(_ directory: String) throws(SystemError) {
