@@ -52,7 +52,7 @@ struct CrashRound {
     if plan.forgets { try await engine.shell.succeed("rm -f '\(engine.directory)'/nagaya/profiles/*.json") }
     async let restarts = work(image, plan)
     do { try await harm(plan, &totals) } catch {
-      _ = try? await restarts
+      do { _ = try await restarts } catch let earlier { throw Problem("\(error); before: \(earlier)") }
       throw error
     }
     totals.failedStarts += try await restarts
@@ -77,7 +77,8 @@ struct CrashRound {
     for event in plan.events {
       if event.isLate {
         try await within("the readers run", seconds: 150) {
-          (0..<Self.readers).allSatisfy { FileManager.default.fileExists(atPath: "\(control)/reader\($0).runs") }
+          for reader in 0..<Self.readers where try await !hasBegun("reader\(reader)") { return false }
+          return true
         }
       }
       try await Task.sleep(for: .milliseconds(event.wait))
@@ -125,13 +126,21 @@ struct CrashRound {
     return started.succeeded
   }
 
+  /// Whether a reader reads, or has ended before it could: its own pages may be what cannot be read.
+  private func hasBegun(_ name: String) async throws -> Bool {
+    if FileManager.default.fileExists(atPath: "\(control)/\(name).runs") { return true }
+    return try await hasEnded(name)
+  }
+
+  private func hasEnded(_ name: String) async throws -> Bool {
+    if FileManager.default.fileExists(atPath: "\(control)/\(name)") { return true }
+    let tasks = try await engine.shell.succeed("ctr tasks list")
+    return tasks.split(separator: "\n").contains { $0.hasPrefix("\(name) ") && $0.contains("STOPPED") }
+  }
+
   /// Waits for the end of a reader, and removes its container.
   private func result(of name: String) async throws -> CrashReader.Result {
-    try await within("\(name) ends", seconds: 120) {
-      if FileManager.default.fileExists(atPath: "\(control)/\(name)") { return true }
-      let tasks = try await engine.shell.succeed("ctr tasks list")
-      return tasks.split(separator: "\n").contains { $0.hasPrefix("\(name) ") && $0.contains("STOPPED") }
-    }
+    try await within("\(name) ends", seconds: 120) { try await hasEnded(name) }
     // By force if it could not be killed by what it waited for.
     _ = try await engine.shell(
       """

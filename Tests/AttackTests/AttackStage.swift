@@ -29,12 +29,9 @@ struct AttackStage: Sendable {
     for object in DefaultRoles.objects {
       try await stage.root.create(object, as: object.kind == "ClusterRole" ? .clusterRoles : .clusterRoleBindings)
     }
-    for (role, subject) in Bootstrap.partRoles {
-      try await stage.root.create(role, as: .clusterRoles)
-      var binding = KubernetesObject(.clusterRoleBindings, name: role.name)
-      binding["roleRef"] = ["apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": .string(role.name)]
-      binding["subjects"] = [subject]
-      try await stage.root.create(binding, as: .clusterRoleBindings)
+    for part in PartIdentity.all(node: "n1") {
+      try await stage.root.create(part.role.object, as: .clusterRoles)
+      try await stage.root.create(part.binding, as: .clusterRoleBindings)
     }
     for (namespace, tenant) in [(mine, "green"), (theirs, "blue")] {
       try await stage.root.create(

@@ -157,8 +157,7 @@ struct ExtremesTests {
     let client = server.client()
     let controllers = BuiltInControllers(
       client: client, logger: quiet,
-      namespacedResources: ResourceRegistry.standard.definitions.map(\.resource).filter(\.isNamespaced),
-      serviceAccountToken: { secret, _, _ in secret.name })
+      namespacedResources: ResourceRegistry.standard.definitions.map(\.resource).filter(\.isNamespaced))
     let scheduler = PodScheduler(client, logger: quiet)
     let applications = ApplicationController(
       client: client, address: PublicAddress(domain: "nagaya.test", port: 8443), logger: quiet)
@@ -170,9 +169,10 @@ struct ExtremesTests {
       .init(name: "default", directory: "\(directory)/pool", limitBytes: 1 << 30, reservedBytes: 0), logger: quiet)
     let socket = "\(directory)/csi.sock"
     let driver = CSIServer(DriverConfiguration(nodeName: "a", pools: [pool]), socket: socket, logger: quiet)
-    let storage = try StorageControllers(
-      client: client, driverSocket: socket, poolPath: "\(directory)/pool", mountPath: { _ in nil }, logger: quiet)
-    let volumes = ServiceGroup(services: [driver, storage], logger: quiet)
+    let storage = try NodeStorageControllers(
+      client: client, driverSocket: socket, poolPath: "\(directory)/pool", logger: quiet)
+    let volumes = ServiceGroup(
+      services: [driver, storage, StorageControllers(client: client, logger: quiet)], logger: quiet)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await volumes.run() }
       group.addTask { try await server.run() }

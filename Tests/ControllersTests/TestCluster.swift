@@ -31,10 +31,13 @@ struct TestCluster: Sendable {
       let controllers = BuiltInControllers(
         client: client, logger: quiet, trust: TrustBundle(caCertificate),
         namespacedResources: ResourceRegistry.standard.definitions.map(\.resource).filter(\.isNamespaced),
-        serviceAccountToken: { secret, account, uid in "\(secret.name) of \(account) \(uid)" },
         nodeGracePeriod: nodeGracePeriod)
+      let tokens = ServiceAccountTokenController(client, trust: TrustBundle(caCertificate), logger: quiet) {
+        "\($0.name) of \($1) \($2)"
+      }
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await controllers.run() }
+        group.addTask { try await tokens.run() }
         if let node {
           let agent = FakeNodeAgent(client, node: node, pods: controllers.informers.pods, logger: quiet)
           group.addTask { try await agent.run() }

@@ -40,7 +40,7 @@ struct ProvisioningTests {
       let socket = "\(directory)/csi.sock"
       let driver = CSIServer(DriverConfiguration(nodeName: "node-1", pools: [pool]), socket: socket, logger: quiet)
       let poolPath = "\(directory)/pool"
-      try await Self.during(driver, logger: quiet) {
+      try await Self.during([driver], logger: quiet) {
         // The driver's clients end before it does, and both as in the product: what is cancelled under calls may drop
         // them half-made.
         try await Self.withControllers(client, socket: socket, poolPath: poolPath, logger: quiet, body)
@@ -55,16 +55,16 @@ struct ProvisioningTests {
     _ client: KubernetesClient, socket: String, poolPath: String, logger: Logger,
     _ body: @Sendable (KubernetesClient) async throws -> Void
   ) async throws {
-    let controllers = try StorageControllers(
-      client: client, driverSocket: socket, poolPath: poolPath, mountPath: { _ in nil }, logger: logger)
-    try await during(controllers, logger: logger) { try await body(client) }
+    let node = try NodeStorageControllers(client: client, driverSocket: socket, poolPath: poolPath, logger: logger)
+    let cluster = StorageControllers(client: client, logger: logger)
+    try await during([cluster, node], logger: logger) { try await body(client) }
   }
 
-  /// Runs a service around a block, and asks it to shut down at its end.
+  /// Runs services around a block, and asks them to shut down at its end.
   private static func during(
-    _ service: any Service, logger: Logger, _ body: @Sendable () async throws -> Void
+    _ services: [any Service], logger: Logger, _ body: @Sendable () async throws -> Void
   ) async throws {
-    let services = ServiceGroup(services: [service], logger: logger)
+    let services = ServiceGroup(services: services, logger: logger)
     try await withThrowingTaskGroup(of: Void.self) { tasks in
       tasks.addTask { try await services.run() }
       var failure: (any Error)?

@@ -3,21 +3,20 @@ import KubernetesClient
 import Logging
 import ServiceLifecycle
 
-/// Every controller of the control plane, on one watch per kind.
+/// Every controller of the control plane but that of token Secrets (`ServiceAccountTokenController`, which runs where the
+/// keys are), on one watch per kind.
 public struct BuiltInControllers: Service {
   /// For others in the process that want the same caches; they are run here.
   public let informers: SharedInformers
   private let services: [any Service]
 
   /// - Parameters:
-  ///   - trust: the API server's roots, for `kube-root-ca.crt` and token Secrets.
+  ///   - trust: the API server's roots, for `kube-root-ca.crt`.
   ///   - namespacedResources: what a namespace may hold; `nil`: what the server says.
-  ///   - serviceAccountToken: what the gate accepts as the token of a Secret.
   ///   - nodeGracePeriod: silence after which a node is taken for lost.
   public init(
     client: KubernetesClient, logger: Logger, trust: TrustBundle = TrustBundle(),
     namespacedResources: [Resource]? = nil,
-    serviceAccountToken: @escaping ServiceAccountTokenController.TokenMaking,
     nodeGracePeriod: Duration = .seconds(40)
   ) {
     let informers = SharedInformers(client, logger: logger)
@@ -31,8 +30,6 @@ public struct BuiltInControllers: Service {
       NamespaceController(client, informers: informers, resources: namespacedResources, logger: logger),
       EndpointSliceController(client, informers: informers, logger: logger),
       ServiceAccountController(client, informers: informers, trust: trust, logger: logger),
-      ServiceAccountTokenController(
-        client, informers: informers, trust: trust, token: serviceAccountToken, logger: logger),
       PodGarbageController(client, informers: informers, logger: logger),
       NodeLifecycleController(client, informers: informers, gracePeriod: nodeGracePeriod, logger: logger),
       EventExpiry(client, logger: logger),

@@ -1,24 +1,17 @@
-import JSONDocument
 public import KubernetesAPI
 
 /// What the edge may ask the API for: where apps are, and nothing else. Namespaces say whose a host is, pods which addresses
 /// they really have.
 public enum EdgeAccess {
   /// The name of its role, of its binding and of its user.
-  public static let name = "system:nagaya:edge"
+  public static var name: String { role.name }
 
-  /// Its ClusterRole.
-  public static var role: KubernetesObject {
-    func rule(_ group: JSONValue, _ resources: JSONValue) -> JSONValue {
-      ["apiGroups": [group], "resources": resources, "verbs": ["list", "watch"]]
-    }
-    var role = KubernetesObject(.clusterRoles, name: name)
-    role["rules"] = [
-      rule("", ["namespaces", "pods"]), rule("nagaya.dev", ["applications"]),
-      rule("discovery.k8s.io", ["endpointslices"]),
-    ]
-    return role
-  }
+  public static let role = PartRole(
+    "system:nagaya:edge",
+    [
+      .init("", ["namespaces", "pods"], ["list", "watch"]), .init("nagaya.dev", ["applications"], ["list", "watch"]),
+      .init("discovery.k8s.io", ["endpointslices"], ["list", "watch"]),
+    ])
 
   /// The label that an object must have for the edge to see it: environments of tenants, pods of apps, slices of services.
   /// The API server's authorizer holds the edge to it.

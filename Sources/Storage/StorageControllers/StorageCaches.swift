@@ -1,14 +1,13 @@
 import KubernetesAPI
 import KubernetesClient
 
-/// What the storage controllers know without asking.
+/// What the storage controllers of the cluster know without asking.
 struct StorageCaches: Sendable {
   let claims: ObjectCache
   let volumes: ObjectCache
   let classes: ObjectCache
   let pods: ObjectCache
-  /// The node that the driver serves.
-  let node: VolumeDriver.Node
+  let capacities: ObjectCache
 
   /// Pods by the claims that they name.
   static let byClaim = CacheIndex("claim") { pod in

@@ -13,6 +13,16 @@ enum StorageNames {
   static let volumeProtection = "kubernetes.io/pv-protection"
   static let provisionerFinalizer = "external-provisioner.volume.kubernetes.io/finalizer"
   static let fileSystem = "csi.storage.k8s.io/fstype"
+  /// The condition of a claim whose file system grows when a pod has it mounted.
+  static let resizePending = "FileSystemResizePending"
+
+  /// What a claim's volume is called before there is one: a making that was cut off is found again, not repeated.
+  static func volume(of claim: KubernetesObject) -> String { "pvc-\(claim.uid)" }
+
+  /// Holds a claim while a node makes its volume: whoever finds it later has something to finish, or to take back.
+  static let making = "local.nagaya.dev/making-volume"
+  /// The node that does.
+  static let makingNode = "local.nagaya.dev/making-on"
 }
 
 extension KubernetesObject {

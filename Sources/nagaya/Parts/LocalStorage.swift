@@ -4,8 +4,6 @@ import VolumePools
 
 /// The volumes of an instance: one pool in files, and the CSI driver over it.
 struct LocalStorage {
-  static let driverName = "local.nagaya.dev"
-
   private let options: PlatformOptions
   private let layout: Layout
   private let pool: FilePool

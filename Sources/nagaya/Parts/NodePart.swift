@@ -7,6 +7,7 @@ import NRI
 import NodeAgent
 import NodeHooks
 import ServiceLifecycle
+import StorageControllers
 
 /// `nagaya serve node`: the agent of this node, the containerd that it uses, and the images.
 struct NodePart {
@@ -66,7 +67,7 @@ struct NodePart {
         name: node, address: "127.0.0.1", directory: layout.node, runtimeSocket: engine.layout.socket,
         imageSocket: snapshots.imageSocket, snapshotter: snapshots.plugin.name, imageGate: snapshots.imageGate,
         hookMark: Adjustment.mark,
-        csiSockets: [LocalStorage.driverName: layout.csiSocket],
+        csiSockets: [StorageAccess.driverName: layout.csiSocket], volumeLabel: StorageAccess.nodeLabel,
         network: network, limits: options.nodeLimits, apiServer: ("127.0.0.1", options.apiPort),
         apiPort: { try await front.port }),
       client: client, logger: process.log("node"))

@@ -2,8 +2,14 @@ import ProcessSupervision
 
 /// The processes of an instance, in the order of their start.
 enum PartKind: String, CaseIterable, Sendable {
-  /// The API server with its store, the controllers, the scheduler, storage, tenants and applications.
+  /// The API server with its store.
   case api
+  /// This node's volumes: the CSI driver, and what makes, grows and deletes volumes here.
+  case storage
+  /// What the cluster does for claims and volumes.
+  case storageController = "storage-controller"
+  /// The controllers, the scheduler, tenants and applications.
+  case controllers
   /// The node agent, containerd and the images.
   case node
   /// The hooks that containerd asks before it makes a container.
@@ -16,6 +22,8 @@ enum PartKind: String, CaseIterable, Sendable {
   var oomScoreAdjustment: Int {
     switch self {
     case .api: -900
+    case .storage: -850
+    case .controllers, .storageController: -820
     case .node: -800
     case .hooks: -750
     case .edge: -700
@@ -27,7 +35,7 @@ enum PartKind: String, CaseIterable, Sendable {
     switch self {
     case .api: .seconds(30)
     case .node: .seconds(120)
-    case .hooks, .edge: .seconds(20)
+    case .storage, .storageController, .controllers, .hooks, .edge: .seconds(20)
     }
   }
 

@@ -5,6 +5,7 @@ struct Serve: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Run one part of Nagaya by itself, beside an existing cluster.",
     subcommands: [
-      ServeImages.self, ServeHooks.self, ServeAPI.self, ServeNode.self, ServeNodeHooks.self, ServeEdge.self,
+      ServeImages.self, ServeHooks.self, ServeAPI.self, ServeControllers.self, ServeStorage.self,
+      ServeStorageController.self, ServeNode.self, ServeNodeHooks.self, ServeEdge.self,
     ])
 }

@@ -4,14 +4,54 @@ import LinuxSystem
 /// `nagaya serve api`: started by `nagaya up`.
 struct ServeAPI: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "api", abstract: "The API server, controllers, scheduler and storage of an instance.",
-    shouldDisplay: false)
+    commandName: "api", abstract: "The API server of an instance.", shouldDisplay: false)
 
   @OptionGroup var options: PlatformOptions
 
   func run() async throws {
     let process = PartProcess(.api, options)
     try await process.run { try await APIPart(process: process).services() }
+  }
+}
+
+/// `nagaya serve controllers`: started by `nagaya up`.
+struct ServeControllers: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "controllers", abstract: "The controllers and the scheduler of an instance.", shouldDisplay: false)
+
+  @OptionGroup var options: PlatformOptions
+
+  func run() async throws {
+    let process = PartProcess(.controllers, options)
+    try await process.run { try ControllersPart(process: process).services() }
+  }
+}
+
+/// `nagaya serve storage`: started by `nagaya up`.
+struct ServeStorage: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "storage", abstract: "The CSI driver and the volumes of this node.", shouldDisplay: false)
+
+  @OptionGroup var options: PlatformOptions
+
+  func run() async throws {
+    OwnMemory.keepSmall()
+    let process = PartProcess(.storage, options)
+    try await process.run { try await StoragePart(process: process).services() }
+  }
+}
+
+/// `nagaya serve storage-controller`: started by `nagaya up`.
+struct ServeStorageController: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "storage-controller", abstract: "What the cluster does for claims and volumes.", shouldDisplay: false)
+
+  @OptionGroup var options: PlatformOptions
+
+  func run() async throws {
+    OwnMemory.keepSmall()
+    let process = PartProcess(.storageController, options)
+    try await process.run { StorageControllerPart(process: process).services() }
   }
 }
 

@@ -1,19 +1,15 @@
 import APIServer
-import Edge
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
-import NodeAgent
-import NodeHooks
 
 /// The objects that every instance has from its first start. Existing ones are left as their users made them, but for roles:
 /// those follow the version (`RoleReconciliation`).
 struct Bootstrap: Sendable {
   let client: KubernetesClient
 
-  /// - Returns: whether this was the first start, the one that makes the tenant of the tour: users may delete it.
-  @discardableResult
-  func run() async throws -> Bool {
+  /// The first start, and no other, makes the tenant of the tour: users may delete it.
+  func run() async throws {
     // Made last: where it is, an earlier start came to the end of this function.
     let last = KubernetesObject(.namespaces, name: "default")
     let isFirst = try await client.getIfPresent(.namespaces, name: last.name) == nil
@@ -23,11 +19,10 @@ struct Bootstrap: Sendable {
     for role in DefaultRoles.objects {
       try await makeOrUpdate(role, role.kind == "ClusterRole" ? .clusterRoles : .clusterRoleBindings)
     }
-    for (role, subject) in Self.partRoles { try await grant(role, to: subject) }
+    for part in PartIdentity.all(node: "") { try await grant(part) }
     try await make(Self.storageClass, .storageClasses)
     if isFirst { try await make(Self.demoTenant, .tenants) }
     try await make(last, .namespaces)
-    return isFirst
   }
 
   private func make(_ object: KubernetesObject, _ resource: Resource) async throws {
@@ -50,25 +45,10 @@ struct Bootstrap: Sendable {
     }
   }
 
-  /// What the rooms say that their parts may, and who the parts are. The node authorizer narrows the nodes' role down.
-  static var partRoles: [(role: KubernetesObject, subject: JSONValue)] {
-    func subject(_ kind: String, _ name: String) -> JSONValue {
-      ["apiGroup": "rbac.authorization.k8s.io", "kind": .string(kind), "name": .string(name)]
-    }
-    return [
-      (EdgeAccess.role, subject("User", EdgeAccess.name)), (HookAccess.role, subject("User", HookAccess.name)),
-      (NodeAccess.role, subject("Group", UserInfo.nodesGroup)),
-    ]
-  }
-
   /// Makes the role and its binding as this version wants them: a part's rights are the platform's, not its users'.
-  private func grant(_ role: KubernetesObject, to subject: JSONValue) async throws {
-    let group = "rbac.authorization.k8s.io"
-    var binding = KubernetesObject(.clusterRoleBindings, name: role.name)
-    binding["roleRef"] = ["apiGroup": .string(group), "kind": "ClusterRole", "name": .string(role.name)]
-    binding["subjects"] = [subject]
+  private func grant(_ part: PartIdentity) async throws {
     for (wanted, resource, member) in [
-      (role, Resource.clusterRoles, "rules"), (binding, .clusterRoleBindings, "subjects"),
+      (part.role.object, Resource.clusterRoles, "rules"), (part.binding, .clusterRoleBindings, "subjects"),
     ] {
       var wanted = wanted
       wanted.labels = DefaultRoles.labels

@@ -2,6 +2,7 @@ import CSIDriver
 import Foundation
 import Logging
 import NodeAgent
+import StorageControllers
 import ServiceLifecycle
 import VolumePools
 
@@ -32,7 +33,7 @@ struct DeadInstance {
     let driver = try await LocalStorage(options, layout: layout, logger: logger).driver(logger: logger)
     let takedown = try NodeTakedown(
       directory: layout.node, runtimeSocket: engineLayout.socket,
-      csiSockets: [LocalStorage.driverName: layout.csiSocket], limits: options.nodeLimits, longestGrace: seconds,
+      csiSockets: [StorageAccess.driverName: layout.csiSocket], limits: options.nodeLimits, longestGrace: seconds,
       logger: logger)
     let rest = EngineTakedown(engine: engine, images: images, network: network, layout: layout, logger: logger)
     // containerd ends only when nothing needs it any more.

@@ -2,6 +2,7 @@ import APIServer
 import CertificateAuthority
 import Edge
 import Locking
+import StorageControllers
 
 /// Makes authorization over the server's own objects, and keeps what authentication and reviews need of it.
 final class Gate: Sendable {
@@ -24,7 +25,7 @@ final class Gate: Sendable {
   func authorizer(over objects: any ObjectReading) -> any Authorizing {
     let authorizer = NodeAuthorizer(
       roles: RBACAuthorizer(objects: objects), objects: objects,
-      lists: [EdgeAccess.name: ListLimits(EdgeAccess.labels)])
+      lists: [EdgeAccess.name: ListLimits(EdgeAccess.labels)], volumeLabel: StorageAccess.nodeLabel)
     state.withLock { $0 = State(objects: objects, authorizer: authorizer) }
     return authorizer
   }

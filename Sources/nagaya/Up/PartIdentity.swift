@@ -1,35 +1,91 @@
 import APIServer
+import Applications
 import CertificateAuthority
+import Controllers
+import Edge
 import Foundation
+import JSONDocument
 import KubernetesAPI
 import KubernetesClient
 import LinuxSystem
 import Logging
+import NodeAgent
+import NodeHooks
+import PodScheduler
 import ServiceLifecycle
+import StorageControllers
+import Tenancy
 
 /// Who a part of the platform is to the API, with no more rights than its role gives.
 enum PartIdentity: Sendable, Hashable {
   /// The agent of a node: `system:node:NAME`, a member of `system:nodes`.
   case node(String)
-  /// The edge: `system:nagaya:edge`.
-  case edge
-  /// The hooks of a node: `system:nagaya:hooks`.
-  case hooks
+  /// A node's storage: `system:nagaya:storage:NAME`, a member of `system:nagaya:storage`.
+  case storage(String)
+  /// The edge, the hooks of a node, and each of the controllers: `system:nagaya:…`.
+  case edge, hooks, controllers, scheduler, applications, tenancy, storageController
+
+  /// Everybody of an instance with one node.
+  static func all(node: String) -> [PartIdentity] {
+    [
+      .node(node), .storage(node), .edge, .hooks, .controllers, .scheduler, .applications, .tenancy, .storageController,
+    ]
+  }
+
+  /// What the room of the part says that it may. The node authorizer narrows the nodes' role down.
+  var role: PartRole {
+    switch self {
+    case .node: NodeAccess.role
+    case .storage: StorageAccess.node
+    case .edge: EdgeAccess.role
+    case .hooks: HookAccess.role
+    case .controllers: ControllersAccess.role
+    case .scheduler: SchedulerAccess.role
+    case .applications: ApplicationAccess.role
+    case .tenancy: TenancyAccess.role
+    case .storageController: StorageAccess.cluster
+    }
+  }
 
   var user: UserInfo {
     switch self {
     case .node(let name): .node(name)
-    case .edge: .part("edge")
-    case .hooks: .part("hooks")
+    case .storage(let name):
+      UserInfo(name: "\(role.name):\(name)", groups: [role.name, "system:authenticated"])
+    default: UserInfo(name: role.name, groups: ["system:authenticated"])
     }
+  }
+
+  /// Who the role is bound to: all nodes together, or the one user.
+  var subject: (kind: String, name: String) {
+    switch self {
+    case .node: ("Group", UserInfo.nodesGroup)
+    case .storage: ("Group", role.name)
+    default: ("User", role.name)
+    }
+  }
+
+  /// The ClusterRoleBinding that gives it its role.
+  var binding: KubernetesObject {
+    let group: JSONValue = "rbac.authorization.k8s.io"
+    var binding = KubernetesObject(.clusterRoleBindings, name: role.name)
+    binding["roleRef"] = ["apiGroup": group, "kind": "ClusterRole", "name": .string(role.name)]
+    binding["subjects"] = [["apiGroup": group, "kind": .string(subject.kind), "name": .string(subject.name)]]
+    return binding
   }
 
   /// The name of its kubeconfig below `pki/parts`.
   var fileName: String {
     switch self {
     case .node: "node"
+    case .storage: "storage"
     case .edge: "edge"
     case .hooks: "hooks"
+    case .controllers: "controllers"
+    case .scheduler: "scheduler"
+    case .applications: "applications"
+    case .tenancy: "tenancy"
+    case .storageController: "storage-controller"
     }
   }
 

@@ -11,8 +11,9 @@ struct Up: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Run Nagaya on this machine.",
     discussion: """
-      Runs four parts as processes of their own and starts again what dies: the API server with the controllers, the \
-      scheduler and storage; the node agent; the node hooks; the https edge. In the foreground it runs until interrupted. \
+      Runs its parts as processes of their own and starts again what dies: the API server; this node's storage and what \
+      the cluster does for volumes; the controllers with the scheduler; the node agent; the node hooks; the https edge. \
+      Each knows the API as itself, with no more rights than it needs. In the foreground it runs until interrupted. \
       Containers go on when it ends and are found again when it starts; `nagaya down` stops them.
 
       EXAMPLES

@@ -6,7 +6,8 @@ import ServiceLifecycle
 
 /// Fills Secrets that ask for a token of a ServiceAccount (Kubernetes documentation, "ServiceAccount token Secrets").
 ///
-/// Only the gate knows how tokens are made, and accepts no others; whatever else stands in such a Secret is replaced.
+/// Only the gate knows how tokens are made, and accepts no others; whatever else stands in such a Secret is replaced. So it
+/// runs where the gate's keys are, apart from the other controllers.
 /// The token ends with the Secret, and the Secret ends with its account.
 public struct ServiceAccountTokenController: Service {
   public static let secretType = "kubernetes.io/service-account-token"
@@ -14,21 +15,26 @@ public struct ServiceAccountTokenController: Service {
   static let uidAnnotation = "kubernetes.io/service-account.uid"
 
   private let controller: Controller<ObjectKey>
+  private let informers: [Informer]
 
   /// The token of a Secret, for the account of this name and uid.
   public typealias TokenMaking = @Sendable (_ secret: KubernetesObject, _ account: String, _ uid: String) -> String
 
+  /// - Parameters:
+  ///   - trust: the API server's roots, for `ca.crt`.
+  ///   - token: what the gate accepts as the token of a Secret.
   public init(
-    _ client: KubernetesClient, informers: SharedInformers, trust: TrustBundle, token: @escaping TokenMaking,
-    logger: Logger
+    _ client: KubernetesClient, trust: TrustBundle, logger: Logger, token: @escaping TokenMaking
   ) {
+    let secrets = Informer(client, .secrets, fields: "type=\(Self.secretType)", logger: logger)
+    let accounts = Informer(client, .serviceAccounts, logger: logger)
     let controller = Controller<ObjectKey>(
-      name: "serviceaccount-token", of: informers.tokenSecrets, waitingFor: [informers.serviceAccounts], logger: logger
+      name: "serviceaccount-token", of: secrets, waitingFor: [accounts], logger: logger
     ) { key in
-      guard let secret = informers.tokenSecrets.cache.get(key), !secret.isBeingDeleted,
+      guard let secret = secrets.cache.get(key), !secret.isBeingDeleted,
         let name = secret.annotations[Self.nameAnnotation]
       else { return .done }
-      let account = informers.serviceAccounts.cache.get(namespace: key.namespace, name: name)
+      let account = accounts.cache.get(namespace: key.namespace, name: name)
       let boundUID = secret.annotations[Self.uidAnnotation]
       guard let account else {
         // Without its account the token must not live on; one whose account is still to come waits.
@@ -46,15 +52,16 @@ public struct ServiceAccountTokenController: Service {
       if filled != secret { try await client.update(filled, as: .secrets) }
       return .done
     }
-    controller.watch(informers.serviceAccounts) { account in
-      informers.tokenSecrets.cache.list(namespace: account.namespace)
+    controller.watch(accounts) { account in
+      secrets.cache.list(namespace: account.namespace)
         .filter { $0.annotations[Self.nameAnnotation] == account.name }.map(\.key)
     }
-    trust.onChange { for key in informers.tokenSecrets.cache.keys { controller.enqueue(key) } }
+    trust.onChange { for key in secrets.cache.keys { controller.enqueue(key) } }
     self.controller = controller
+    informers = [secrets, accounts]
   }
 
-  public func run() async throws { try await controller.run() }
+  public func run() async throws { try await ServiceSet(informers + [controller]).run() }
 
   static func filled(
     _ secret: KubernetesObject, for account: KubernetesObject, token: String, caCertificate: String?

@@ -13,8 +13,6 @@ public struct SharedInformers: Sendable {
   public let services: Informer
   public let endpointSlices: Informer
   public let serviceAccounts: Informer
-  /// Only Secrets of type `kubernetes.io/service-account-token`.
-  public let tokenSecrets: Informer
   public let deployments: Informer
   /// Indexed by owner.
   public let replicaSets: Informer
@@ -30,8 +28,6 @@ public struct SharedInformers: Sendable {
     services = informer(.services)
     endpointSlices = informer(.endpointSlices)
     serviceAccounts = informer(.serviceAccounts)
-    tokenSecrets = Informer(
-      client, .secrets, fields: "type=\(ServiceAccountTokenController.secretType)", logger: logger)
     deployments = informer(.deployments)
     replicaSets = informer(.replicaSets, indexes: [.ownerUID])
   }
@@ -39,8 +35,8 @@ public struct SharedInformers: Sendable {
   /// All of them, to be run.
   public var all: [Informer] {
     [
-      namespaces, nodes, nodeLeases, pods, services, endpointSlices, serviceAccounts, tokenSecrets,
-      deployments, replicaSets,
+      namespaces, nodes, nodeLeases, pods, services, endpointSlices, serviceAccounts, deployments,
+      replicaSets,
     ]
   }
 }

@@ -25,6 +25,8 @@ public actor NodeAgent: Service {
   private var context: PodContext?
   private var isDraining = false
   private let entrance: APIEntrance?
+  /// `nil` where nothing of volumes says where they lie.
+  private let growth: VolumeGrowth?
   /// What time it is for tokens; tests let it go faster.
   private let clock: @Sendable () -> Timestamp
 
@@ -49,6 +51,10 @@ public actor NodeAgent: Service {
     volumes = VolumeMounts(
       directory: configuration.directory, client: client, drivers: configuration.csiSockets,
       images: ImageVolumes(runtime: runtime, snapshotter: configuration.snapshotter), logger: logger)
+    growth = configuration.volumeLabel.map { [volumes, events] in
+      VolumeGrowth(
+        client, node: configuration.name, label: $0, volumes: volumes, events: events, logger: logger)
+    }
     pods = Informer(client, .pods, fields: "spec.nodeName=\(configuration.name)", logger: logger)
     namespaces = Informer(client, .namespaces, logger: logger)
     firewall = PodFirewall(network: configuration.network)
@@ -110,6 +116,7 @@ public actor NodeAgent: Service {
         await self.establishNetwork()
         group.addTask { try? await self.pods.run() }
         group.addTask { await self.keepNetwork() }
+        if let growth = self.growth { group.addTask { await growth.run() } }
         if let entrance = self.entrance { group.addTask { await entrance.run() } }
         group.addTask { await self.followRuntime() }
         group.addTask { await logWatch.run(self.runtime) }

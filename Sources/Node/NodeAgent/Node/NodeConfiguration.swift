@@ -19,6 +19,8 @@ public struct NodeConfiguration: Sendable {
   public var hookMark: String?
   /// CSI driver names and the paths of their node services' sockets.
   public var csiSockets: [String: String]
+  /// The label of persistent volumes that says on which node they lie; `nil`: their file systems do not grow while mounted.
+  public var volumeLabel: String?
   /// The network of this node's pods.
   public var network: PodNetwork
   public var maximumPods: Int
@@ -41,7 +43,7 @@ public struct NodeConfiguration: Sendable {
     name: String, address: String, directory: String, runtimeSocket: String, imageSocket: String? = nil,
     snapshotter: String = SnapshotterPlugin.overlayfs.name,
     imageGate: (@Sendable (String, String) async throws -> Void)? = nil,
-    hookMark: String? = nil, csiSockets: [String: String] = [:],
+    hookMark: String? = nil, csiSockets: [String: String] = [:], volumeLabel: String? = nil,
     network: PodNetwork, maximumPods: Int = 250, limits: NodeLimits = NodeLimits(), labels: [String: String] = [:],
     crashBackOff: (initial: Duration, maximum: Duration) = (.seconds(10), .seconds(300)),
     resync: Duration = .seconds(10), heartbeat: Duration = .seconds(10), volumeRefresh: Duration = .seconds(60),
@@ -56,6 +58,7 @@ public struct NodeConfiguration: Sendable {
     self.imageGate = imageGate
     self.hookMark = hookMark
     self.csiSockets = csiSockets
+    self.volumeLabel = volumeLabel
     self.network = network
     self.maximumPods = maximumPods
     self.limits = limits

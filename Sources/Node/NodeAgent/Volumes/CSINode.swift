@@ -101,6 +101,19 @@ struct CSINode: Sendable {
     }
   }
 
+  func expand(_ volume: CSIVolume, staged: String, at path: String, to bytes: Int64) async throws {
+    _ = try await call { node, options in
+      try await node.nodeExpandVolume(
+        .with {
+          $0.volumeID = volume.handle
+          $0.volumePath = path
+          $0.stagingTargetPath = staged
+          $0.capacityRange.requiredBytes = bytes
+          $0.volumeCapability = volume.capability
+        }, options: options)
+    }
+  }
+
   func unpublish(_ volume: CSIVolume, at path: String) async throws {
     _ = try await call { node, options in
       try await node.nodeUnpublishVolume(

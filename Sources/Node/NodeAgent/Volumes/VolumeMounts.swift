@@ -26,6 +26,7 @@ actor VolumeMounts {
   private let logger: Logger
   /// Handles that are being staged or unstaged, and who waits for them.
   private var busy: [String: [CheckedContinuation<Void, Never>]] = [:]
+  private var published: @Sendable (String) -> Void = { _ in }
 
   init(
     directory: String, client: KubernetesClient?, drivers: [String: String], images: ImageVolumes? = nil, logger: Logger
@@ -196,7 +197,38 @@ actor VolumeMounts {
     try DurableFile.write(volume.json.encoded(), to: "\(place).json", permissions: 0o644)
     try await driver.stage(volume, at: "\(staging)/mount")
     try await driver.publish(volume, staged: "\(staging)/mount", at: target)
+    published(name)
     return target
+  }
+
+  // MARK: Growing
+
+  /// Calls `act` with the name of each persistent volume that a pod gets, once it is mounted.
+  func whenPublished(_ act: @escaping @Sendable (String) -> Void) { published = act }
+
+  /// Whether a pod of this node has the persistent volume mounted.
+  func isMounted(name: String) -> Bool { mounted(name) != nil }
+
+  /// Has the driver grow what is on a persistent volume that a pod has mounted.
+  /// - Returns: whether there was one.
+  func expand(name: String, to bytes: Int64) async throws -> Bool {
+    guard let volume = mounted(name)?.volume else { return false }
+    await acquire(volume.handle)
+    defer { release(volume.handle) }
+    guard let (volume, target) = mounted(name) else { return false }
+    try await driver(volume).expand(volume, staged: "\(stagingDirectory(volume))/mount", at: target, to: bytes)
+    return true
+  }
+
+  private func mounted(_ name: String) -> (volume: CSIVolume, target: String)? {
+    for uid in knownPods {
+      let place = "\(podDirectory(uid))/volumes/csi/\(name)"
+      guard let bytes = try? SmallFile.read("\(place).json"), let json = try? JSONValue(parsing: bytes),
+        let volume = CSIVolume(json: json), !volume.isBlock, Self.isMounted("\(place)/mount")
+      else { continue }
+      return (volume, "\(place)/mount")
+    }
+    return nil
   }
 
   // MARK: Taking back

@@ -8,8 +8,10 @@ import KubernetesClient
 /// administrators who write a pod themselves are free; a template of theirs is judged too, since its pods would be
 /// refused.
 public struct PodSecurityAdmission: Sendable {
-  /// Names of users within the platform: they are of the administrators' group, but act for others.
+  /// Names of users within the platform: those of the administrators' group act for others, too.
   private static let componentPrefix = UserInfo.component("").name
+  /// Who gives pods their nodes.
+  private static let scheduler = UserInfo.part("scheduler").name
   /// What may change of a pod's spec and has no part in what the pod may do.
   private static let harmless = [
     "activeDeadlineSeconds", "nodeName", "schedulingGates", "terminationGracePeriodSeconds", "tolerations",
@@ -51,7 +53,8 @@ public struct PodSecurityAdmission: Sendable {
     if isPod, isAdministrator, !user.name.hasPrefix(Self.componentPrefix) { return nil }
     let pod = isPod ? new.json : new.spec["template"]
     let before = old.map { isPod ? $0.json : $0.spec["template"] }
-    let causes = faults(of: pod, before: before, field: field, isBinder: isPod && isAdministrator, level)
+    let causes = faults(of: pod, before: before, field: field, isBinder: isPod && (isAdministrator || user.name == Self.scheduler),
+      level)
     guard !causes.isEmpty else { return nil }
     let list = causes.map { "\($0.field): \($0.message)" }.joined(separator: "; ")
     var refusal = APIStatus.forbidden(

@@ -6,16 +6,24 @@ import KubernetesClient
 /// "Using Node Authorization", with field selectors honoured), and holds other parts to what they list. Everybody else is
 /// decided by roles alone.
 ///
-/// Secrets, config maps, claims, volumes and accounts are read one by one; an agent never lists them.
+/// Secrets, config maps, claims and accounts are read one by one; an agent never lists them, and lists volumes of its own node
+/// only. It writes the status of claims whose volumes it has mounted (`NodeRestriction` says what of it).
 public final class NodeAuthorizer: Authorizing {
   public let roles: RBACAuthorizer
   private let graph: NodeGraph
   private let lists: [String: ListLimits]
+  private let volumeLabel: String?
 
-  /// - Parameter lists: what parts of the platform may list, by their users' names.
-  public init(roles: RBACAuthorizer, objects: any ObjectReading, lists: [String: ListLimits] = [:]) {
+  /// - Parameters:
+  ///   - lists: what parts of the platform may list, by their users' names.
+  ///   - volumeLabel: the label of persistent volumes that says on which node they lie: an agent may list and watch those of
+  ///     its own node, so that it learns of their growth.
+  public init(
+    roles: RBACAuthorizer, objects: any ObjectReading, lists: [String: ListLimits] = [:], volumeLabel: String? = nil
+  ) {
     self.roles = roles
     self.lists = lists
+    self.volumeLabel = volumeLabel
     graph = NodeGraph(objects: objects)
   }
 
@@ -72,9 +80,20 @@ public final class NodeAuthorizer: Authorizing {
       && access.fieldSelector.split(separator: ",").contains { $0 == "\(field)=\(node)" || $0 == "\(field)==\(node)" }
   }
 
+  private func isOfOwnVolumes(_ access: AccessAttributes, _ node: String) -> Bool {
+    guard let volumeLabel, ["list", "watch"].contains(access.verb), access.name.isEmpty else { return false }
+    return (try? LabelSelector(parsing: access.labelSelector))?.requirements.contains(.isIn(volumeLabel, [node])) ?? false
+  }
+
   private func reference(_ access: AccessAttributes, _ node: String) -> AccessDecision {
+    if access.resource == "persistentvolumes", isOfOwnVolumes(access, node) {
+      return .allowed("volumes of node \"\(node)\"")
+    }
+    let isGrowth =
+      access.resource == "persistentvolumeclaims" && access.subresource == "status"
+      && ["update", "patch"].contains(access.verb)
     let isToken = access.resource == "serviceaccounts" && access.subresource == "token" && access.verb == "create"
-    guard isToken || (access.verb == "get" && access.subresource.isEmpty), !access.name.isEmpty else {
+    guard isToken || isGrowth || (access.verb == "get" && access.subresource.isEmpty), !access.name.isEmpty else {
       return .denied("a node agent may only get \(access.resource) that pods of its node name")
     }
     return graph.names(

@@ -10,6 +10,18 @@ public struct NodeRestriction: WriteAdmitting {
   /// Labels below this are an administrator's, to keep workloads off a node that was taken over.
   static let reservedLabel = "node-restriction.kubernetes.io/"
 
+  /// Whether nothing but the capacity of a claim and what is said of its growth differs.
+  private static func grows(_ old: KubernetesObject, _ new: KubernetesObject) -> Bool {
+    func rest(_ claim: KubernetesObject) -> JSONValue {
+      var status = claim.status
+      status.remove("capacity")
+      status.remove("conditions")
+      return status
+    }
+    return old.spec == new.spec && old.labels == new.labels && old.annotations == new.annotations
+      && old.finalizers == new.finalizers && old.ownerReferences == new.ownerReferences && rest(old) == rest(new)
+  }
+
   public func refusal(of write: WriteReview) -> APIStatus? {
     guard let node = write.user.nodeName, !write.user.groups.contains(UserInfo.mastersGroup) else { return nil }
     guard let object = write.new ?? write.old else { return nil }
@@ -39,6 +51,11 @@ public struct NodeRestriction: WriteAdmitting {
     case .leases:
       guard object.namespace == "kube-node-lease", object.name == node else {
         return refused("can only write its own lease in kube-node-lease")
+      }
+      return nil
+    case .persistentVolumeClaims:
+      guard let old = write.old, let new = write.new, Self.grows(old, new) else {
+        return refused("can only write how much of a claim is there, in its status")
       }
       return nil
     case .csiNodes:

@@ -3,29 +3,27 @@ import KubernetesAPI
 import KubernetesClient
 import Logging
 
-/// Keeps the phase of one volume, and takes it away when its claim is gone and its policy says so.
+/// Keeps the phase of one volume. One that nobody claims any more is released; where its policy says so, its node then
+/// deletes it (`VolumeReclaimer`).
 struct VolumeReconciler: Sendable {
   let driverName: String
   let client: KubernetesClient
-  let driver: VolumeDriver
   let caches: StorageCaches
-  let events: EventRecorder
-  let capacityChanged: @Sendable () -> Void
 
   func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
-    guard let volume = caches.volumes.get(key) else { return .done }
+    guard let found = caches.volumes.get(key) else { return .done }
+    let isOurs = found.spec["csi"]["driver"].string == driverName
+    let volume = isOurs ? try await labelled(found) : found
     let claim = try await claim(of: volume)
-    let isOurs = volume.spec["csi"]["driver"].string == driverName
+    let isDeletedByItsNode = isOurs && volume.spec["persistentVolumeReclaimPolicy"].string == "Delete"
     if let claimKey = volume.claimKey, volume.spec["claimRef"]["uid"].string != nil, claim == nil {
-      let policy = volume.spec["persistentVolumeReclaimPolicy"].string ?? "Retain"
-      if policy == "Delete", isOurs { return try await reclaim(volume) }
-      try await setPhase("Released", of: volume, message: "claim \(claimKey) is gone; the data is kept")
-      if volume.isBeingDeleted { try await letGo(volume) }
+      let end = isDeletedByItsNode ? "its node deletes it" : "the data is kept"
+      try await setPhase("Released", of: volume, message: "claim \(claimKey) is gone; \(end)")
+      if volume.isBeingDeleted, !isDeletedByItsNode { try await letGo(volume) }
       return .done
     }
     if volume.isBeingDeleted, claim == nil {
-      if isOurs, volume.spec["persistentVolumeReclaimPolicy"].string == "Delete" { return try await reclaim(volume) }
-      try await letGo(volume)
+      if !isDeletedByItsNode { try await letGo(volume) }
       return .done
     }
     let isBound = claim.map { VolumeBinding.isMutual($0, volume) } ?? false
@@ -45,21 +43,19 @@ struct VolumeReconciler: Sendable {
     return claim
   }
 
-  private func reclaim(_ volume: KubernetesObject) async throws -> ReconcileResult {
-    guard let handle = volume.spec["csi"]["volumeHandle"].string else { return .done }
-    do throws(VolumeDriver.Refusal) { try await driver.delete(handle) } catch {
-      try await setPhase("Released", of: volume, message: "cannot delete the volume yet: \(error)")
-      if error.kind == .invalid {
-        events.record(.warning, about: volume, reason: "VolumeFailedDelete", message: "\(error)")
-      }
-      return .requeueAfter(.milliseconds(500))
+  /// Volumes carry the labels of where they lie: by those a node finds its own. Volumes of earlier releases have none.
+  private func labelled(_ volume: KubernetesObject) async throws -> KubernetesObject {
+    let terms = volume.spec["nodeAffinity"]["required"]["nodeSelectorTerms"].elements
+    guard terms.count == 1 else { return volume }
+    var labels: [String: String] = [:]
+    for expression in terms[0]["matchExpressions"].elements {
+      guard let key = expression["key"].string, expression["operator"].string == "In",
+        expression["values"].elements.count == 1, let value = expression["values"][0].string
+      else { return volume }
+      labels[key] = value
     }
-    capacityChanged()
-    try await letGo(volume)
-    do { try await client.delete(.persistentVolumes, name: volume.name, uid: volume.uid) } catch let status as APIStatus
-      where status.isNotFound
-    {}
-    return .done
+    guard labels.contains(where: { volume.labels[$0.key] != $0.value }) else { return volume }
+    return try await client.patch(.persistentVolumes, name: volume.name, ["metadata": ["labels": .strings(labels)]])
   }
 
   private func letGo(_ volume: KubernetesObject) async throws {

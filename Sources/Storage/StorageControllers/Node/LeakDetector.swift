@@ -6,7 +6,7 @@ import ServiceLifecycle
 /// Tells of volumes that the driver keeps but no PersistentVolume names. It deletes nothing: they may hold data.
 struct LeakDetector: Service {
   let driver: VolumeDriver
-  let caches: StorageCaches
+  let caches: NodeStorageCaches
   let informers: [Informer]
   let events: EventRecorder
   let logger: Logger

@@ -1,19 +1,14 @@
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
-import Logging
 import PodScheduler
 
-/// Brings one claim on its way: default class, protection, volume, binding, growth, end.
-struct ClaimReconciler: Sendable {
+/// Brings one claim on its way: default class, protection, a node if it waits for no pod, binding, end.
+struct ClaimBinder: Sendable {
   let driverName: String
   let client: KubernetesClient
-  let driver: VolumeDriver
   let caches: StorageCaches
   let events: EventRecorder
-  let capacityChanged: @Sendable () -> Void
-  /// Where a volume is mounted on this node.
-  let mountPath: @Sendable (_ volumeID: String) -> String?
 
   func reconcile(_ key: ObjectKey) async throws -> ReconcileResult {
     guard let claim = caches.claims.get(key) else { return .done }
@@ -23,7 +18,7 @@ struct ClaimReconciler: Sendable {
       return try await follow(prepared, to: volumeName)
     }
     if let volume = try await existingVolume(for: prepared) { return try await bind(prepared, to: volume) }
-    return try await provision(prepared)
+    return try await provide(prepared)
   }
 
   // MARK: Steps
@@ -59,38 +54,43 @@ struct ClaimReconciler: Sendable {
     storageClass["volumeBindingMode"].string == "WaitForFirstConsumer"
   }
 
-  private func provision(_ claim: KubernetesObject) async throws -> ReconcileResult {
+  /// Sees to it that somebody makes a volume.
+  private func provide(_ claim: KubernetesObject) async throws -> ReconcileResult {
     guard let storageClass = caches.classes.get(name: claim.storageClassName) else { return .done }
     let node = claim.annotations[StorageNames.selectedNode]
     if storageClass["provisioner"].string == ExistingVolume.noProvisioner, let node {
       return try await giveBack(claim, node: node)
     }
-    guard storageClass["provisioner"].string == driverName else { return .done }
-    let here = caches.node.topology
-    if Self.waits(storageClass) {
-      guard let node else { return .done }
-      guard here.values.contains(node) else { return .done }
-    }
+    guard storageClass["provisioner"].string == driverName, !Self.waits(storageClass), node == nil else { return .done }
+    return try await chooseNode(claim, storageClass: storageClass.name)
+  }
+
+  /// A claim that waits for no pod goes where the most is left: it is given to one node, which makes its volume.
+  private func chooseNode(_ claim: KubernetesObject, storageClass: String) async throws -> ReconcileResult {
     guard let size = claim.requestedStorage else { return .done }
-    let parameters = storageClass["parameters"].strings
-    let request = VolumeDriver.VolumeRequest(
-      name: "pvc-\(claim.uid)", bytes: size.value, fileSystem: parameters[StorageNames.fileSystem] ?? "xfs",
-      isBlock: claim.volumeMode == "Block",
-      mountOptions: storageClass["mountOptions"].elements.compactMap(\.string),
-      parameters: parameters.filter { !$0.key.hasPrefix("csi.storage.k8s.io/") }, topology: here)
-    let volume: VolumeDriver.Volume
-    do throws(VolumeDriver.Refusal) { volume = try await driver.create(request) } catch {
-      return try await provisioningFailed(claim, node: node, size: size, error)
+    let published = caches.capacities.list().filter { $0["storageClassName"].string == storageClass }
+    let fitting = published.filter { ($0["maximumVolumeSize"].string.flatMap(Quantity.init) ?? size) >= size }
+    let best = fitting.max {
+      let (one, other) = (Self.capacity($0), Self.capacity($1))
+      return one == other ? $0.name > $1.name : one < other
     }
-    capacityChanged()
-    let object = volumeObject(volume, for: claim, storageClass: storageClass)
-    let stored: KubernetesObject
-    do { stored = try await client.create(object, as: .persistentVolumes) } catch let status as APIStatus
-      where status.isAlreadyExists
-    { stored = try await client.get(.persistentVolumes, name: object.name) }
-    events.record(
-      .normal, about: claim, reason: "ProvisioningSucceeded", message: "made volume \(object.name) of \(size)")
-    return try await bind(claim, to: stored)
+    guard let best, Self.capacity(best) >= size, let node = best["nodeTopology"]["matchLabels"].strings.values.first
+    else {
+      guard !published.isEmpty else { return .requeueAfter(.seconds(1)) }
+      let largest = published.map(Self.capacity).max() ?? Quantity(bytes: 0)
+      events.record(
+        .warning, about: claim, reason: "ProvisioningFailed",
+        message: "no node has room for \(size): \(largest) are left on the one with the most, of \(published.count)")
+      return .requeueAfter(.seconds(15))
+    }
+    var chosen = claim
+    chosen.annotations[StorageNames.selectedNode] = node
+    try await client.update(chosen, as: .persistentVolumeClaims)
+    return .done
+  }
+
+  private static func capacity(_ object: KubernetesObject) -> Quantity {
+    object["capacity"].string.flatMap(Quantity.init) ?? Quantity(bytes: 0)
   }
 
   /// The volume that the scheduler had in mind is taken: it looks for another node.
@@ -106,59 +106,6 @@ struct ClaimReconciler: Sendable {
     try await client.patch(
       .persistentVolumeClaims, namespace: claim.namespace, name: claim.name,
       ["metadata": ["annotations": [StorageNames.selectedNode: nil]]])
-  }
-
-  private func provisioningFailed(
-    _ claim: KubernetesObject, node: String?, size: Quantity, _ refusal: VolumeDriver.Refusal
-  ) async throws -> ReconcileResult {
-    events.record(
-      .warning, about: claim, reason: "ProvisioningFailed",
-      message: "cannot make a volume of \(size)\(node.map { " on \($0)" } ?? ""): \(refusal)")
-    switch refusal.kind {
-    case .noRoom where node != nil:
-      capacityChanged()
-      try await unselect(claim)
-      return .done
-    case .noRoom: return .requeueAfter(.seconds(30))
-    case .invalid: return .requeueAfter(.seconds(300))
-    case .passing: throw refusal
-    }
-  }
-
-  private func volumeObject(
-    _ volume: VolumeDriver.Volume, for claim: KubernetesObject, storageClass: KubernetesObject
-  ) -> KubernetesObject {
-    var object = KubernetesObject(.persistentVolumes, name: "pvc-\(claim.uid)")
-    object.annotations = [StorageNames.provisionedBy: driverName]
-    object.finalizers = [StorageNames.volumeProtection, StorageNames.provisionerFinalizer]
-    object.spec = [
-      "capacity": ["storage": .string(Quantity(bytes: volume.bytes).description)],
-      "accessModes": claim.spec["accessModes"], "volumeMode": .string(claim.volumeMode),
-      "persistentVolumeReclaimPolicy": .string(storageClass["reclaimPolicy"].string ?? "Delete"),
-      "storageClassName": .string(storageClass.name),
-      "claimRef": VolumeBinding.reference(to: claim),
-      "csi": [
-        "driver": .string(driverName), "volumeHandle": .string(volume.id),
-        "volumeAttributes": .strings(volume.context),
-      ],
-      "nodeAffinity": [
-        "required": [
-          "nodeSelectorTerms": [
-            [
-              "matchExpressions": .array(
-                volume.topology.sorted { $0.key < $1.key }.map {
-                  ["key": .string($0.key), "operator": "In", "values": [.string($0.value)]]
-                })
-            ]
-          ]
-        ]
-      ],
-    ]
-    if claim.volumeMode != "Block" {
-      object.spec["csi"]["fsType"] = .string(storageClass["parameters"].strings[StorageNames.fileSystem] ?? "xfs")
-    }
-    if !storageClass["mountOptions"].elements.isEmpty { object.spec["mountOptions"] = storageClass["mountOptions"] }
-    return object
   }
 
   /// Writes both sides of the bond; each step is harmless when repeated.
@@ -214,7 +161,7 @@ struct ClaimReconciler: Sendable {
     return .done
   }
 
-  /// Status of a bound claim, and growth.
+  /// Status of a bound claim.
   /// - Parameter volume: says that it is this claim's (`VolumeBinding.isMutual`).
   private func keepBound(_ claim: KubernetesObject, to volume: KubernetesObject) async throws -> ReconcileResult {
     guard VolumeBinding.isMutual(claim, volume) else { return .requeueAfter(.seconds(1)) }
@@ -224,57 +171,13 @@ struct ClaimReconciler: Sendable {
     if changed.status["capacity"].isNull, let capacity = volume.volumeCapacity {
       changed.status["capacity"]["storage"] = .string(capacity.description)
     }
-    let current = try await client.applyStatus(changed, as: .persistentVolumeClaims, existing: claim)
-    return try await grow(current, volume: volume)
-  }
-
-  /// Makes the volume as large as the claim asks, first below, then its file system.
-  private func grow(_ claim: KubernetesObject, volume: KubernetesObject) async throws -> ReconcileResult {
-    guard let wanted = claim.requestedStorage, volume.spec["csi"]["driver"].string == driverName,
-      let handle = volume.spec["csi"]["volumeHandle"].string,
-      let present = claim.status["capacity"]["storage"].string.flatMap(Quantity.init), wanted > present
-    else { return .done }
-    guard caches.classes.get(name: claim.storageClassName)?["allowVolumeExpansion"].bool == true else { return .done }
-    let size: Int64
-    let needsNode: Bool
-    do throws(VolumeDriver.Refusal) { (size, needsNode) = try await driver.expand(handle, to: wanted.value) } catch {
-      events.record(
-        .warning, about: claim, reason: "VolumeResizeFailed",
-        message: "cannot grow from \(present) to \(wanted): \(error)")
-      return .requeueAfter(error.kind == .passing ? .seconds(2) : .seconds(60))
-    }
-    capacityChanged()
-    if volume.volumeCapacity.map({ $0.value < size }) ?? true {
-      try await client.patch(
-        .persistentVolumes, name: volume.name,
-        ["spec": ["capacity": ["storage": .string(Quantity(bytes: size).description)]]])
-    }
-    var changed = claim
-    if needsNode, claim.volumeMode != "Block" {
-      guard let path = mountPath(handle) else {
-        changed.setCondition(
-          Condition(
-            "FileSystemResizePending", .yes, reason: "WaitingForPod",
-            message: "the file system grows when a pod mounts the volume"))
-        try await client.applyStatus(changed, as: .persistentVolumeClaims, existing: claim)
-        return .requeueAfter(.seconds(5))
-      }
-      do throws(VolumeDriver.Refusal) { try await driver.expandOnNode(handle, path: path, to: size) } catch {
-        events.record(.warning, about: claim, reason: "FileSystemResizeFailed", message: "\(error)")
-        return .requeueAfter(.seconds(30))
-      }
-    }
-    changed.removeCondition("FileSystemResizePending")
-    changed.status["capacity"]["storage"] = .string(Quantity(bytes: size).description)
     try await client.applyStatus(changed, as: .persistentVolumeClaims, existing: claim)
-    events.record(
-      .normal, about: claim, reason: "VolumeResizeSuccessful", message: "grown from \(present) to \(wanted)")
     return .done
   }
 
   /// Lets a deleted claim go once no pod uses it.
   private func release(_ claim: KubernetesObject) async throws -> ReconcileResult {
-    guard claim.finalizers.contains(StorageNames.claimProtection) else { return .done }
+    guard claim.finalizers.contains(StorageNames.claimProtection) else { return try await forgetLostNode(claim) }
     // The pod's end leads back here.
     guard caches.pods.list(by: StorageCaches.byClaim, claim.key.description).allSatisfy(Self.hasEnded) else {
       return .done
@@ -284,7 +187,6 @@ struct ClaimReconciler: Sendable {
       StorageCaches.byClaim.values($0).contains(claim.key.description)
     }
     guard pods.allSatisfy(Self.hasEnded) else { return .requeueAfter(.seconds(1)) }
-    try await undoProvisioning(claim)
     var changed = claim
     changed.finalizers.removeAll { $0 == StorageNames.claimProtection }
     do { try await client.update(changed, as: .persistentVolumeClaims) } catch let status as APIStatus
@@ -295,13 +197,17 @@ struct ClaimReconciler: Sendable {
 
   private static func hasEnded(_ pod: KubernetesObject) -> Bool { ["Succeeded", "Failed"].contains(pod.phase) }
 
-  /// A volume that was made for the claim, but whose object was not written before the claim was deleted.
-  private func undoProvisioning(_ claim: KubernetesObject) async throws {
-    guard (claim.spec["volumeName"].string ?? "").isEmpty,
-      caches.classes.get(name: claim.storageClassName)?["provisioner"].string == driverName,
-      try await client.getIfPresent(.persistentVolumes, name: "pvc-\(claim.uid)") == nil
-    else { return }
-    try await driver.delete("pvc-\(claim.uid)")
-    capacityChanged()
+  /// The node that was to make the claim's volume takes back what it has; nobody waits for one that is gone for good.
+  private func forgetLostNode(_ claim: KubernetesObject) async throws -> ReconcileResult {
+    guard claim.finalizers.contains(StorageNames.making), let node = claim.annotations[StorageNames.makingNode],
+      try await client.getIfPresent(.nodes, name: node) == nil
+    else { return .done }
+    events.record(
+      .warning, about: claim, reason: "VolumeAbandoned",
+      message: "node \(node), which may have made a volume for it, is gone; nothing there was taken back")
+    var changed = claim
+    changed.finalizers.removeAll { $0 == StorageNames.making }
+    try await client.update(changed, as: .persistentVolumeClaims)
+    return .done
   }
 }

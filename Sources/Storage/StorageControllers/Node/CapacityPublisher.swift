@@ -13,7 +13,7 @@ struct CapacityPublisher: Service {
   let driverName: String
   let client: KubernetesClient
   let driver: VolumeDriver
-  let caches: StorageCaches
+  let caches: NodeStorageCaches
   let poolPath: String
   let namespace: String
   let changes: AsyncStream<Void>

@@ -1,0 +1,13 @@
+public import KubernetesAPI
+
+/// What the scheduler may ask the API for.
+public enum SchedulerAccess {
+  public static let role = PartRole(
+    "system:nagaya:scheduler",
+    [
+      .init("", ["pods", "nodes", "persistentvolumeclaims", "persistentvolumes"], ["list", "watch"]),
+      .init("", ["persistentvolumeclaims"], ["patch"]), .init("", ["pods/binding"], ["create"]),
+      .init("", ["pods/status"], ["update"]), .init("", ["events"], ["create", "patch"]),
+      .init("storage.k8s.io", ["storageclasses", "csidrivers", "csistoragecapacities"], ["list", "watch"]),
+    ])
+}

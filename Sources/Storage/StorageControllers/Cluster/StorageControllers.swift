@@ -1,0 +1,80 @@
+import KubernetesAPI
+public import KubernetesClient
+public import Logging
+public import ServiceLifecycle
+
+/// What the cluster does for claims and volumes, once for all nodes: default class, protection, the node of claims that wait
+/// for no pod, binding, phases, and the object that announces the driver.
+///
+/// Making, growing and deleting is each node's own (`NodeStorageControllers`). It talks to no driver.
+public struct StorageControllers: Service {
+  private let client: KubernetesClient
+  private let driverName: String
+  private let logger: Logger
+
+  public init(client: KubernetesClient, driverName: String = StorageAccess.driverName, logger: Logger) {
+    self.client = client
+    self.driverName = driverName
+    self.logger = logger
+  }
+
+  public func run() async throws {
+    do {
+      try await cancelWhenGracefulShutdown {
+        try await announce()
+        try await control()
+      }
+    } catch where Task.isShuttingDownGracefully {
+      // Asked to end, and ended: no failure.
+    }
+  }
+
+  private func control() async throws {
+    let claims = Informer(client, .persistentVolumeClaims, logger: logger)
+    let volumes = Informer(client, .persistentVolumes, logger: logger)
+    let classes = Informer(client, .storageClasses, logger: logger)
+    let pods = Informer(client, .pods, indexes: [StorageCaches.byClaim], logger: logger)
+    let capacities = Informer(client, .csiStorageCapacities, logger: logger)
+    let caches = StorageCaches(
+      claims: claims.cache, volumes: volumes.cache, classes: classes.cache, pods: pods.cache,
+      capacities: capacities.cache)
+    let events = EventRecorder(client, component: "storage-controller", logger: logger)
+
+    let binder = ClaimBinder(driverName: driverName, client: client, caches: caches, events: events)
+    let claimController = Controller<ObjectKey>(
+      name: "claims", workers: 4, of: claims, waitingFor: [volumes, classes, pods, capacities], logger: logger
+    ) { try await binder.reconcile($0) }
+    claimController.watch(volumes) { $0.claimKey.map { [$0] } ?? [] }
+    claimController.watch(pods) { pod in
+      pod.spec["volumes"].elements.compactMap { $0["persistentVolumeClaim"]["claimName"].string }.map {
+        ObjectKey(namespace: pod.namespace, name: $0)
+      }
+    }
+    let claimCache = claims.cache
+    claimController.watch(classes) { _ in
+      claimCache.list().filter { $0.phase != "Bound" }.map(\.key)
+    }
+
+    let volumeReconciler = VolumeReconciler(driverName: driverName, client: client, caches: caches)
+    let volumeController = Controller<ObjectKey>(
+      name: "volumes", workers: 4, of: volumes, waitingFor: [claims], logger: logger
+    ) { try await volumeReconciler.reconcile($0) }
+    volumeController.watch(claims) { claim in
+      var names = [StorageNames.volume(of: claim)]
+      if let name = claim.spec["volumeName"].string, name != names[0] { names.append(name) }
+      return names.map { ObjectKey(name: $0) }
+    }
+    try await ServiceSet([
+      claims, volumes, classes, pods, capacities, events, claimController, volumeController,
+    ]).run()
+  }
+
+  /// Makes the CSIDriver object.
+  private func announce() async throws {
+    var driver = KubernetesObject(.csiDrivers, name: driverName)
+    driver.spec = [
+      "attachRequired": false, "podInfoOnMount": false, "storageCapacity": true, "volumeLifecycleModes": ["Persistent"],
+    ]
+    _ = try await client.apply(driver, as: .csiDrivers)
+  }
+}

@@ -1,0 +1,37 @@
+public import KubernetesAPI
+
+/// What storage may ask the API for: the cluster's part and each node's.
+public enum StorageAccess {
+  /// The CSI driver's name, and the provisioner of its classes.
+  public static let driverName = "local.nagaya.dev"
+  /// Where published capacities are.
+  public static let capacityNamespace = "kube-system"
+  /// The label of a volume that says on which node it lies.
+  public static let nodeLabel = "topology.local.nagaya.dev/node"
+
+  /// The cluster's part.
+  public static let cluster = PartRole(
+    "system:nagaya:storage-controller",
+    [
+      .init("", ["persistentvolumeclaims"], ["get", "list", "watch", "update", "patch"]),
+      .init("", ["persistentvolumes"], ["get", "list", "watch", "update", "patch"]),
+      .init("", ["persistentvolumeclaims/status", "persistentvolumes/status"], ["update"]),
+      .init("", ["pods"], ["list", "watch"]), .init("", ["nodes"], ["get"]), .init("", ["events"], ["create", "patch"]),
+      .init("storage.k8s.io", ["storageclasses", "csistoragecapacities"], ["list", "watch"]),
+      .init("storage.k8s.io", ["csidrivers"], ["get", "create", "update"]),
+    ])
+
+  /// Each node's part; its name is the group of its users.
+  public static let node = PartRole(
+    "system:nagaya:storage",
+    [
+      .init("", ["persistentvolumeclaims"], ["get", "list", "watch", "update"]),
+      .init("", ["persistentvolumes"], ["get", "list", "watch", "create", "update", "patch", "delete"]),
+      .init("", ["persistentvolumeclaims/status"], ["update"]), .init("", ["events"], ["create", "patch"]),
+      .init("storage.k8s.io", ["storageclasses"], ["list", "watch"]),
+      .init("storage.k8s.io", ["csinodes"], ["get", "create", "update"]),
+      .init("storage.k8s.io", ["csistoragecapacities"], ["get", "list", "create", "update", "delete"]),
+      .init("storage.nagaya.dev", ["volumepools"], ["get", "list", "create", "update", "delete"]),
+      .init("storage.nagaya.dev", ["volumepools/status"], ["update"]),
+    ])
+}

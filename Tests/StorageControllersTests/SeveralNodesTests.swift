@@ -1,0 +1,204 @@
+import APIServer
+import CSIDriver
+import Foundation
+import JSONDocument
+import KubernetesAPI
+import KubernetesClient
+import Logging
+import ServiceLifecycle
+import StorageControllers
+import TestSupport
+import Testing
+import VolumePools
+
+/// Three nodes, each with its own driver and pool, on one API server: each does what is its own, and nothing else.
+@Suite struct SeveralNodesTests {
+  private static let nodes = ["a", "b", "c"]
+  private static let made = "local.nagaya.dev/making-volume"
+
+  /// A node's driver and controllers over a pool in a directory of its own.
+  private struct Node: Sendable {
+    let name: String
+    let directory: String
+    let client: KubernetesClient
+    let logger: Logger
+
+    /// Runs it around a block, as one process: started, and asked to end.
+    func during(_ body: @Sendable () async throws -> Void) async throws {
+      try FileManager.default.createDirectory(atPath: "\(directory)/pool", withIntermediateDirectories: true)
+      let pool = try await FilePool.open(
+        .init(name: "default", directory: "\(directory)/pool", limitBytes: 4 << 30, reservedBytes: 0), logger: logger)
+      let socket = "\(directory)/csi.sock"
+      let services: [any Service] = [
+        CSIServer(DriverConfiguration(nodeName: name, pools: [pool]), socket: socket, logger: logger),
+        try NodeStorageControllers(
+          client: client, driverSocket: socket, poolPath: "\(directory)/pool", logger: logger),
+      ]
+      try await Self.during(services, logger: logger, body)
+    }
+
+    static func during(_ services: [any Service], logger: Logger, _ body: @Sendable () async throws -> Void)
+      async throws
+    {
+      let group = ServiceGroup(services: services, logger: logger)
+      try await withThrowingTaskGroup(of: Void.self) { tasks in
+        tasks.addTask { try await group.run() }
+        let result: Result<Void, any Error>
+        do { result = .success(try await body()) } catch { result = .failure(error) }
+        await group.triggerGracefulShutdown()
+        try await tasks.waitForAll()
+        try result.get()
+      }
+    }
+
+    /// What its pool keeps.
+    var volumes: Set<String> {
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(directory)/pool/volumes")) ?? []
+      return Set(names.filter { $0.hasPrefix("pvc-") }.map { String($0.prefix { $0 != "." }) })
+    }
+  }
+
+  private func with(_ body: @Sendable (KubernetesClient, [Node]) async throws -> Void) async throws {
+    let directory = "/tmp/nagaya-nodes-\(UInt32.random(in: 0..<1 << 24))"
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    var logger = Logger(label: "nodes-test")
+    logger.logLevel = .critical
+    let quiet = logger
+    try await APIServer.withInMemory(registry: .standard, namespaces: ["default", "kube-system"]) { server in
+      let client = server.client()
+      for (name, mode) in [("waits", "WaitForFirstConsumer"), ("now", "Immediate")] {
+        var storageClass = KubernetesObject(.storageClasses, name: name)
+        storageClass["provisioner"] = "local.nagaya.dev"
+        storageClass["volumeBindingMode"] = .string(mode)
+        storageClass["reclaimPolicy"] = "Delete"
+        storageClass["allowVolumeExpansion"] = true
+        try await client.create(storageClass, as: .storageClasses)
+      }
+      for name in Self.nodes { try await client.create(KubernetesObject(.nodes, name: name), as: .nodes) }
+      let nodes = Self.nodes.map { Node(name: $0, directory: "\(directory)/\($0)", client: client, logger: quiet) }
+      try await Node.during([StorageControllers(client: client, logger: quiet)], logger: quiet) {
+        try await body(client, nodes)
+      }
+    }
+  }
+
+  private func claim(_ name: String, _ size: String = "512Mi", class storageClass: String, node: String? = nil)
+    -> KubernetesObject
+  {
+    var claim = KubernetesObject(.persistentVolumeClaims, namespace: "default", name: name)
+    if let node { claim.annotations = ["volume.kubernetes.io/selected-node": node] }
+    claim.spec = [
+      "storageClassName": .string(storageClass), "accessModes": ["ReadWriteOnce"],
+      "resources": ["requests": ["storage": .string(size)]],
+    ]
+    return claim
+  }
+
+  private func bound(_ name: String, _ client: KubernetesClient) async throws -> KubernetesObject {
+    try await eventually("\(name) is bound") {
+      try await client.get(.persistentVolumeClaims, namespace: "default", name: name).status["phase"] == "Bound"
+    }
+    return try await client.get(.persistentVolumeClaims, namespace: "default", name: name)
+  }
+
+  @Test func `claims that wait for no pod are made once each, where most is left`() async throws {
+    try await with { client, nodes in
+      try await nodes[0].during {
+        try await nodes[1].during {
+          try await nodes[2].during {
+            try await eventually("each node publishes for each class") {
+              try await client.list(.csiStorageCapacities).items.count == 6
+            }
+            for number in 0..<12 { try await client.create(claim("c\(number)", class: "now"), as: .persistentVolumeClaims) }
+            var volumes: Set<String> = []
+            for number in 0..<12 { volumes.insert(try await bound("c\(number)", client).spec["volumeName"].string ?? "") }
+            let kept = nodes.map(\.volumes)
+            #expect(kept.map(\.count).reduce(0, +) == 12, "each is kept by one node: \(kept)")
+            #expect(kept.reduce(into: Set()) { $0.formUnion($1) } == volumes)
+            for volume in try await client.list(.persistentVolumes).items {
+              let node = volume.labels["topology.local.nagaya.dev/node"] ?? ""
+              #expect(nodes.first { $0.name == node }?.volumes.contains(volume.name) == true)
+            }
+            try await eventually("nothing holds the claims any more") {
+              try await client.list(.persistentVolumeClaims).items.allSatisfy { !$0.finalizers.contains(Self.made) }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  @Test func `a volume grows and goes by its own node, and waits while that one is away`() async throws {
+    try await with { client, nodes in
+      try await nodes[0].during {
+        try await nodes[1].during {
+          for node in ["a", "b"] {
+            try await client.create(claim(node, class: "waits", node: node), as: .persistentVolumeClaims)
+            _ = try await bound(node, client)
+          }
+        }
+        // Node b is away: nobody else touches what lies there.
+        #expect(nodes[1].volumes.count == 1)
+        for name in ["a", "b"] {
+          try await client.patch(
+            .persistentVolumeClaims, namespace: "default", name: name,
+            ["spec": ["resources": ["requests": ["storage": "1Gi"]]]])
+        }
+        func size(_ name: String) async throws -> String? {
+          let volume = try await bound(name, client).spec["volumeName"].string ?? ""
+          return try await client.get(.persistentVolumes, name: volume).spec["capacity"]["storage"].string
+        }
+        try await eventually("the volume on a has grown") { try await size("a") == "1Gi" }
+        #expect(try await size("b") == "512Mi")
+        try await client.delete(.persistentVolumeClaims, namespace: "default", name: "b")
+        try await eventually("it is released") {
+          try await client.list(.persistentVolumes).items.contains { $0.status["phase"] == "Released" }
+        }
+        // All that a does for its own end comes after it could have touched b's.
+        try await client.delete(.persistentVolumeClaims, namespace: "default", name: "a")
+        try await eventually("a's is gone") { nodes[0].volumes.isEmpty }
+        #expect(nodes[1].volumes.count == 1)
+        try await nodes[1].during {
+          try await eventually("its node is back and deletes it") {
+            let left = try await client.list(.persistentVolumes).items
+            return left.isEmpty && nodes[1].volumes.isEmpty
+          }
+        }
+      }
+    }
+  }
+
+  @Test func `what was begun on a node is taken back when the claim goes elsewhere, or goes`() async throws {
+    try await with { client, nodes in
+      // As if node a had ended after its driver had made the volumes, and before their objects were written.
+      for name in ["moved", "deleted"] {
+        var begun = claim(name, class: "waits", node: "a")
+        begun.finalizers = [Self.made]
+        begun.annotations["local.nagaya.dev/making-on"] = "a"
+        let stored = try await client.create(begun, as: .persistentVolumeClaims)
+        try FileManager.default.createDirectory(atPath: "\(nodes[0].directory)/pool", withIntermediateDirectories: true)
+        let pool = try await FilePool.open(
+          .init(name: "default", directory: "\(nodes[0].directory)/pool", limitBytes: 4 << 30, reservedBytes: 0),
+          logger: nodes[0].logger)
+        _ = try await pool.create(VolumeRequest(
+            name: "pvc-\(stored.uid)", bytes: 512 << 20, fileSystem: .xfs, parameters: ["local.nagaya.dev/pool": "default"]))
+      }
+      #expect(nodes[0].volumes.count == 2)
+      try await client.patch(
+        .persistentVolumeClaims, namespace: "default", name: "moved",
+        ["metadata": ["annotations": ["volume.kubernetes.io/selected-node": "b"]]])
+      try await client.delete(.persistentVolumeClaims, namespace: "default", name: "deleted")
+      try await nodes[1].during {
+        // Node b waits for a, whatever a may have.
+        try await nodes[0].during {
+          let moved = try await bound("moved", client)
+          #expect(nodes[1].volumes == ["pvc-\(moved.uid)"])
+          try await eventually("a keeps nothing, and nobody waits") {
+            let left = try await client.getIfPresent(.persistentVolumeClaims, namespace: "default", name: "deleted")
+            return nodes[0].volumes.isEmpty && left == nil
+          }
+        }
+      }
+    }
+  }
+}
