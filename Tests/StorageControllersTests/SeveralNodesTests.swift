@@ -109,9 +109,13 @@ import VolumePools
             try await eventually("each node publishes for each class") {
               try await client.list(.csiStorageCapacities).items.count == 6
             }
-            for number in 0..<12 { try await client.create(claim("c\(number)", class: "now"), as: .persistentVolumeClaims) }
+            for number in 0..<12 {
+              try await client.create(claim("c\(number)", class: "now"), as: .persistentVolumeClaims)
+            }
             var volumes: Set<String> = []
-            for number in 0..<12 { volumes.insert(try await bound("c\(number)", client).spec["volumeName"].string ?? "") }
+            for number in 0..<12 {
+              volumes.insert(try await bound("c\(number)", client).spec["volumeName"].string ?? "")
+            }
             let kept = nodes.map(\.volumes)
             #expect(kept.map(\.count).reduce(0, +) == 12, "each is kept by one node: \(kept)")
             #expect(kept.reduce(into: Set()) { $0.formUnion($1) } == volumes)
@@ -180,8 +184,10 @@ import VolumePools
         let pool = try await FilePool.open(
           .init(name: "default", directory: "\(nodes[0].directory)/pool", limitBytes: 4 << 30, reservedBytes: 0),
           logger: nodes[0].logger)
-        _ = try await pool.create(VolumeRequest(
-            name: "pvc-\(stored.uid)", bytes: 512 << 20, fileSystem: .xfs, parameters: ["local.nagaya.dev/pool": "default"]))
+        _ = try await pool.create(
+          VolumeRequest(
+            name: "pvc-\(stored.uid)", bytes: 512 << 20, fileSystem: .xfs,
+            parameters: ["local.nagaya.dev/pool": "default"]))
       }
       #expect(nodes[0].volumes.count == 2)
       try await client.patch(

@@ -17,6 +17,7 @@ public enum ControllersAccess {
       .init("apps", ["deployments/status", "replicasets/status"], ["update"]),
       // What they own waits for their end.
       .init("apps", ["deployments/finalizers", "replicasets/finalizers"], ["update"]),
+      .init("", ["services/finalizers"], ["update"]),
       .init("discovery.k8s.io", ["endpointslices"], ["watch", "create", "update", "delete"]),
       .init("coordination.k8s.io", ["leases"], ["watch"]),
     ])

@@ -8,7 +8,8 @@ public enum TenancyAccess {
       .init("nagaya.dev", ["tenants"], ["list", "watch", "update"]),
       .init("nagaya.dev", ["tenants/status"], ["update"]),
       .init("nagaya.dev", ["applications"], ["list", "watch"]),
-      .init("", ["namespaces", "resourcequotas", "limitranges"], ["get", "list", "watch", "create", "update", "delete"]),
+      .init(
+        "", ["namespaces", "resourcequotas", "limitranges"], ["get", "list", "watch", "create", "update", "delete"]),
       .init("", ["persistentvolumeclaims"], ["list", "watch"]),
       .init(
         "rbac.authorization.k8s.io", ["rolebindings"], ["get", "list", "watch", "create", "update", "delete"]),

@@ -42,8 +42,9 @@ public struct TenantAdmission: Sendable, Hashable {
       }
       return nil
     }
-    if old != nil {
-      guard let oldTenant else { return nil }
+    if let old {
+      // One that ends already has had its leave; whoever empties it lets it go.
+      guard let oldTenant, !old.isBeingDeleted else { return nil }
       return .forbidden(
         .namespaces, name,
         "it is an environment of tenant \(oldTenant); take it out of the tenant first: kubectl edit tenant \(oldTenant)"

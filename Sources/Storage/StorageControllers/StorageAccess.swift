@@ -16,7 +16,8 @@ public enum StorageAccess {
       .init("", ["persistentvolumeclaims"], ["get", "list", "watch", "update", "patch"]),
       .init("", ["persistentvolumes"], ["get", "list", "watch", "update", "patch"]),
       .init("", ["persistentvolumeclaims/status", "persistentvolumes/status"], ["update"]),
-      .init("", ["pods"], ["list", "watch"]), .init("", ["nodes"], ["get"]), .init("", ["events"], ["create", "patch"]),
+      .init("", ["pods"], ["list", "watch"]), .init("", ["nodes"], ["get"]),
+      .init("", ["events"], ["create", "patch"]),
       .init("storage.k8s.io", ["storageclasses", "csistoragecapacities"], ["list", "watch"]),
       .init("storage.k8s.io", ["csidrivers"], ["get", "create", "update"]),
     ])

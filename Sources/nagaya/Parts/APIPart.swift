@@ -62,7 +62,7 @@ struct APIPart {
         let port = try await front.port
         try credentials.write(server: "https://127.0.0.1:\(port)")
         return "https://127.0.0.1:\(port)"
-      },
+      }
     ]
     if apart > 0 {
       steps.append(

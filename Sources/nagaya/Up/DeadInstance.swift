@@ -2,8 +2,8 @@ import CSIDriver
 import Foundation
 import Logging
 import NodeAgent
-import StorageControllers
 import ServiceLifecycle
+import StorageControllers
 import VolumePools
 
 /// An instance whose supervisor is gone while its containers go on.

@@ -42,7 +42,7 @@ struct RequestContext: Sendable {
       user: user, verb: verb.rawValue, group: resource.group, version: resource.version, resource: resource.plural,
       subresource: subresourceName, namespace: namespace, name: name,
       fieldSelector: user.nodeName == nil ? "" : request.parameter("fieldSelector") ?? "",
-      labelSelector: user.isPart ? request.parameter("labelSelector") ?? "" : "")
+      labelSelector: user.isPart || user.nodeName != nil ? request.parameter("labelSelector") ?? "" : "")
   }
 
   /// `fieldValidation`: what happens to fields that the schema does not know.

@@ -1,6 +1,7 @@
 import BoundedNumbers
 import JSONDocument
 import KubernetesAPI
+import Locking
 import Logging
 
 /// Makes sure that one of several replicas works at a time, by a Lease (coordination.k8s.io/v1).
@@ -37,20 +38,16 @@ public struct LeaderLease: Sendable {
   /// Waits until this replica leads, then runs `work` and gives the lease back when it ends.
   /// - Throws: what `work` throws; `APIStatus` with reason `conflict` if the lease was lost (`work` is cancelled then).
   public func whileLeading(_ work: @escaping @Sendable () async throws -> Void) async throws {
-    var observation = Observation()
-    while try await !tryToHold(&observation) { try await Task.sleep(for: duration / 5) }
+    let renewed = Renewal()
+    try await waitUntilHeld(renewed)
     logger.info("leads", metadata: ["lease": "\(namespace)/\(name)", "identity": "\(identity)"])
     do {
-      try await withThrowingTaskGroup(of: Bool.self) { group in
-        group.addTask {
-          try await work()
-          return true
-        }
-        group.addTask {
-          try await keepRenewing()
-          return false
-        }
-        _ = try await group.next()
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await work() }
+        group.addTask { try await keepRenewing(renewed) }
+        // Apart from the renewing: a request that hangs must not hold up the end.
+        group.addTask { try await watch(renewed) }
+        try await group.next()
         group.cancelAll()
       }
     } catch {
@@ -60,16 +57,44 @@ public struct LeaderLease: Sendable {
     await release()
   }
 
-  private func keepRenewing() async throws {
+  /// A server that is away is asked again.
+  private func waitUntilHeld(_ renewed: Renewal) async throws {
     var observation = Observation()
-    var renewed = ContinuousClock.now
+    while true {
+      let asked = ContinuousClock.now
+      do {
+        if try await tryToHold(&observation) { return renewed.note(asked) }
+      } catch let status as APIStatus where status.code >= 500 || status.code == 429 {}
+      try await Task.sleep(for: duration / 5)
+    }
+  }
+
+  /// When the lease was renewed last, by this replica's clock.
+  private final class Renewal: Sendable {
+    private let time = Mutex(ContinuousClock.now)
+    var last: ContinuousClock.Instant { time.withLock { $0 } }
+    func note(_ instant: ContinuousClock.Instant) { time.withLock { $0 = instant } }
+  }
+
+  private func keepRenewing(_ renewed: Renewal) async throws {
+    var observation = Observation()
     while !Task.isCancelled {
       try await Task.sleep(for: duration / 5)
+      // What the server wrote may be as old as the request.
+      let asked = ContinuousClock.now
       do {
-        if try await tryToHold(&observation) { renewed = .now } else { throw lost() }
-      } catch let status as APIStatus where !status.isConflict {
-        if renewed.duration(to: .now) > duration * 2 / 3 { throw lost() }
-      }
+        guard try await tryToHold(&observation) else { throw lost() }
+        renewed.note(asked)
+      } catch let status as APIStatus where !status.isConflict {}
+    }
+  }
+
+  /// - Throws: once two thirds of the lease are over since the last renewal, whatever the renewing waits for.
+  private func watch(_ renewed: Renewal) async throws {
+    while true {
+      let end = renewed.last + duration * 2 / 3
+      if ContinuousClock.now >= end { throw lost() }
+      try await Task.sleep(until: end, clock: .continuous)
     }
   }
 
@@ -106,15 +131,21 @@ public struct LeaderLease: Sendable {
     return true
   }
 
+  /// Gives the lease back, also when the work was cancelled; a server that hangs is not waited for longer than the lease lasts.
   private func release() async {
-    // In a task of its own: the lease is given back even when the work was cancelled.
-    await Task {
+    let giving = Task {
       guard var lease = try? await client.get(.leases, namespace: namespace, name: name),
         lease.spec["holderIdentity"].string == identity
       else { return }
       lease.spec["holderIdentity"] = ""
       _ = try? await client.update(lease, as: .leases)
-    }.value
+    }
+    let limit = Task {
+      try await Task.sleep(for: duration / 3)
+      giving.cancel()
+    }
+    await giving.value
+    limit.cancel()
   }
 
   private func spec(now: String, acquired: String, transitions: Int) -> JSONValue {

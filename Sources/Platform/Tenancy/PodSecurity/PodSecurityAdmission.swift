@@ -53,7 +53,8 @@ public struct PodSecurityAdmission: Sendable {
     if isPod, isAdministrator, !user.name.hasPrefix(Self.componentPrefix) { return nil }
     let pod = isPod ? new.json : new.spec["template"]
     let before = old.map { isPod ? $0.json : $0.spec["template"] }
-    let causes = faults(of: pod, before: before, field: field, isBinder: isPod && (isAdministrator || user.name == Self.scheduler),
+    let causes = faults(
+      of: pod, before: before, field: field, isBinder: isPod && (isAdministrator || user.name == Self.scheduler),
       level)
     guard !causes.isEmpty else { return nil }
     let list = causes.map { "\($0.field): \($0.message)" }.joined(separator: "; ")

@@ -24,7 +24,7 @@ public struct StorageControllers: Service {
         try await announce()
         try await control()
       }
-    } catch where Task.isShuttingDownGracefully {
+    } catch  where Task.isShuttingDownGracefully {
       // Asked to end, and ended: no failure.
     }
   }

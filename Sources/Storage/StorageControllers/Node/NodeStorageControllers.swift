@@ -34,7 +34,7 @@ public struct NodeStorageControllers: Service {
     try await withThrowingTaskGroup(of: Void.self) { group in
       // Asked to end, and ended: whatever was under way fails then, and that is no failure.
       group.addTask {
-        do { try await driver.run() } catch where Task.isShuttingDownGracefully {}
+        do { try await driver.run() } catch  where Task.isShuttingDownGracefully {}
       }
       group.addTask {
         do {
@@ -43,7 +43,7 @@ public struct NodeStorageControllers: Service {
             try await enter(node)
             try await control(node)
           }
-        } catch where Task.isShuttingDownGracefully {}
+        } catch  where Task.isShuttingDownGracefully {}
       }
       try await group.next()
       group.cancelAll()

@@ -31,8 +31,8 @@ struct VolumeReclaimer: Sendable {
     capacityChanged()
     let current = try await letGo(volume)
     guard let current else { return .done }
-    do { try await client.delete(.persistentVolumes, name: current.name, uid: current.uid) } catch
-      let status as APIStatus where status.isNotFound
+    do { try await client.delete(.persistentVolumes, name: current.name, uid: current.uid) } catch let status
+      as APIStatus where status.isNotFound
     {}
     return .done
   }

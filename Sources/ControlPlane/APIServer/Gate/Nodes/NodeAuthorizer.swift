@@ -82,7 +82,8 @@ public final class NodeAuthorizer: Authorizing {
 
   private func isOfOwnVolumes(_ access: AccessAttributes, _ node: String) -> Bool {
     guard let volumeLabel, ["list", "watch"].contains(access.verb), access.name.isEmpty else { return false }
-    return (try? LabelSelector(parsing: access.labelSelector))?.requirements.contains(.isIn(volumeLabel, [node])) ?? false
+    return (try? LabelSelector(parsing: access.labelSelector))?.requirements.contains(.isIn(volumeLabel, [node]))
+      ?? false
   }
 
   private func reference(_ access: AccessAttributes, _ node: String) -> AccessDecision {
