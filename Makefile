@@ -103,6 +103,7 @@ bench: build ## Measure the API server and create-to-first-200 (as root; BASELIN
 	@.build/release/benchmarks network
 	@.build/release/benchmarks app
 	@.build/release/benchmarks app --volume
+	@.build/release/benchmarks parts --kills 2
 	@.build/release/benchmarks fairness
 	@$(if $(BASELINE),.build/release/benchmarks compare --baseline $(BASELINE))
 

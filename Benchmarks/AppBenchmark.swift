@@ -35,7 +35,7 @@ struct AppBenchmark: AsyncParsableCommand {
   private func measure(_ instance: PlatformInstance) async throws {
     // Idle: nothing happened for a while but heartbeats.
     try await Task.sleep(for: .seconds(15))
-    let idle = try Self.resident(of: try await instance.pid())
+    let idle = try await InstanceMemory(of: instance).total
 
     let transport = try HTTPSTransport(Kubeconfig.load(explicit: "\(instance.state)/kubeconfig").connection())
     let client = KubernetesClient(transport, userAgent: "benchmarks")
@@ -64,7 +64,7 @@ struct AppBenchmark: AsyncParsableCommand {
       }
       seconds.append((ContinuousClock.now - start).seconds)
     }
-    let busy = try Self.resident(of: try await instance.pid())
+    let busy = try await InstanceMemory(of: instance).total
     try await http.shutdown()
 
     var table = TextTable("create to first 200", "apps", "min s", "p50 s", "p99 s")
@@ -73,7 +73,7 @@ struct AppBenchmark: AsyncParsableCommand {
       Self.text(seconds.percentile(0.5)), Self.text(seconds.percentile(0.99)))
     table.add("reference platform, shown in its talk", "", "", "12", "")
     table.show()
-    print("resident memory: \(Int(idle)) MB idle, \(Int(busy)) MB with \(apps) apps (containerd apart)")
+    print("memory of all processes (Pss): \(Int(idle)) MB idle, \(Int(busy)) MB with \(apps) apps (containerd apart)")
     let prefix = volume ? "app.create_to_first_200.volume" : "app.create_to_first_200"
     var figures = [
       Figure(name: "\(prefix).p50", value: seconds.percentile(0.5), unit: "s", digits: 3),

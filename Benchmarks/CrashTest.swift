@@ -45,14 +45,16 @@ struct CrashTest: AsyncParsableCommand {
   private enum Victim: String, CaseIterable {
     /// The whole platform: the parts die with it. What runs in containers goes on.
     case supervisor
-    case api, node, edge
+    case api, storage, controllers, node, hooks, edge
+    case storageController = "storage-controller"
     /// The runtime below the node agent.
     case containerd
 
     func pid(_ instance: PlatformInstance) async throws -> Int32 {
       switch self {
       case .supervisor: try await instance.pid()
-      case .api, .node, .edge: try await instance.pid(of: rawValue)
+      case .api, .storage, .storageController, .controllers, .node, .hooks, .edge:
+        try await instance.pid(of: rawValue)
       case .containerd: try await instance.containerd()
       }
     }

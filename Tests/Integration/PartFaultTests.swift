@@ -7,11 +7,15 @@ extension WholePlatform {
   /// Parts that die: the others go on, and nobody has to do anything.
   @Suite("Faults of parts")
   struct PartFaultTests {
+    private static let parts = ["api", "storage", "storage-controller", "controllers", "node", "hooks", "edge"]
+    /// Killed, and ended as by a trap.
+    private static let ends: [(part: String, signal: Int32)] =
+      parts.map { ($0, SIGKILL) } + ["api", "node", "edge"].map { ($0, SIGILL) }
     private static let app = "--image=nagaya.local/hello:1 --volume data:/data:400Mi"
 
     @Test(
       "a part that is killed is back, the apps did not notice, and what was asked meanwhile is done",
-      arguments: ["api", "node", "hooks", "edge"], [SIGKILL, SIGILL])
+      arguments: ends)
     func killed(part: String, signal: Int32) async throws {
       let nagaya = try running()
       let shell = nagaya.shell
@@ -52,7 +56,7 @@ extension WholePlatform {
 
     private func others(than part: String, _ nagaya: PlatformInstance) async throws -> [Int32] {
       var pids: [Int32] = []
-      for other in ["api", "node", "hooks", "edge"] where other != part { pids.append(try await nagaya.pid(of: other)) }
+      for other in Self.parts where other != part { pids.append(try await nagaya.pid(of: other)) }
       return pids
     }
 
