@@ -320,7 +320,9 @@ let package = Package(
       "PlacementReports", ["PlacementReports", "PlacementTraces", "PlacementSimulator", "Placement", "JSONDocument"]),
     tests("PlacementTraces", ["PlacementTraces", "PlacementSimulator", "Placement"]),
     tests("VolumePools", ["VolumePools", "LinuxSystem", .logging]),
-    tests("CSIDriver", ["CSIDriver", "CSI", "VolumePools", "LinuxSystem", .grpc, .grpcTransport, .logging]),
+    tests(
+      "CSIDriver",
+      ["CSIDriver", "CSI", "VolumePools", "LinuxSystem", .grpc, .grpcTransport, .logging, .serviceLifecycle]),
     tests(
       "StorageControllers",
       [

@@ -17,10 +17,21 @@ public final class KubeconfigTransport: APITransport {
   }
 
   private let path: String
+  private let connection: @Sendable () throws -> Kubeconfig.Connection
   private let state = Mutex(State())
 
   /// - Parameter path: of the kubeconfig; its current context is what counts.
-  public init(path: String) { self.path = path }
+  public convenience init(path: String) {
+    self.init(watching: path) { try Kubeconfig.load(explicit: path).connection() }
+  }
+
+  /// - Parameters:
+  ///   - path: of the file that is written anew when the connection is to be another.
+  ///   - connection: what it is then.
+  init(watching path: String, connection: @escaping @Sendable () throws -> Kubeconfig.Connection) {
+    self.path = path
+    self.connection = connection
+  }
 
   public func send(_ request: APIRequest) async throws -> APIResponse {
     try await current().send(request)
@@ -34,7 +45,7 @@ public final class KubeconfigTransport: APITransport {
     return try state.withLock { state in
       if let transport = state.transport, state.stamp == stamp { return transport }
       do {
-        let transport = try HTTPSTransport(try Kubeconfig.load(explicit: path).connection())
+        let transport = try HTTPSTransport(try connection())
         state.previous = state.transport
         state.transport = transport
       } catch {

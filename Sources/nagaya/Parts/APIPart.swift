@@ -11,7 +11,7 @@ import ServiceLifecycle
 /// `nagaya serve api`: the API server with its store, and who signs.
 struct APIPart {
   let process: PartProcess
-  private var options: PlatformOptions { process.options }
+  let options: PlatformOptions
   private var layout: Layout { process.layout }
 
   /// In the order in which they start; they stop in the opposite one.

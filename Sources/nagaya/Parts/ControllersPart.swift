@@ -12,7 +12,7 @@ import Tenancy
 /// itself to the API.
 struct ControllersPart {
   let process: PartProcess
-  private var options: PlatformOptions { process.options }
+  let options: PlatformOptions
   private var layout: Layout { process.layout }
 
   /// In the order in which they start; they stop in the opposite one.

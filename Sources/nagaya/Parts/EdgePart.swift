@@ -5,7 +5,7 @@ import ServiceLifecycle
 /// `nagaya serve edge`: the https entrance of the apps.
 struct EdgePart {
   let process: PartProcess
-  private var options: PlatformOptions { process.options }
+  let options: PlatformOptions
 
   func services() async throws -> [any Service] {
     let (directory, purpose) = ("\(process.layout.pki)/edge", AuthorityPurpose.edge(domain: options.domain))

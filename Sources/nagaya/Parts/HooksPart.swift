@@ -8,7 +8,7 @@ import ServiceLifecycle
 /// `nagaya serve node-hooks`: the hooks of an instance's containerd.
 struct HooksPart {
   let process: PartProcess
-  private var options: PlatformOptions { process.options }
+  let options: PlatformOptions
   private var layout: Layout { process.layout }
 
   func services() async throws -> [any Service] {

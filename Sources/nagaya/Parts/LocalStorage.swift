@@ -2,24 +2,21 @@ import CSIDriver
 import Logging
 import VolumePools
 
-/// The volumes of an instance: one pool in files, and the CSI driver over it.
+/// The volumes of a node: one pool in files, and the CSI driver over it.
 struct LocalStorage {
-  private let options: PlatformOptions
-  private let layout: Layout
+  private let node: String
   private let pool: FilePool
 
-  init(_ options: PlatformOptions, layout: Layout, logger: Logger) async throws {
-    self.options = options
-    self.layout = layout
+  /// - Parameters:
+  ///   - directory: of the pool.
+  ///   - limit: bytes that it may hand out; `nil`: what the file system has.
+  init(node: String, directory: String, limit: Int64?, logger: Logger) async throws {
+    self.node = node
     pool = try await FilePool.open(
-      FilePool.Configuration(
-        name: "default", directory: layout.pool,
-        limitBytes: try options.poolSize.map { try Sizes.bytes($0, option: "--pool-size", least: 1) }),
-      logger: logger)
+      FilePool.Configuration(name: "default", directory: directory, limitBytes: limit), logger: logger)
   }
 
-  func driver(logger: Logger) -> CSIServer {
-    CSIServer(
-      DriverConfiguration(nodeName: options.resolvedNodeName, pools: [pool]), socket: layout.csiSocket, logger: logger)
+  func driver(socket: String, logger: Logger) -> CSIServer {
+    CSIServer(DriverConfiguration(nodeName: node, pools: [pool]), socket: socket, logger: logger)
   }
 }

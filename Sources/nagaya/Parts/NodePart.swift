@@ -12,7 +12,7 @@ import StorageControllers
 /// `nagaya serve node`: the agent of this node, the containerd that it uses, and the images.
 struct NodePart {
   let process: PartProcess
-  private var options: PlatformOptions { process.options }
+  let options: PlatformOptions
   private var layout: Layout { process.layout }
 
   func run() async throws {

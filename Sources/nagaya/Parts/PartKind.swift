@@ -42,13 +42,30 @@ enum PartKind: String, CaseIterable, Sendable {
   /// The subcommand of `nagaya serve` that is this part.
   var command: String { self == .hooks ? "node-hooks" : rawValue }
 
+  /// Parts that stand alone know nothing of instances: they are told what they need.
+  private func arguments(_ options: PlatformOptions) -> [String] {
+    let layout = options.directories.layout
+    func cluster(_ part: PartIdentity) -> [String] {
+      ["--kubeconfig", part.kubeconfig(layout), "--run-dir", layout.run, "--log-level", options.logLevel]
+    }
+    switch self {
+    case .storage:
+      let node = options.resolvedNodeName
+      return cluster(.storage(node))
+        + ["--node-name", node, "--pool-dir", layout.pool, "--csi-socket", layout.csiSocket, "--no-kubelet"]
+        + (options.poolSize.map { ["--pool-size", $0] } ?? [])
+    case .storageController: return cluster(.storageController)
+    case .api, .controllers, .node, .hooks, .edge: return options.arguments
+    }
+  }
+
   /// The process that runs this part of the instance with `options`.
   func program(_ options: PlatformOptions, environment: [String: String]) -> SupervisedProgram {
     // A process that traps would live on, with its sockets, until a second process has read its whole memory and symbols.
     // What it said last is kept anyway.
     let environment = ["SWIFT_BACKTRACE": "enable=no"].merging(environment) { $1 }
     return SupervisedProgram(
-      name: rawValue, program: Installation.executable, arguments: ["serve", command] + options.arguments,
+      name: rawValue, program: Installation.executable, arguments: ["serve", command] + arguments(options),
       environment: environment, startsAfter: self == .api ? [] : [Self.api.rawValue], stopLimit: stopLimit,
       oomScoreAdjustment: oomScoreAdjustment)
   }

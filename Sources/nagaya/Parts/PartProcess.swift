@@ -6,19 +6,22 @@ import ServiceLifecycle
 /// Runs one part of an instance in this process until it is asked to stop, and tells the supervisor how it comes up.
 struct PartProcess: Sendable {
   let kind: PartKind
-  let options: PlatformOptions
   let layout: Layout
   let logger: Logger
   let reporter: StatusReporter
 
   init(_ kind: PartKind, _ options: PlatformOptions) {
+    self.init(kind, layout: options.directories.layout, logLevel: options.logLevel)
+  }
+
+  /// - Parameter layout: its run directory has the part's lock.
+  init(_ kind: PartKind, layout: Layout, logLevel: String) {
     // First of all: nothing that is started later may hold the supervisor's descriptor.
     reporter = StatusReporter()
     self.kind = kind
-    self.options = options
-    layout = options.directories.layout
+    self.layout = layout
     var logger = Logger(label: "nagaya")
-    logger.logLevel = Logger.Level(rawValue: options.logLevel) ?? .info
+    logger.logLevel = Logger.Level(rawValue: logLevel) ?? .info
     self.logger = logger
   }
 

@@ -10,7 +10,7 @@ struct ServeAPI: AsyncParsableCommand {
 
   func run() async throws {
     let process = PartProcess(.api, options)
-    try await process.run { try await APIPart(process: process).services() }
+    try await process.run { try await APIPart(process: process, options: options).services() }
   }
 }
 
@@ -23,35 +23,7 @@ struct ServeControllers: AsyncParsableCommand {
 
   func run() async throws {
     let process = PartProcess(.controllers, options)
-    try await process.run { try ControllersPart(process: process).services() }
-  }
-}
-
-/// `nagaya serve storage`: started by `nagaya up`.
-struct ServeStorage: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "storage", abstract: "The CSI driver and the volumes of this node.", shouldDisplay: false)
-
-  @OptionGroup var options: PlatformOptions
-
-  func run() async throws {
-    OwnMemory.keepSmall()
-    let process = PartProcess(.storage, options)
-    try await process.run { try await StoragePart(process: process).services() }
-  }
-}
-
-/// `nagaya serve storage-controller`: started by `nagaya up`.
-struct ServeStorageController: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "storage-controller", abstract: "What the cluster does for claims and volumes.", shouldDisplay: false)
-
-  @OptionGroup var options: PlatformOptions
-
-  func run() async throws {
-    OwnMemory.keepSmall()
-    let process = PartProcess(.storageController, options)
-    try await process.run { StorageControllerPart(process: process).services() }
+    try await process.run { try ControllersPart(process: process, options: options).services() }
   }
 }
 
@@ -63,7 +35,7 @@ struct ServeNode: AsyncParsableCommand {
   @OptionGroup var options: PlatformOptions
 
   func run() async throws {
-    try await NodePart(process: PartProcess(.node, options)).run()
+    try await NodePart(process: PartProcess(.node, options), options: options).run()
   }
 }
 
@@ -77,7 +49,7 @@ struct ServeNodeHooks: AsyncParsableCommand {
   func run() async throws {
     OwnMemory.keepSmall()
     let process = PartProcess(.hooks, options)
-    try await process.run { try await HooksPart(process: process).services() }
+    try await process.run { try await HooksPart(process: process, options: options).services() }
   }
 }
 
@@ -90,6 +62,6 @@ struct ServeEdge: AsyncParsableCommand {
 
   func run() async throws {
     let process = PartProcess(.edge, options)
-    try await process.run { try await EdgePart(process: process).services() }
+    try await process.run { try await EdgePart(process: process, options: options).services() }
   }
 }

@@ -30,7 +30,9 @@ struct DeadInstance {
       options.snapshotter, layout: layout, containerd: engineLayout.socket, logger: logger)
     let engine = ContainerdEngine(
       layout: engineLayout, network: network, snapshotter: images.plugin, limits: options.nodeLimits, logger: logger)
-    let driver = try await LocalStorage(options, layout: layout, logger: logger).driver(logger: logger)
+    let volumes = try await LocalStorage(
+      node: options.resolvedNodeName, directory: layout.pool, limit: nil, logger: logger)
+    let driver = volumes.driver(socket: layout.csiSocket, logger: logger)
     let takedown = try NodeTakedown(
       directory: layout.node, runtimeSocket: engineLayout.socket,
       csiSockets: [StorageAccess.driverName: layout.csiSocket], limits: options.nodeLimits, longestGrace: seconds,

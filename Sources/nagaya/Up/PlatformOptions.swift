@@ -197,7 +197,7 @@ struct PlatformOptions: ParsableArguments {
   }
 
   var resolvedNodeName: String {
-    nodeName ?? ProcessInfo.processInfo.hostName.split(separator: ".").first.map { $0.lowercased() } ?? "node"
+    nodeName ?? Installation.hostName
   }
 }
 
@@ -256,6 +256,11 @@ enum Installation {
     throw CommandFailure(
       "the image archives pause.tar and hello.tar were not found",
       remedy: "run `make build` in the source tree, or name their directory with --images")
+  }
+
+  /// The machine's name, as nodes are called by it.
+  static var hostName: String {
+    ProcessInfo.processInfo.hostName.split(separator: ".").first.map { $0.lowercased() } ?? "node"
   }
 
   /// This binary's own path.

@@ -63,7 +63,12 @@ struct CapacityPublisher: Service {
       published.insert(object.name)
     }
     try await removeStale(except: published)
-    try await publishPool()
+    do {
+      try await removeStalePools()
+      try await publishPool()
+    } catch let status as APIStatus where status.isNotFound {
+      // Somebody's Kubernetes that has no such kind: nothing but people reads them.
+    }
   }
 
   /// Takes back what speaks of this node's storage but is not published any more.
@@ -75,6 +80,9 @@ struct CapacityPublisher: Service {
     {
       try await remove(capacity, .csiStorageCapacities)
     }
+  }
+
+  private func removeStalePools() async throws {
     for pool in try await client.list(.volumePools).items
     where pool.spec["nodeName"].string == caches.node.id && pool.name != poolName {
       try await remove(pool, .volumePools)

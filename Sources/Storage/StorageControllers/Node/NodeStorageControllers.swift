@@ -14,19 +14,22 @@ public struct NodeStorageControllers: Service {
   private let driver: VolumeDriver
   private let driverName: String
   private let poolPath: String
+  private let entersNode: Bool
   private let logger: Logger
 
   /// - Parameters:
   ///   - driverSocket: the CSI driver's unix socket.
   ///   - poolPath: what the VolumePool object says of where volumes lie.
+  ///   - entersNode: whether the driver is entered in the node's CSINode here; a kubelet does it itself.
   public init(
     client: KubernetesClient, driverSocket: String, driverName: String = StorageAccess.driverName, poolPath: String,
-    logger: Logger
+    entersNode: Bool = true, logger: Logger
   ) throws {
     self.client = client
     driver = try VolumeDriver(socket: driverSocket)
     self.driverName = driverName
     self.poolPath = poolPath
+    self.entersNode = entersNode
     self.logger = logger
   }
 
@@ -40,7 +43,7 @@ public struct NodeStorageControllers: Service {
         do {
           try await cancelWhenGracefulShutdown {
             let node = try await driver.nodeInfo()
-            try await enter(node)
+            if entersNode { try await enter(node) }
             try await control(node)
           }
         } catch  where Task.isShuttingDownGracefully {}

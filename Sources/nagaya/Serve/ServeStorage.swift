@@ -1,0 +1,124 @@
+import ArgumentParser
+import CSIDriver
+import Foundation
+import KubernetesClient
+import LinuxSystem
+import ServiceLifecycle
+import StorageControllers
+
+/// `nagaya serve storage`: the volumes of one node, below `nagaya up` or on somebody's Kubernetes.
+struct ServeStorage: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "storage", abstract: "Serve this node's volumes: the CSI driver, and what makes and deletes them.",
+    discussion: """
+      Runs on each node, as root. Makes the volumes of claims that were given to this node, grows and deletes those that lie \
+      on it, and publishes what it has left; it touches nothing of other nodes. No sidecar is needed: it registers with the \
+      kubelet by itself. Binding is the cluster's; what else is done once for all nodes does `nagaya serve storage-controller`.
+
+      EXAMPLES
+        nagaya serve storage                                        in a pod, on a node with a kubelet
+        nagaya serve storage --kubeconfig f --node-name n --no-kubelet --csi-socket /run/x/csi.sock
+      """)
+
+  @OptionGroup var cluster: ClusterOptions
+  @OptionGroup var node: NodeStorageOptions
+
+  func run() async throws {
+    OwnMemory.keepSmall()
+    let process = cluster.process(.storage)
+    try await process.run { try await services(process) }
+  }
+
+  /// In the order in which they start; they stop in the opposite one.
+  private func services(_ process: PartProcess) async throws -> [any Service] {
+    let client = try cluster.client(userAgent: "nagaya-storage")
+    let name = node.resolvedName
+    try FileManager.default.createDirectory(
+      atPath: node.poolDir, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    let volumes = try await LocalStorage(
+      node: name, directory: node.poolDir,
+      limit: try node.poolSize.map { try Sizes.bytes($0, option: "--pool-size", least: 1) },
+      logger: process.log("pool"))
+    let controllers = try NodeStorageControllers(
+      client: client, driverSocket: node.csiSocket, poolPath: node.poolDir, entersNode: node.noKubelet,
+      logger: process.log("storage"))
+    let registration: [any Service] =
+      node.noKubelet
+      ? []
+      : [
+        KubeletRegistration(
+          driver: StorageAccess.driverName, endpoint: node.csiSocket, registry: node.kubeletRegistry,
+          logger: process.log("kubelet"))
+      ]
+    let startup = process.startup([
+      .init("storage") {
+        // Entered by the kubelet, or here.
+        try await Startup.wait {
+          try await client.getIfPresent(.csiNodes, name: name)?.spec["drivers"].elements
+            .contains { $0["name"].string == StorageAccess.driverName } == true
+        }
+        return node.poolDir
+      }
+    ])
+    return [volumes.driver(socket: node.csiSocket, logger: process.log("csi"))] + registration + [controllers, startup]
+  }
+}
+
+/// What one node's storage needs to know.
+struct NodeStorageOptions: ParsableArguments {
+  @Option(help: "The name of this node's Node object. Default: $NODE_NAME, or the host name.")
+  var nodeName: String?
+
+  @Option(help: "The directory of the pool: on the file system that volumes are to take.", completion: .directory)
+  var poolDir = "/var/lib/nagaya/pools/default"
+
+  @Option(help: "Bytes that the pool may hand out (a quantity such as 100Gi). Default: what the file system has.")
+  var poolSize: String?
+
+  @Option(help: "The CSI driver's socket; its path must be the host's.", completion: .file())
+  var csiSocket = "/var/lib/kubelet/plugins/\(StorageAccess.driverName)/csi.sock"
+
+  @Option(help: "Where the kubelet looks for plugins.", completion: .directory)
+  var kubeletRegistry = "/var/lib/kubelet/plugins_registry"
+
+  @Flag(help: "There is no kubelet: enter the driver in the CSINode object here.")
+  var noKubelet = false
+
+  var resolvedName: String {
+    nodeName ?? ProcessInfo.processInfo.environment["NODE_NAME"] ?? Installation.hostName
+  }
+}
+
+/// `nagaya serve storage-controller`: what is done for claims and volumes once for all nodes.
+struct ServeStorageController: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "storage-controller", abstract: "Serve what the cluster does for claims and volumes.",
+    discussion: """
+      Binds claims and volumes, keeps their phases, and gives claims that wait for no pod to the node with the most room: all \
+      that Kubernetes' own controllers do for volumes, for API servers that have none of those, such as `nagaya up`'s.
+
+      EXAMPLES
+        nagaya serve storage-controller --kubeconfig storage-controller.kubeconfig
+      """)
+
+  @OptionGroup var cluster: ClusterOptions
+
+  func run() async throws {
+    OwnMemory.keepSmall()
+    let process = cluster.process(.storageController)
+    try await process.run {
+      let client = try cluster.client(userAgent: "nagaya-storage-controller")
+      return [
+        StorageControllers(client: client, logger: process.log("volumes")),
+        process.startup([
+          .init("volumes") {
+            try await Startup.wait {
+              try await client.getIfPresent(.csiDrivers, name: StorageAccess.driverName) != nil
+            }
+            return StorageAccess.driverName
+          }
+        ]),
+      ]
+    }
+  }
+}
