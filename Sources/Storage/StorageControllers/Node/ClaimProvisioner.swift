@@ -21,6 +21,8 @@ struct ClaimProvisioner: Sendable {
     guard let claim = caches.claims.get(key) else { return .done }
     if claim.isBeingDeleted { return try await takeBack(claim) }
     if let name = claim.spec["volumeName"].string, !name.isEmpty {
+      // Not between the writes of who binds it.
+      guard claim.phase == "Bound" else { return .done }
       try await letGo(claim)
       return try await grow(claim, name)
     }
