@@ -23,7 +23,8 @@ struct AttackStage: Sendable {
     let server = try await APIServer(
       store: MemoryObjectStore(), registry: .standard,
       authorizer: { gate.authorizer(over: $0) }, virtualResources: { _, _ in gate.virtualResources() },
-      admission: { [NodeRestriction(), TenantGuard(objects: $0)] }, logs: nil, logger: Logger(label: "attacks"))
+      admission: { [NodeRestriction(), StorageGuard(objects: $0), TenantGuard(objects: $0)] }, logs: nil,
+      logger: Logger(label: "attacks"))
     let stage = AttackStage(
       server: server, root: server.client(as: UserInfo(name: "root", groups: [UserInfo.mastersGroup])))
     for object in DefaultRoles.objects {

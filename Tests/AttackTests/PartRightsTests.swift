@@ -88,7 +88,7 @@ import VolumePools
         recorder.around(gate.authorizer(over: objects))
         return recorder
       }, virtualResources: { _, _ in gate.virtualResources() },
-      admission: { [NodeRestriction(), TenantGuard(objects: $0)] }, logs: nil, logger: quiet)
+      admission: { [NodeRestriction(), StorageGuard(objects: $0), TenantGuard(objects: $0)] }, logs: nil, logger: quiet)
     let root = server.client(as: UserInfo(name: "root", groups: [UserInfo.mastersGroup]))
     try await Bootstrap(client: root).run()
     try await World(root).before()

@@ -8,6 +8,12 @@ public enum StorageAccess {
   public static let capacityNamespace = "kube-system"
   /// The label of a volume that says on which node it lies.
   public static let nodeLabel = "topology.local.nagaya.dev/node"
+  /// The annotation of a claim by which it is given to a node (Kubernetes).
+  public static let selectedNode = StorageNames.selectedNode
+  /// Holds a claim while a node makes its volume: whoever finds it later has something to finish, or to take back.
+  public static let makingFinalizer = StorageNames.making
+  /// The annotation with the node that does.
+  public static let makingNode = StorageNames.makingNode
 
   /// The cluster's part.
   public static let cluster = PartRole(

@@ -32,7 +32,7 @@ struct APIPart {
       store: try await StoreFile.open(layout, logger: process.log("store")), registry: .standard,
       authorizer: { gate.authorizer(over: $0) },
       virtualResources: { _, _ in gate.virtualResources() },
-      admission: { [NodeRestriction(), TenantGuard(objects: $0)] },
+      admission: { [NodeRestriction(), StorageGuard(objects: $0), TenantGuard(objects: $0)] },
       logs: logs, logger: process.log("api"))
     @Sendable func client(_ name: String) -> KubernetesClient { server.client(as: .component(name)) }
     try await Bootstrap(client: client("bootstrap")).run()

@@ -200,8 +200,10 @@ struct ClaimBinder: Sendable {
   /// The node that was to make the claim's volume takes back what it has; nobody waits for one that is gone for good.
   private func forgetLostNode(_ claim: KubernetesObject) async throws -> ReconcileResult {
     guard claim.finalizers.contains(StorageNames.making), let node = claim.annotations[StorageNames.makingNode],
-      try await client.getIfPresent(.nodes, name: node) == nil
+      claim.isBeingDeleted
     else { return .done }
+    // Nothing tells of the end of a node that nobody watches here.
+    guard try await client.getIfPresent(.nodes, name: node) == nil else { return .requeueAfter(.seconds(30)) }
     events.record(
       .warning, about: claim, reason: "VolumeAbandoned",
       message: "node \(node), which may have made a volume for it, is gone; nothing there was taken back")
