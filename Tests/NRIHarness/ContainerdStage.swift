@@ -137,8 +137,10 @@ public struct ContainerdStage: Sendable {
       """
       cd \(directory)
       p=$(cat containerd.pid); kill $p; for i in {1..100}; do kill -0 $p 2>/dev/null || break; sleep 0.05; done; kill -9 $p
+      # Neither this shell nor the one that waits for it.
       for q in /proc/[0-9]*; do
-        tr '\\0' ' ' < $q/cmdline 2>/dev/null | grep -q -- '\(directory)/' && [ ${q#/proc/} != $$ ] && kill -9 ${q#/proc/}
+        case ${q#/proc/} in $$|$PPID) continue;; esac
+        tr '\\0' ' ' < $q/cmdline 2>/dev/null | grep -q -- '\(directory)/' && kill -9 ${q#/proc/}
       done
       for id in $(ls state/runc/k8s.io); do runc --root state/runc/k8s.io delete --force $id; done
       grep -F '\(directory)/' /proc/self/mountinfo | awk '{print $5}' | sort -r | xargs -r -n1 umount -l
