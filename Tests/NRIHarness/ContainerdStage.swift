@@ -133,15 +133,15 @@ public struct ContainerdStage: Sendable {
 
   private func cleanUp() async throws {
     // Not by way of containerd: it may be gone, and a hundred containers one by one take it minutes.
+    _ = try? await shell(
+      """
+      p=$(cat \(directory)/containerd.pid)
+      kill $p; for i in {1..100}; do kill -0 $p 2>/dev/null || break; sleep 0.05; done
+      """)
+    LeftProcesses.kill(naming: "\(directory)/")
     let left = try? await shell(
       """
       cd \(directory)
-      p=$(cat containerd.pid); kill $p; for i in {1..100}; do kill -0 $p 2>/dev/null || break; sleep 0.05; done; kill -9 $p
-      # Neither this shell nor the one that waits for it.
-      for q in /proc/[0-9]*; do
-        case ${q#/proc/} in $$|$PPID) continue;; esac
-        tr '\\0' ' ' < $q/cmdline 2>/dev/null | grep -q -- '\(directory)/' && kill -9 ${q#/proc/}
-      done
       for id in $(ls state/runc/k8s.io); do runc --root state/runc/k8s.io delete --force $id; done
       grep -F '\(directory)/' /proc/self/mountinfo | awk '{print $5}' | sort -r | xargs -r -n1 umount -l
       rm -rf \(directory)

@@ -91,10 +91,8 @@ struct ImagesDaemon: Sendable {
     _ = try? await shell(
       """
       p=$(cat \(directory)/pid); kill $p; for i in {1..200}; do kill -0 $p 2>/dev/null || break; sleep 0.05; done
-      for q in /proc/[0-9]*; do
-        tr '\\0' ' ' < $q/cmdline 2>/dev/null | grep -q -- '\(directory)/' && [ ${q#/proc/} != $$ ] && kill -9 ${q#/proc/}
-      done
       """, seconds: 60)
+    LeftProcesses.kill(naming: "\(directory)/")
     SnapshotterFixture.clean(directory)
   }
 }

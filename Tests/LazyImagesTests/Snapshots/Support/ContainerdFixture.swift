@@ -173,10 +173,9 @@ struct ContainerdFixture: Sendable {
         for ns in default k8s.io; do ctr -n $ns tasks kill -s KILL $id; ctr -n $ns tasks delete -f $id; done
       done > /dev/null 2>&1
       for p in $(cat *.pid); do kill $p; for i in {1..100}; do kill -0 $p 2>/dev/null || break; sleep 0.05; done; kill -9 $p; done
-      for p in /proc/[0-9]*; do
-        tr '\\0' ' ' < $p/cmdline 2>/dev/null | grep -q -- 'containerd-shim.*\(directory)/' && kill -9 ${p#/proc/}
-      done
-      """, seconds: 60)
+      """, seconds: 180)
+    // Shims, and what else of it goes on.
+    LeftProcesses.kill(naming: "\(directory)/")
     SnapshotterFixture.clean(directory)
   }
 
