@@ -34,7 +34,8 @@ struct HooksPart {
     }
     let startup = process.startup([
       .init("hooks") {
-        try await Startup.wait { hooks.counters.now.isConnected }
+        // As long as it takes: containerd lets nobody in while pods start and stop, and to come anew would not help.
+        while !hooks.counters.now.isConnected { try await Task.sleep(for: .milliseconds(10)) }
         return layout.hooksSocket
       }
     ])
