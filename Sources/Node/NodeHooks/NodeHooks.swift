@@ -100,6 +100,7 @@ public struct NodeHooks: Service {
         let connection = try await UnixSocketConnection.connect(configuration.runtimeSocket)
         longest = configuration.longestWait
         try await NRISession(configuration.identity, handler: handler).run(connection) { runtime in
+          counters.note { $0.isRegistered = true }
           await update(runtime)
         }
         logger.notice("the runtime has ended the connection")
@@ -112,6 +113,7 @@ public struct NodeHooks: Service {
         }
       }
       counters.note {
+        $0.isRegistered = false
         $0.isConnected = false
         $0.disconnections += 1
       }

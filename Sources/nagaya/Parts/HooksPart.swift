@@ -34,8 +34,9 @@ struct HooksPart {
     }
     let startup = process.startup([
       .init("hooks") {
-        // As long as it takes: containerd lets nobody in while pods start and stop, and to come anew would not help.
-        while !hooks.counters.now.isConnected { try await Task.sleep(for: .milliseconds(10)) }
+        // As long as it takes: to come anew would not help. containerd asks only once no container starts or stops any more,
+        // which may be a pod's whole grace period: that is not waited for.
+        while !hooks.counters.now.isRegistered { try await Task.sleep(for: .milliseconds(10)) }
         return layout.hooksSocket
       }
     ])

@@ -24,6 +24,8 @@ public final class HookCounters: Sendable {
     /// Containers that were changed while they ran.
     public var updates = 0
     public var failedUpdates = 0
+    /// The runtime knows of us; it asks once `isConnected`.
+    public var isRegistered = false
     public var isConnected = false
     public var policyFaults = 0
   }
