@@ -23,6 +23,13 @@ struct CrashTest: AsyncParsableCommand {
   @Option(help: "The build whose binary is killed: debug or release.")
   var configurationName = "release"
 
+  @Flag(
+    help: """
+      Kill the node hooks, too. containerd 2.1 does not outlive that: while pods start and stop, the hooks' next registration leaves its \
+      pod calls waiting for ever, until containerd is restarted.
+      """)
+  var hooks = false
+
   func run() async throws {
     let instance = try PlatformInstance(name: "crash", configuration: configurationName, poolSize: "20Gi")
     do {
@@ -80,12 +87,13 @@ struct CrashTest: AsyncParsableCommand {
     var written = 0
     var kills: [Victim: Int] = [:]
     let start = ContinuousClock.now
+    let victims = Victim.allCases.filter { $0 != .hooks || hooks }
 
     for round in 1...rounds {
       let client = try Self.client(instance)
       let acknowledged = Acknowledged(known)
       // Each in turn, so that few rounds reach all of them.
-      let victim = Victim.allCases[round % Victim.allCases.count]
+      let victim = victims[round % victims.count]
       let pid = try await victim.pid(instance)
       guard pid > 1 else { throw Failure(description: "round \(round): \(victim.rawValue) does not run") }
       await withTaskGroup(of: Void.self) { group in
