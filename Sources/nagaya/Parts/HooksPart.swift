@@ -19,11 +19,10 @@ struct HooksPart {
       client, source: source, builtIn: [NodeHookLimits.policy], logger: process.log("policies"))
     let events = EventRecorder(
       client, component: "node-hooks", host: options.resolvedNodeName, logger: process.log("hooks"))
-    var configuration = NodeHooksConfiguration(
-      runtimeSocket: ContainerdLayout(
-        stateDirectory: layout.state, runDirectory: layout.run,
-        enginesDirectory: try Installation.engines(options.engines)
-      ).nriSocket, identity: identity)
+    let runtime = ContainerdLayout(
+      stateDirectory: layout.state, runDirectory: layout.run,
+      enginesDirectory: try Installation.engines(options.engines))
+    var configuration = NodeHooksConfiguration(runtimeSocket: runtime.nriSocket, identity: identity)
     configuration.statusSocket = layout.hooksSocket
     // Without what the API says nothing may be let through, so nobody is connected before.
     configuration.ready = { try await informers.waitUntilSynced() }
@@ -40,7 +39,10 @@ struct HooksPart {
         return layout.hooksSocket
       }
     ])
-    return [events, informers, hooks, startup]
+    let stuck = StuckRuntime(
+      socket: runtime.nriSocket, mark: layout.containerdState, isConnected: { hooks.counters.now.isConnected },
+      logger: process.log("hooks"))
+    return [events, informers, hooks, stuck, startup]
   }
 }
 

@@ -41,6 +41,15 @@ final class VolumeGrowth: Sendable {
     }
   }
 
+  /// - Returns: `nil` as well where no pod of this node has it any more: its own is ending then.
+  private static func claim(_ name: String, _ namespace: String, _ client: KubernetesClient) async throws
+    -> KubernetesObject?
+  {
+    do { return try await client.getIfPresent(.persistentVolumeClaims, namespace: namespace, name: name) } catch let
+      status as APIStatus where status.reason == .forbidden
+    { return nil }
+  }
+
   private static func grow(
     _ volume: KubernetesObject, _ client: KubernetesClient, _ volumes: VolumeMounts, _ events: EventRecorder
   ) async throws -> ReconcileResult {
@@ -48,8 +57,7 @@ final class VolumeGrowth: Sendable {
     guard let size = volume.spec["capacity"]["storage"].string.flatMap(Quantity.init),
       let namespace = owner["namespace"].string, let name = owner["name"].string,
       await volumes.isMounted(name: volume.name),
-      let claim = try await client.getIfPresent(.persistentVolumeClaims, namespace: namespace, name: name),
-      VolumeBinding.isMutual(claim, volume),
+      let claim = try await Self.claim(name, namespace, client), VolumeBinding.isMutual(claim, volume),
       let present = claim.status["capacity"]["storage"].string.flatMap(Quantity.init), present < size
     else { return .done }
     do {
