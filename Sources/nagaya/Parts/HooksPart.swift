@@ -40,7 +40,7 @@ struct HooksPart {
       }
     ])
     let stuck = StuckRuntime(
-      socket: runtime.nriSocket, mark: layout.containerdState, isConnected: { hooks.counters.now.isConnected },
+      socket: runtime.nriSocket, mark: runtime.configurationFile, isConnected: { hooks.counters.now.isConnected },
       logger: process.log("hooks"))
     return [events, informers, hooks, stuck, startup]
   }

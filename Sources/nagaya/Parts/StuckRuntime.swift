@@ -56,8 +56,9 @@ struct StuckRuntime: Service {
       }
     }
     guard isOpen else { return nil }
-    var peer = ucred()
-    var size = socklen_t(MemoryLayout<ucred>.size)
+    // struct ucred (unix(7)).
+    var peer: (pid: pid_t, user: uid_t, group: gid_t) = (0, 0, 0)
+    var size = socklen_t(MemoryLayout.size(ofValue: peer))
     guard getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0, peer.pid > 1,
       let line = FileManager.default.contents(atPath: "/proc/\(peer.pid)/cmdline"),
       String(decoding: line, as: UTF8.self).contains(mark)
