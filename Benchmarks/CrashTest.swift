@@ -25,8 +25,8 @@ struct CrashTest: AsyncParsableCommand {
 
   @Flag(
     help: """
-      Kill the node hooks, too. containerd 2.1 does not outlive that: while pods start and stop, the hooks' next registration leaves its \
-      pod calls waiting for ever, until containerd is restarted.
+      Kill the node hooks, too. While pods start and stop, their next registration may leave containerd 2.1's pod calls waiting for ever; \
+      it is started anew then, which takes most of a minute.
       """)
   var hooks = false
 

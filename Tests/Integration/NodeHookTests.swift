@@ -107,9 +107,12 @@ extension WholePlatform {
         let told = try await events(of: "greedy", nagaya)
         return told.contains("HookRefused") && told.contains("by policy demo-limits")
       }
-      let waiting = try await shell.succeed(
-        "kubectl get pod greedy -n demo-dev -o jsonpath='{.status.containerStatuses[0].state.waiting.message}'")
-      #expect(waiting.contains("line 1"), "\(waiting)")
+      // The event comes from the hooks, the state from the node agent.
+      try await eventually("the pod's state says why") {
+        try await shell(
+          "kubectl get pod greedy -n demo-dev -o jsonpath='{.status.containerStatuses[0].state.waiting.message}'"
+        ).out.contains("line 1")
+      }
       try await shell.succeed("kubectl delete pod limited greedy -n demo-dev; kubectl delete nodepolicy demo-limits")
     }
 
