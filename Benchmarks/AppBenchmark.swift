@@ -20,16 +20,11 @@ struct AppBenchmark: AsyncParsableCommand {
 
   func run() async throws {
     let instance = try PlatformInstance(name: "bench", configuration: "release", poolSize: "20Gi")
-    do {
+    try await instance.orItsLog {
       try await instance.up(logLevel: "warning")
       try await measure(instance)
       try await instance.down()
-    } catch {
-      print(await instance.log())
-      await instance.destroy()
-      throw error
     }
-    await instance.destroy()
   }
 
   private func measure(_ instance: PlatformInstance) async throws {

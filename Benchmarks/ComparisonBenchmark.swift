@@ -65,16 +65,11 @@ struct ComparisonBenchmark: AsyncParsableCommand {
 
   private func turn(_ name: String, programs: String, _ samples: inout Samples) async throws {
     let instance = try PlatformInstance(name: name, programs: programs, poolSize: "20Gi")
-    do {
+    try await instance.orItsLog {
       try await instance.up(logLevel: "warning")
       try await measure(instance, &samples)
       try await instance.down()
-    } catch {
-      print(await instance.log())
-      await instance.destroy()
-      throw error
     }
-    await instance.destroy()
   }
 
   private func measure(_ instance: PlatformInstance, _ samples: inout Samples) async throws {

@@ -17,7 +17,7 @@ struct PartsBenchmark: AsyncParsableCommand {
 
   func run() async throws {
     let instance = try PlatformInstance(name: "parts", configuration: "release")
-    do {
+    try await instance.orItsLog {
       var ready: [Double] = []
       for start in 0..<starts {
         let began = ContinuousClock.now
@@ -36,12 +36,7 @@ struct PartsBenchmark: AsyncParsableCommand {
         Figure(name: "part.restart.p99", value: restarts.percentile(0.99), unit: "s"),
       ])
       try await instance.down()
-    } catch {
-      print(await instance.log())
-      await instance.destroy()
-      throw error
     }
-    await instance.destroy()
   }
 
   /// Kills each part in turn.
@@ -113,5 +108,17 @@ struct InstanceMemory {
     }
     self.table = table
     self.total = total
+  }
+}
+
+extension PlatformInstance {
+  /// Runs a measurement on it and takes it away whole; of one that fails the log's end is printed.
+  func orItsLog(_ body: () async throws -> Void) async throws {
+    do { try await body() } catch {
+      print(await log())
+      await destroy()
+      throw error
+    }
+    await destroy()
   }
 }

@@ -207,4 +207,41 @@ import VolumePools
       }
     }
   }
+
+  /// Who writes claims writes finalizers and annotations, too.
+  @Test func `a claim that has had a volume takes no data with it, and one that names no node is let go`() async throws
+  {
+    try await with { client, nodes in
+      try await nodes[0].during {
+        try await client.create(claim("had", class: "waits", node: "a"), as: .persistentVolumeClaims)
+        let volume = try #require(try await bound("had", client).spec["volumeName"].string)
+        try await eventually("it is held no more") {
+          try await !client.get(.persistentVolumeClaims, namespace: "default", name: "had").finalizers.contains(
+            Self.made)
+        }
+        // An administrator takes the object away, and keeps the data.
+        try await client.patch(
+          .persistentVolumes, name: volume,
+          ["metadata": ["finalizers": nil], "spec": ["persistentVolumeReclaimPolicy": "Retain"]])
+        try await client.delete(.persistentVolumes, name: volume)
+        try await client.patch(
+          .persistentVolumeClaims, namespace: "default", name: "had",
+          [
+            "metadata": [
+              "finalizers": [.string(Self.made)], "annotations": ["local.nagaya.dev/making-on": "a"],
+            ]
+          ])
+        var nobodys = claim("nobodys", class: "none")
+        nobodys.finalizers = [Self.made]
+        try await client.create(nobodys, as: .persistentVolumeClaims)
+        for name in ["had", "nobodys"] {
+          try await client.delete(.persistentVolumeClaims, namespace: "default", name: name)
+          try await eventually("\(name) is gone") {
+            try await client.getIfPresent(.persistentVolumeClaims, namespace: "default", name: name) == nil
+          }
+        }
+        #expect(nodes[0].volumes == [volume])
+      }
+    }
+  }
 }

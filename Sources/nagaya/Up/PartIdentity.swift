@@ -74,20 +74,8 @@ enum PartIdentity: Sendable, Hashable {
     return binding
   }
 
-  /// The name of its kubeconfig below `pki/parts`.
-  var fileName: String {
-    switch self {
-    case .node: "node"
-    case .storage: "storage"
-    case .edge: "edge"
-    case .hooks: "hooks"
-    case .controllers: "controllers"
-    case .scheduler: "scheduler"
-    case .applications: "applications"
-    case .tenancy: "tenancy"
-    case .storageController: "storage-controller"
-    }
-  }
+  /// The name of its kubeconfig below `pki/parts`: its role's, without what is before it.
+  var fileName: String { role.name.split(separator: ":").last.map(String.init) ?? role.name }
 
   /// Where a part finds how to reach the API and who it is there: readable by its owner alone, and written anew before the
   /// certificate in it runs out (`KubeconfigTransport` reads it again).

@@ -199,11 +199,10 @@ struct ClaimBinder: Sendable {
 
   /// The node that was to make the claim's volume takes back what it has; nobody waits for one that is gone for good.
   private func forgetLostNode(_ claim: KubernetesObject) async throws -> ReconcileResult {
-    guard claim.finalizers.contains(StorageNames.making), let node = claim.annotations[StorageNames.makingNode],
-      claim.isBeingDeleted
-    else { return .done }
+    guard claim.finalizers.contains(StorageNames.making) else { return .done }
+    let node = claim.annotations[StorageNames.makingNode] ?? ""
     // Nothing tells of the end of a node that nobody watches here.
-    guard try await client.getIfPresent(.nodes, name: node) == nil else { return .requeueAfter(.seconds(30)) }
+    if !node.isEmpty, try await client.getIfPresent(.nodes, name: node) != nil { return .requeueAfter(.seconds(30)) }
     events.record(
       .warning, about: claim, reason: "VolumeAbandoned",
       message: "node \(node), which may have made a volume for it, is gone; nothing there was taken back")

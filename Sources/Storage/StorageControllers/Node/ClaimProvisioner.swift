@@ -41,6 +41,8 @@ struct ClaimProvisioner: Sendable {
       storageClass["provisioner"].string == driverName, let size = claim.requestedStorage
     else { return .done }
     let name = StorageNames.volume(of: claim)
+    // It is made; the claim is let go once it is bound.
+    if caches.volumes.get(name: name) != nil { return .done }
     if try await client.getIfPresent(.persistentVolumes, name: name) != nil {
       try await letGo(claim)
       return .done
@@ -138,7 +140,9 @@ struct ClaimProvisioner: Sendable {
   private func takeBack(_ claim: KubernetesObject) async throws -> ReconcileResult {
     guard isHeld(claim) else { return .done }
     let name = StorageNames.volume(of: claim)
-    if try await client.getIfPresent(.persistentVolumes, name: name) == nil {
+    // A claim that has had a volume: its data is kept, whatever became of the object, and whoever says that it is being made.
+    let hadVolume = !(claim.spec["volumeName"].string ?? "").isEmpty
+    if !hadVolume, try await client.getIfPresent(.persistentVolumes, name: name) == nil {
       // Without an object nobody has ever mounted it.
       try await driver.delete(name)
       capacityChanged()
