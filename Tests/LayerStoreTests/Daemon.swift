@@ -148,23 +148,32 @@ final class Daemon: Sendable {
     try await settled()
   }
 
-  /// Waits until keeper and guard hold what they should: every mount waits for that, so one that succeeds tells.
+  /// Waits until keeper and guard hold what they should. Not by counting: two that die at once may be told, and replaced, in
+  /// one go or in two.
   func settled() async throws {
+    let commands = [LayerKeeper.command] + (place.path == .fanotify ? [LayerGuard.command] : [])
     try await eventually("keeper and guard are in place") {
-      let gone = log.split(separator: "\n").filter { $0.contains("is gone; starting another") }.count
-      return timesProtected > gone
+      // One that is gone and not yet missed does not live; one that is replaced is told before its successor lives.
+      commands.allSatisfy { helpers($0).contains(where: isAlive) } && isProtected
     }
   }
+
+  /// Whether the last it said of keeper and guard is that they are in place.
+  private var isProtected: Bool {
+    let last = log.split(separator: "\n").last { line in
+      ["[LayerStoreDriver] opened", "is gone; starting another", Self.protected].contains { line.contains($0) }
+    }
+    return last?.contains(Self.protected) == true
+  }
+
+  private static let protected = "layers are protected against a crash"
 
   /// What it said so far. The whole of it: it goes on, about what it fetches in the background, and a line that a test
   /// waits for is soon not among the last ones any more.
   var log: String { SmallFile.tail(of: "\(place.root)/log", bytes: 16 << 20) }
 
   /// How often keeper and guard were put in place.
-  var timesProtected: Int {
-    log.split(separator: "\n")
-      .filter { $0.contains("protected") && $0.contains("layers are") }.count
-  }
+  var timesProtected: Int { log.split(separator: "\n").count { $0.contains(Self.protected) } }
 
   func mountPoint(_ layer: TestLayer) -> String { "\(place.runDirectory)/mounts/\(layer.key.blob.hex)" }
   var fetches: Int { (SmallFile.text("\(place.root)/fetches") ?? "").split(separator: "\n").count }
