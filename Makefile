@@ -45,6 +45,8 @@ test: engines ## Run every test, on the real engines (as root)
 	swift build --build-tests
 	@scripts/build-images $(DEBUG) $(IMAGES)
 	@rm -f .build/attacks.tsv .build/figures
+	$(call say,fuzzing every parser for a second)
+	@.build/debug/benchmarks fuzz --seconds 1
 	$(call say,running the tests)
 	@NAGAYA_ATTACKS=$(CURDIR)/.build/attacks.tsv NAGAYA_FIGURES=$(CURDIR)/.build/figures scripts/run-unit-tests
 	$(call say,running the tests of the whole platform)
@@ -128,6 +130,12 @@ fault-test-hooks: engines ## Restart containerd under the node hooks 20 times, k
 	@scripts/install-packages tests
 	swift build --build-tests
 	@scripts/run-tests --filter 'NodeHooksTests.FaultTests'
+
+.PHONY: throttle-test
+throttle-test: engines ## Measure how near to their limits volumes are written (as root, cgroup v2; GUEST=command of a machine that has it)
+	@scripts/install-packages tests
+	swift build --build-tests
+	@$(GUEST) scripts/throttle-test
 
 .PHONY: crash-test
 crash-test: build ## Kill nagaya 200 times under load; nothing may be lost or leak (as root)

@@ -195,8 +195,8 @@ let package = Package(
     room(
       "CSIDriver", on: "Storage",
       [
-        "BoundedNumbers", "CSI", "GRPCSockets", "VolumePools", "LinuxSystem", .grpc, .grpcTransport, .logging,
-        .serviceLifecycle,
+        "BoundedNumbers", "CSI", "GRPCSockets", "KubernetesAPI", "VolumePools", "LinuxSystem", .grpc, .grpcTransport,
+        .logging, .serviceLifecycle,
       ]),
     room(
       "StorageControllers", on: "Storage",
@@ -246,7 +246,7 @@ let package = Package(
         "Placement",
         "PlacementSimulator", "PlacementTraces", "PlatformHarness", "RegistryClient", "TestSupport", .argumentParser,
         .asyncHTTPClient, .grpc, .grpcTransport,
-        .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL,
+        .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL, .protobuf,
       ], path: "Benchmarks", exclude: ["README.md", "Placement"], swiftSettings: strict),
     .executableTarget(
       name: "placement-benchmark",
@@ -345,7 +345,7 @@ let package = Package(
       "Command",
       [
         "nagaya", "APIServer", "CertificateAuthority", "JSONDocument", "KubernetesAPI", "KubernetesClient",
-        "ObjectStore",
+        "NodeHooks", "ObjectStore",
         "OCI", "PlatformHarness", .argumentParser,
       ]),
     .executableTarget(

@@ -2,6 +2,7 @@ import KubernetesAPI
 import NIOCore
 import NRI
 import NodeHooks
+import SwiftProtobuf
 import TTRPC
 
 /// Parsers of what a runtime says to node hooks, and of what pods and policies want of them.
@@ -15,6 +16,38 @@ extension FuzzTarget {
           throw BrokenPromise(description: "other frames when the bytes are cut")
         }
         return !whole.isEmpty
+      },
+      FuzzTarget(name: "ttrpc trunks", corpus: [trunk]) { input in
+        let whole = pieces(input, of: input.count)
+        guard whole == pieces(input, of: 3) else {
+          throw BrokenPromise(description: "other pieces when the bytes are cut")
+        }
+        return whole.contains { $0 != nil }
+      },
+      FuzzTarget(name: "NRI messages", corpus: messages) { input in
+        // As a session reads whatever a runtime sends, in turn for each kind of message.
+        let read: [any Message.Type] = [
+          NRIConfigureRequest.self, NRISynchronizeRequest.self, NRIStateChangeEvent.self,
+          NRIUpdateContainerRequest.self,
+          NRIStopContainerRequest.self,
+        ]
+        return read.contains { (try? $0.init(serializedBytes: input)) != nil }
+      },
+      FuzzTarget(name: "injection annotations", corpus: [Array("certs, DEBUG".utf8)]) { input in
+        let source = PolicySource()
+        guard let file = try? PolicyFile(text: offers) else { return false }
+        source.use(PolicySet(file.policies))
+        let pod = NRIPodSandbox.with {
+          $0.annotations = ["inject.nagaya.dev/container.c": String(decoding: input, as: UTF8.self)]
+        }
+        guard let decision = try? HookDecider(source).decide(pod, .with { $0.name = "c" }) else { return false }
+        guard decision.adjustment.wire.mounts.allSatisfy({ $0.source == "/usr" }) else {
+          throw BrokenPromise(description: "a mount that nobody offers")
+        }
+        return !decision.lines.isEmpty
+      },
+      FuzzTarget(name: "what hooks did", corpus: [Array(#"{"db":["pids 5, by policy p"],"web":[]}"#.utf8)]) { input in
+        !HookLimits.read(String(decoding: input, as: UTF8.self)).isEmpty
       },
       FuzzTarget(name: "NRI requests", corpus: [request]) { input in
         guard let request = try? NRICreateContainerRequest(serializedBytes: input) else { return false }
@@ -55,6 +88,40 @@ extension FuzzTarget {
     return items
   }
 
+  /// `nil`: a piece that is too long, which ends the trunk.
+  private static func pieces(_ bytes: [UInt8], of size: Int) -> [TrunkPieces.Piece?] {
+    var reader = TrunkPieces()
+    var found: [TrunkPieces.Piece?] = []
+    for start in stride(from: 0, to: bytes.count, by: max(1, size)) {
+      reader.append(ByteBuffer(bytes: bytes[start..<min(start + max(1, size), bytes.count)]))
+      do { while let piece = try reader.next() { found.append(piece) } } catch { return found + [nil] }
+    }
+    return found
+  }
+
+  private static let trunk: [UInt8] = [
+    0, 0, 0, 1, 0, 0, 0, 3, 7, 8, 9, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 5,
+  ]
+
+  private static let offers = """
+    apiVersion: nagaya.dev/v1alpha1
+    kind: NodePolicy
+    metadata: {name: p}
+    spec:
+      env: [{name: DEBUG, value: "1", when: Asked}]
+      mounts: [{name: certs, hostPath: /usr, mountPath: /c, when: Asked}]
+    """
+
+  private static let messages: [[UInt8]] = [
+    (try? NRIConfigureRequest.with { ($0.runtimeName, $0.runtimeVersion) = ("containerd", "v2.1") }.serializedBytes())
+      ?? [],
+    (try? NRISynchronizeRequest.with {
+      $0.pods = [.with { ($0.id, $0.name) = ("p", "pod") }]
+      $0.containers = [.with { ($0.id, $0.podSandboxID) = ("c", "p") }]
+      $0.more = true
+    }.serializedBytes()) ?? [], request,
+  ]
+
   private static let frames: [UInt8] = [0, 0, 0, 3, 0, 0, 0, 1, 1, 0, 7, 8, 9, 0, 0, 0, 0, 0, 0, 0, 3, 3, 5]
 
   private static let request: [UInt8] =
@@ -88,5 +155,13 @@ extension FuzzTarget {
       env: [{name: A, value: b, when: Asked}]
       mounts: [{name: m, hostPath: /a/b, mountPath: /c, readOnly: false}]
       volumeIO: [{storageClasses: [s], readBytesPerSecond: 1Mi}]
+    ---
+    {apiVersion: v1, kind: PersistentVolume, metadata: {name: v}, spec: {storageClassName: s, csi: {driver: local.nagaya.dev}}}
+    ---
+    apiVersion: storage.k8s.io/v1
+    kind: StorageClass
+    metadata: {name: s}
+    provisioner: local.nagaya.dev
+    parameters: {local.nagaya.dev/readBytesPerSecond: 20M}
     """
 }

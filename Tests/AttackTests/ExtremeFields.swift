@@ -175,6 +175,8 @@ struct ExtremeField: Sendable, CustomStringConvertible {
       "applications": #"{"spec":{"image":"a/b:1","replicas":0}}"#,
       "tenants": #"{"spec":{"environments":["dev"]}}"#,
       "storageclasses": #"{"provisioner":"local.nagaya.dev","volumeBindingMode":"WaitForFirstConsumer"}"#,
+      "volumeattributesclasses":
+        #"{"driverName":"local.nagaya.dev","parameters":{"local.nagaya.dev/readBytesPerSecond":"1M"}}"#,
       "csistoragecapacities": #"{"storageClassName":"wait","nodeTopology":{},"capacity":"1Gi"}"#,
       "endpointslices": #"{"addressType":"IPv4","endpoints":[{"addresses":["10.0.0.1"]}],"ports":[{"port":80}]}"#,
       "rolebindings": #"{"roleRef":{"kind":"ClusterRole","name":"view"}}"#,

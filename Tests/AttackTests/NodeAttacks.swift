@@ -100,6 +100,11 @@ import Testing
       try await $0.patch(
         .pods, namespace: AttackStage.theirs, name: "worker", subresource: "status", ["status": ["phase": "Failed"]])
     },
+    .init("writes other annotations of its pod than what hooks did", .otherData) {
+      try await $0.patch(
+        .pods, namespace: AttackStage.mine, name: "worker", subresource: "status",
+        ["metadata": ["annotations": ["other.example/owner": "me"]], "status": ["phase": "Running"]])
+    },
     .init("makes a pod", .platformRights) {
       var pod = KubernetesObject(.pods, namespace: AttackStage.theirs, name: "mine")
       pod.spec = ["nodeName": "n1", "containers": [["name": "c", "image": "i"]]]

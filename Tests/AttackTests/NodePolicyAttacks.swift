@@ -1,4 +1,5 @@
 import APIServer
+import JSONDocument
 import KubernetesAPI
 import KubernetesClient
 import NodeHooks
@@ -51,14 +52,43 @@ struct NodePolicyAttacks {
     }
   }
 
+  @Test("nobody of a tenant writes classes of volumes", arguments: TenantAttacks.users)
+  func classes(user: (name: String, role: Attack.Role)) async throws {
+    try await AttackStage.with { stage in
+      let fast = ["local.nagaya.dev/readBytesPerSecond": "1E"] as JSONValue
+      var attributes = KubernetesObject(.volumeAttributesClasses, name: "fast")
+      (attributes["driverName"], attributes["parameters"]) = ("local.nagaya.dev", fast)
+      var storage = KubernetesObject(.storageClasses, name: "fast")
+      (storage["provisioner"], storage["parameters"]) = ("local.nagaya.dev", fast)
+      let client = stage.client(user.name)
+      for (object, resource) in [(attributes, Resource.volumeAttributesClasses), (storage, .storageClasses)] {
+        let held = try await attempt(Attack(user.role, "create a \(resource.kind) without limits", on: .nodeDisk)) {
+          try await refused { try await client.create(object, as: resource) }
+        }
+        #expect(held)
+      }
+    }
+  }
+
   @Test("the hooks' own identity reads policies, and nothing that is secret")
   func hooks() async throws {
     try await AttackStage.with { stage in
       let hooks = stage.server.client(as: .part("hooks"))
-      for resource in [Resource.nodePolicies, .namespaces, .persistentVolumes] { _ = try await hooks.list(resource) }
+      for resource in [
+        Resource.nodePolicies, .namespaces, .persistentVolumes, .storageClasses, .volumeAttributesClasses,
+      ] { _ = try await hooks.list(resource) }
       let ways: [(String, Attack.Target, @Sendable () async throws -> Void)] = [
         ("list secrets", .otherSecrets, { _ = try await hooks.list(.secrets) }),
         ("list pods", .otherData, { _ = try await hooks.list(.pods) }),
+        (
+          "make a class of its own", .platformRights,
+          {
+            var attributes = KubernetesObject(.volumeAttributesClasses, name: "mine")
+            attributes["driverName"] = "local.nagaya.dev"
+            attributes["parameters"] = ["local.nagaya.dev/readBytesPerSecond": "1E"]
+            try await hooks.create(attributes, as: .volumeAttributesClasses)
+          }
+        ),
         ("create a NodePolicy", .platformRights, { _ = try await hooks.create(Self.policy, as: .nodePolicies) }),
         (
           "give a namespace to another tenant", .platformRights,

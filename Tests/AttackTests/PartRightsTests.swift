@@ -235,6 +235,16 @@ import VolumePools
         let bound = try await root.get(.persistentVolumeClaims, namespace: "plain", name: "now")
         return bound.isConditionTrue("FileSystemResizePending")
       }
+      var attributes = KubernetesObject(.volumeAttributesClasses, name: "gold")
+      attributes["driverName"] = .string(StorageAccess.driverName)
+      attributes["parameters"] = ["local.nagaya.dev/readBytesPerSecond": "20M"]
+      try await root.create(attributes, as: .volumeAttributesClasses)
+      try await root.patch(
+        .persistentVolumeClaims, namespace: "plain", name: "now", ["spec": ["volumeAttributesClassName": "gold"]])
+      try await eventually("it has other attributes") {
+        try await root.get(.persistentVolumeClaims, namespace: "plain", name: "now").status[
+          "currentVolumeAttributesClassName"] == "gold"
+      }
       // Its node is gone before it could take back what it may have made.
       var abandoned = KubernetesObject(.persistentVolumeClaims, namespace: "plain", name: "abandoned")
       abandoned.finalizers = ["local.nagaya.dev/making-volume"]

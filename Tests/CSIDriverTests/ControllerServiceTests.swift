@@ -50,6 +50,36 @@ import VolumePools
     }
   }
 
+  @Test func `Speeds are parameters, and may change of a volume that is there`() async throws {
+    try await Driver.with { driver in
+      let fast = ["local.nagaya.dev/readBytesPerSecond": "20M"]
+      var request = Csi_V1_CreateVolumeRequest()
+      request.name = "pvc-1"
+      request.volumeCapabilities = [.mount()]
+      request.capacityRange.requiredBytes = 320 << 20
+      request.parameters = ["local.nagaya.dev/pool": "default", "local.nagaya.dev/writeOperationsPerSecond": "100"]
+      request.mutableParameters = fast
+      let wanted = request
+      _ = try await driver.controller.createVolume(wanted)
+      func modify(_ id: String, _ parameters: [String: String]) async -> RPCError.Code? {
+        await refusal {
+          _ = try await driver.controller.controllerModifyVolume(
+            .with {
+              $0.volumeID = id
+              $0.mutableParameters = parameters
+            })
+        }
+      }
+      #expect(await modify("pvc-1", fast) == nil)
+      #expect(await modify("pvc-1", ["local.nagaya.dev/readBytesPerSecond": "0"]) == .invalidArgument)
+      #expect(await modify("pvc-1", ["iops": "5"]) == .invalidArgument)
+      #expect(await modify("pvc-2", fast) == .notFound)
+      #expect(await modify("", fast) == .invalidArgument)
+      let capabilities = try await driver.controller.controllerGetCapabilities(.init()).capabilities
+      #expect(capabilities.contains { $0.rpc.type == .modifyVolume })
+    }
+  }
+
   @Test func `Bad requests are refused with the code of the specification`() async throws {
     try await Driver.with { driver in
       func create(_ change: (inout Csi_V1_CreateVolumeRequest) -> Void) async -> RPCError.Code? {
@@ -68,6 +98,8 @@ import VolumePools
       #expect(await create { $0.volumeCapabilities = [.mount(), .raw] } == .invalidArgument)
       #expect(await create { $0.parameters = ["unknown": "x"] } == .invalidArgument)
       #expect(await create { $0.parameters = ["local.nagaya.dev/pool": "none"] } == .invalidArgument)
+      #expect(await create { $0.parameters = ["local.nagaya.dev/readBytesPerSecond": "fast"] } == .invalidArgument)
+      #expect(await create { $0.mutableParameters = ["local.nagaya.dev/pool": "default"] } == .invalidArgument)
       #expect(await create { $0.capacityRange.requiredBytes = -1 } == .outOfRange)
       #expect(await create { $0.capacityRange.limitBytes = 1 << 20 } == .outOfRange)
       #expect(

@@ -1,6 +1,7 @@
 import Foundation
 import JSONDocument
 import KubernetesAPI
+import NodeHooks
 import PlatformHarness
 import StorageControllers
 import Testing
@@ -9,9 +10,9 @@ import Testing
 
 /// What `deploy/` has for somebody's Kubernetes: the rights that rooms declare, commands that exist, paths that fit.
 @Suite struct DeployTests {
-  private static let directory = "\(PlatformInstance.root)/deploy"
+  fileprivate static let directory = "\(PlatformInstance.root)/deploy"
 
-  private static func objects(_ folder: String) throws -> [KubernetesObject] {
+  fileprivate static func objects(_ folder: String) throws -> [KubernetesObject] {
     let kustomization = try YAML.parseAll(
       String(contentsOfFile: "\(directory)/\(folder)/kustomization.yaml", encoding: .utf8))
     return try kustomization[0]["resources"].elements.compactMap(\.string).flatMap { name in
@@ -20,7 +21,7 @@ import Testing
     }
   }
 
-  private static func object(_ kind: String, in folder: String) throws -> KubernetesObject {
+  fileprivate static func object(_ kind: String, in folder: String) throws -> KubernetesObject {
     try #require(try objects(folder).first { $0.kind == kind })
   }
 
@@ -63,5 +64,69 @@ import Testing
     for field in ["provisioner", "volumeBindingMode", "reclaimPolicy", "allowVolumeExpansion", "parameters"] {
       #expect(storageClass[field] == own[field], "\(field)")
     }
+  }
+}
+
+extension DeployTests {
+  /// `key=value` lines of a unit of systemd.
+  private static func unit() throws -> [String: String] {
+    let text = try String(contentsOfFile: "\(directory)/hooks/nagaya-hooks.service", encoding: .utf8)
+    return Dictionary(
+      text.split(separator: "\n").compactMap { line in
+        line.firstIndex(of: "=").map { (String(line[..<$0]), String(line[line.index(after: $0)...])) }
+      }, uniquingKeysWith: { first, _ in first })
+  }
+
+  private static func hooks(_ arguments: [String]) throws -> ServeHooks {
+    try #require(try Nagaya.parseAsRoot(arguments) as? ServeHooks)
+  }
+
+  @Test func `hooks in a container have the socket, and nothing else of the node or of the API`() throws {
+    let template = try Self.object("DaemonSet", in: "hooks").spec["template"]["spec"]
+    let container = template["containers"][0]
+    #expect(template["containers"].elements.count == 1 && template["initContainers"].isNull)
+    let account = try Self.object("ServiceAccount", in: "hooks")
+    #expect(template["serviceAccountName"].string == account.name)
+    #expect(template["automountServiceAccountToken"] == false && account["automountServiceAccountToken"] == false)
+    #expect(!(try Self.objects("hooks")).contains { $0.kind.contains("Role") })
+    for key in ["hostNetwork", "hostPID", "hostIPC"] { #expect(template[key].isNull, "\(key)") }
+    let rights = container["securityContext"]
+    #expect(rights["privileged"].isNull && rights["capabilities"] == ["drop": ["ALL"]])
+    #expect(rights["allowPrivilegeEscalation"] == false && rights["readOnlyRootFilesystem"] == true)
+    #expect(container["resources"]["limits"]["memory"] == "64Mi")
+    let hostPaths = template["volumes"].elements.compactMap { $0["hostPath"]["path"].string }
+    let command = try Self.hooks(container["args"].elements.compactMap(\.string))
+    #expect(hostPaths == ["/var/run/nri"] && command.runtimeSocket == "/var/run/nri/nri.sock")
+    let mounts = container["volumeMounts"].elements.compactMap { $0["mountPath"].string }
+    for path in [command.runtimeSocket, command.directories.statusSocket, command.rules.policies ?? ""] {
+      #expect(mounts.contains { path.hasPrefix("\($0)/") }, "\(path)")
+    }
+  }
+
+  @Test func `hooks begin with policies that can be read, and bound what an instance's do`() throws {
+    let map = try Self.object("ConfigMap", in: "hooks")
+    let template = try Self.object("DaemonSet", in: "hooks").spec["template"]["spec"]
+    #expect(template["volumes"].elements.contains { $0["configMap"]["name"].string == map.name })
+    let command = try Self.hooks(template["containers"][0]["args"].elements.compactMap(\.string))
+    let name = try #require(command.rules.policies?.split(separator: "/").last.map(String.init))
+    let file = try PolicyFile(text: try #require(map["data"][name].string))
+    #expect(file.policies.map(\.name) == [NodeHookLimits.policy.name])
+    #expect(file.policies.first?.ulimits.map(\.type) == NodeHookLimits.policy.ulimits.map(\.type))
+    for (own, others) in zip(file.policies.first?.ulimits ?? [], NodeHookLimits.policy.ulimits)
+    where own.type != "NOFILE" { #expect(own.most == others.most, "\(own.type)") }
+  }
+
+  @Test func `the unit runs a command that there is, with no right but the socket's`() throws {
+    let unit = try Self.unit()
+    let words = (unit["ExecStart"] ?? "").split(separator: " ").map(String.init)
+    #expect(words.first?.hasSuffix("/nagaya") == true)
+    let command = try Self.hooks(Array(words.dropFirst()))
+    #expect(command.rules.policies == "/etc/nagaya/policies.yaml")
+    #expect(command.directories.statusSocket == "/run/\(unit["RuntimeDirectory"] ?? "")/status.sock")
+    let wanted = [
+      "CapabilityBoundingSet": "", "NoNewPrivileges": "yes", "ProtectSystem": "strict", "PrivateNetwork": "yes",
+      "Restart": "always", "RuntimeDirectoryMode": "0700", "MemoryMax": "64M",
+    ]
+    for (key, value) in wanted { #expect(unit[key] == value, "\(key)") }
   }
 }

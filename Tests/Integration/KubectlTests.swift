@@ -169,11 +169,13 @@ extension WholePlatform {
       let resources = try await shell.succeed("kubectl api-resources")
       for line in [
         "applications", "tenants", "deployments", "persistentvolumeclaims", "csistoragecapacities", "leases",
+        "volumeattributesclasses",
       ] {
         #expect(resources.contains(line), "\(line) is missing in\n\(resources)")
       }
       #expect(try await shell.succeed("kubectl explain pod.spec.containers").contains("image"))
       #expect(try await shell.succeed("kubectl explain app.spec").contains("volumes"))
+      #expect(try await shell.succeed("kubectl explain vac.parameters").contains("Passed to the driver"))
       #expect(try await shell.succeed("kubectl version").contains("Server Version"))
       #expect(try await shell.succeed("kubectl get --raw /readyz") == "ok")
     }

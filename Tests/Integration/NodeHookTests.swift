@@ -101,6 +101,8 @@ extension WholePlatform {
       #expect(explained.contains("ulimit NOFILE 1234:1999, by annotation"), "\(explained)")
       let described = try await shell.succeed("nagaya describe pod limited -n demo-dev")
       #expect(described.contains("Adjusted") && described.contains("by policy demo-limits"), "\(described)")
+      #expect(described.contains("Limits by the node's hooks"), "\(described)")
+      try await limitsInStatus(nagaya)
 
       try await run("greedy", "[{type: NOFILE, soft: 1, hard: 2001}]", nagaya)
       try await eventually("the refusal is told") {
@@ -114,6 +116,105 @@ extension WholePlatform {
         ).out.contains("line 1")
       }
       try await shell.succeed("kubectl delete pod limited greedy -n demo-dev; kubectl delete nodepolicy demo-limits")
+    }
+
+    private func limits(_ nagaya: PlatformInstance) async throws -> String {
+      try await nagaya.shell(
+        "kubectl get pod limited -n demo-dev -o jsonpath='{.metadata.annotations.hooks\\.nagaya\\.dev/limits}'"
+      ).out
+    }
+
+    /// The pod's object says what holds: from its start, after a change, and whatever its author writes there.
+    private func limitsInStatus(_ nagaya: PlatformInstance) async throws {
+      let shell = nagaya.shell
+      try await eventually("the pod's object says its limits") {
+        try await limits(nagaya).contains("ulimit NOFILE 1234:1999, by annotation")
+      }
+      #expect(try await !limits(nagaya).contains("GREETING"))
+      try await shell.succeed(
+        "kubectl patch nodepolicy demo-limits --type=merge -p '{\"spec\":{\"resources\":{\"memory\":{\"max\":\"96Mi\"}}}}'"
+      )
+      try await eventually("it says the new one, too, while the container runs") {
+        let text = try await limits(nagaya)
+        return text.contains("memory 100663296, by policy demo-limits") && text.contains("NOFILE 1234:1999")
+      }
+      let held = try await attempt(Attack(.editor, "limits that a pod's author writes himself", on: .fairShare)) {
+        for forged in ["{\\\"main\\\":[\\\"memory 1\\\"]}", "nonsense"] {
+          try await shell.succeed(
+            "kubectl annotate pod limited -n demo-dev --overwrite hooks.nagaya.dev/limits=\"\(forged)\"")
+          try await eventually("it is put right") { try await limits(nagaya).contains("memory 100663296") }
+        }
+        try await shell.succeed("kubectl annotate pod limited -n demo-dev hooks.nagaya.dev/limits-")
+        try await eventually("it is back") { try await limits(nagaya).contains("memory 100663296") }
+        return .held("put right")
+      }
+      #expect(held)
+    }
+
+    @Test("a volume's classes reach the containers that mount it, also when the claim names another one")
+    func volumeClasses() async throws {
+      let nagaya = try running()
+      let shell = nagaya.shell
+      try await load(nagaya)
+      try await shell.succeed(
+        """
+        kubectl apply -f - <<'EOF'
+        {apiVersion: storage.k8s.io/v1, kind: VolumeAttributesClass, metadata: {name: silver}, driverName: local.nagaya.dev, parameters: {local.nagaya.dev/readBytesPerSecond: 10M}}
+        ---
+        {apiVersion: storage.k8s.io/v1, kind: VolumeAttributesClass, metadata: {name: gold}, driverName: local.nagaya.dev, parameters: {local.nagaya.dev/readBytesPerSecond: 20M}}
+        EOF
+        kubectl apply -n demo-dev -f - <<'EOF'
+        apiVersion: v1
+        kind: PersistentVolumeClaim
+        metadata: {name: classed}
+        spec: {accessModes: [ReadWriteOnce], volumeAttributesClassName: silver, resources: {requests: {storage: 300Mi}}}
+        ---
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: classed}
+        spec:
+          terminationGracePeriodSeconds: 1
+          volumes: [{name: data, persistentVolumeClaim: {claimName: classed}}]
+          containers:
+          - {name: main, image: "nagaya.local/limits:1", imagePullPolicy: Never, volumeMounts: [{name: data, mountPath: /data, subPath: part}]}
+        EOF
+        """)
+      _ = try await log(of: "classed", nagaya)
+      // Which of both is so, is the machine's.
+      let hasCgroup2 = FileManager.default.fileExists(atPath: "/sys/fs/cgroup/cgroup.controllers")
+      func explained() async throws -> String {
+        try await shell("nagaya hooks explain classed -n demo-dev --run \(nagaya.run)/hooks").out
+      }
+      func wanted(_ bytes: Int, _ name: String) -> [String] {
+        hasCgroup2
+          ? ["rbps=\(bytes)", "by volume attributes class \(name)"] : ["those of volumes' classes are left out"]
+      }
+      func current() async throws -> String {
+        try await shell(
+          "kubectl get pvc classed -n demo-dev -o jsonpath='{.status.currentVolumeAttributesClassName}'"
+        ).out
+      }
+      try await eventually("the container is held to silver") {
+        let text = try await explained()
+        return wanted(10_000_000, "silver").allSatisfy(text.contains)
+      }
+      try await eventually("the claim has silver") { try await current() == "silver" }
+      try await shell.succeed(
+        "kubectl patch pvc classed -n demo-dev -p '{\"spec\":{\"volumeAttributesClassName\":\"gold\"}}'")
+      try await eventually("the claim has gold") { try await current() == "gold" }
+      try await eventually("the container is held to gold") {
+        let text = try await explained()
+        return wanted(20_000_000, "gold").allSatisfy(text.contains)
+      }
+      #expect(try await shell.succeed("kubectl get vac").contains("local.nagaya.dev"))
+      #expect(try await shell.succeed("kubectl get pvc -n demo-dev classed").contains("gold"))
+      let refused = try await shell(
+        "kubectl create -f - <<'EOF'\n{apiVersion: storage.k8s.io/v1, kind: VolumeAttributesClass, metadata: {name: wrong}, driverName: local.nagaya.dev, parameters: {iops: '5'}}\nEOF"
+      )
+      #expect(refused.error.contains("parameters[iops]") && refused.error.contains("readBytesPerSecond"), "\(refused)")
+      try await shell.succeed(
+        "kubectl delete pod classed -n demo-dev; kubectl delete pvc classed -n demo-dev; kubectl delete vac silver gold"
+      )
     }
 
     @Test("a pod that starts while the hooks are killed gets its limits all the same")

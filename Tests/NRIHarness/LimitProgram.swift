@@ -44,7 +44,12 @@ enum LimitProgram {
       writeTo("/volume/written");
       printf("done\n");
       fflush(stdout);
-      for (;;) pause();
+      /* Whoever wants to know how fast it is later, says so by a file. */
+      for (struct timespec pause = {0, 50000000};; nanosleep(&pause, NULL)) {
+        if (unlink("/volume/again")) continue;
+        writeTo("/volume/written");
+        fflush(stdout);
+      }
     }
     """#
 }

@@ -59,6 +59,25 @@ import Testing
     }
   }
 
+  @Test func whatSomebodyElseWritesOfLimitsIsPutRight() async throws {
+    try await TestNode.with { node in
+      let held = try await attempt(Attack(.editor, "an annotation that says limits of hooks", on: .fairShare)) {
+        try await node.create("boastful", ["args": ["serve"]])
+        try await node.wait("boastful", until: "ready") { $0.isReady }
+        for text in [#"{"main":["memory 1, by policy p"]}"#, "nonsense"] {
+          try await node.client.patch(
+            .pods, namespace: "default", name: "boastful",
+            ["metadata": ["annotations": [HookLimits.annotation: .string(text), "other.example/kept": "yes"]]])
+          try await node.wait("boastful", until: "without it") { $0.annotations[HookLimits.annotation] == nil }
+        }
+        let pod = try await node.pod("boastful")
+        return .check(pod.annotations["other.example/kept"] == "yes" && pod.isReady, "\(pod.annotations)")
+      }
+      #expect(held)
+      try await node.delete("boastful")
+    }
+  }
+
   @Test func aContainerWhoseStartHookFailsIsStartedAgain() async throws {
     try await TestNode.with { node in
       try await node.create(

@@ -18,6 +18,15 @@ struct LiveResourcesTests {
     #expect(try resources().bytes.isEmpty)
   }
 
+  @Test func `what the runtime has set of a device is taken back, too, by who did not ask for it`() throws {
+    let container = NRIContainer.with {
+      $0.linux.resources.unified["io.max"] = "7:0 rbps=1 wbps=max riops=max wiops=max"
+    }
+    let back = try resources().changes(from: LiveResources(present: container), of: container)
+    #expect(back.map { $0.unified["io.max"] } == ["7:0 rbps=max wbps=max riops=max wiops=max"])
+    #expect(LiveResources(present: NRIContainer()).steps.isEmpty)
+  }
+
   @Test func `what is no longer wanted goes back to what the container had`() throws {
     let before = try resources(
       .memory(10), .cpu(milli: 500), .pids(5), .unified("io.max", "7:0 rbps=1\n7:1 rbps=1"))

@@ -181,26 +181,6 @@ struct PolicyTests {
     #expect(try decide(policies, kernel: KernelLimits(openFiles: nil, limitsDevices: true)).isEmpty)
   }
 
-  /// Of each device the first rule counts, and every device has a line of its own.
-  @Test func `a volume's device gets the limits of its class`() throws {
-    let directory = "/var/lib/nagaya-volumes-\(UInt32.random(in: 0 ... .max))/volumes/csi"
-    for name in ["fast", "slow"] { try Directory.make("\(directory)/\(name)/mount") }
-    defer { try? Directory.removeTree(String(directory.dropLast("/volumes/csi".count))) }
-    let container = NRIContainer.with {
-      $0.mounts = ["fast", "slow"].map { name in .with { $0.source = "\(directory)/\(name)/mount" } }
-    }
-    // Both lie on the same device.
-    let device = try #require(VolumeDevices.device(below: directory))
-    func lines(_ rules: NodePolicy.VolumeLimit...) -> [String] {
-      VolumeDevices.lines(of: container, rules) { $0 }
-    }
-    let slow = NodePolicy.VolumeLimit(storageClasses: ["slow"], limits: ["wbps": 1, "rbps": 2])
-    let all = NodePolicy.VolumeLimit(storageClasses: [], limits: ["riops": 3])
-    #expect(lines(slow, all) == ["\(device) rbps=2 wbps=1 riops=max wiops=max"])
-    #expect(lines(all, slow) == ["\(device) rbps=max wbps=max riops=3 wiops=max"])
-    #expect(lines(.init(storageClasses: ["other"], limits: ["riops": 3])).isEmpty)
-  }
-
   @Test func `policies and kernel name the same limits`() {
     #expect(NodePolicy.ulimitNames == Set(Rlimit.Kind.allCases.map(\.rawValue)))
   }
@@ -214,15 +194,5 @@ struct PolicyTests {
     #expect(throws: HostPathFault.self) { try HostPath.check("\(directory)/inner") }
     #expect(throws: HostPathFault.self) { try HostPath.check("/no/such/place") }
     #expect(throws: HostPathFault.self) { try HostPath.check("/proc/self") }
-  }
-
-  @Test(
-    arguments: [
-      ("/var/lib/kubelet/pods/u/volumes/kubernetes.io~csi/pvc-1/mount", "pvc-1"),
-      ("/var/lib/nagaya/node/pods/u/volumes/csi/pvc-2/mount", "pvc-2"), ("/etc/hosts", nil),
-      ("/x/volumes/kubernetes.io~empty-dir/pvc-1/mount", nil), ("mount", nil),
-    ] as [(String, String?)])
-  func `a volume is found by where it is mounted`(_ path: String, _ volume: String?) {
-    #expect(VolumeDevices.volume(of: path) == volume)
   }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import JSONDocument
+import KubernetesAPI
 import LinuxSystem
 import Locking
 import Logging
@@ -200,6 +201,37 @@ struct ServiceTests {
       #expect(Set(stage.runtime.updates.map(\.containerID)) == ["c1", "c2"])
       #expect(stage.runtime.updates.allSatisfy { $0.linux.resources.pids.limit == 40 })
       #expect(stage.hooks.decisions().first?.lines == ["pids 40, by policy p"])
+    }
+  }
+
+  @Test func `the node agent hears of limits that changed while containers run, each once`() async throws {
+    try await with { stage in
+      let plugin = try await stage.plugin()
+      let adjust = try await stage.create(
+        ["ulimits.noderesource.dev/container.db": "- {type: NOFILE, soft: 10, hard: 20}"], on: plugin)
+      let made = (adjust.annotations[HookLimits.annotation] ?? "").split(separator: "\n").map(String.init)
+      #expect(made.count == 2 && made[1] == "pids 50, by policy p", "\(made)")
+      func limits(_ version: String) async throws -> JSONValue {
+        try JSONValue(parsing: Array(try await stage.get("/v1/limits?after=\(version)").utf8))
+      }
+      try await eventually("the socket answers") { (try? await limits("")) != nil }
+      // Who knows no version gets all; what was made is told by the runtime.
+      let all = try await limits("")
+      #expect(all["containers"][0]["id"] == "c1" && all["containers"][0]["limits"].elements.count == 2)
+      let version = all["version"].string ?? ""
+      #expect(try await limits(version)["containers"] == [])
+      try SmallFile.write(
+        Array(Self.policies.replacing("{pids: {max: 50}}", with: "{pids: {max: 40}, memory: {max: 64Mi}}").utf8),
+        to: "\(stage.directory)/policies.yaml")
+      try await eventually("the change is told") { try await limits(version)["containers"].elements.count == 1 }
+      let changed = try await limits(version)
+      // The number of processes stays as it was made.
+      let lines = changed["containers"][0]["limits"].elements.compactMap(\.string)
+      #expect(lines.contains("pids 50, by policy p") && lines.contains("memory 67108864, by policy p"), "\(lines)")
+      #expect(try await limits(changed["version"].string ?? "")["containers"] == [])
+      for wrong in ["other-5", "-", "9", "x-y-z"] {
+        #expect(try await limits(wrong)["containers"].elements.count == 1)
+      }
     }
   }
 

@@ -118,6 +118,59 @@ struct ProvisioningTests {
     }
   }
 
+  private func attributes(_ name: String, driver: String = "local.nagaya.dev") -> KubernetesObject {
+    var object = KubernetesObject(.volumeAttributesClasses, name: name)
+    object["driverName"] = .string(driver)
+    object["parameters"] = ["local.nagaya.dev/readBytesPerSecond": "20M"]
+    return object
+  }
+
+  @Test("a volume is made with the attributes that its claim names, and gets others when the claim names others")
+  func volumeAttributes() async throws {
+    try await withStorage { client in
+      var first = claim("data", "1Gi")
+      first.spec["volumeAttributesClassName"] = "silver"
+      try await client.create(first, as: .persistentVolumeClaims)
+      try await eventually("it waits for its class") {
+        try await client.list(.events, namespace: "default").items.contains {
+          $0["message"].string?.contains("no VolumeAttributesClass \"silver\"") == true
+        }
+      }
+      try await client.create(attributes("silver"), as: .volumeAttributesClasses)
+      @Sendable func current() async throws -> (claim: KubernetesObject, volume: KubernetesObject?) {
+        let claim = try await client.get(.persistentVolumeClaims, namespace: "default", name: "data")
+        let name = claim.spec["volumeName"].string ?? "none"
+        return (claim, try await client.getIfPresent(.persistentVolumes, name: name))
+      }
+      @Sendable func has(_ name: String) async throws -> Bool {
+        let (claim, volume) = try await current()
+        return claim.status["currentVolumeAttributesClassName"].string == name
+          && volume?.spec["volumeAttributesClassName"].string == name && claim.status["modifyVolumeStatus"].isNull
+      }
+      try await eventually("it has the attributes of silver") { try await has("silver") }
+      // One that is not there changes nothing, and is found once it is there; growing does not wait for it.
+      try await client.patch(
+        .persistentVolumeClaims, namespace: "default", name: "data",
+        ["spec": ["volumeAttributesClassName": "gold", "resources": ["requests": ["storage": "2Gi"]]]])
+      try await eventually("it is said to be pending, and grows") {
+        let (claim, volume) = try await current()
+        return claim.status["modifyVolumeStatus"]["status"] == "Pending"
+          && volume?.spec["volumeAttributesClassName"] == "silver" && volume?.spec["capacity"]["storage"] == "2Gi"
+      }
+      try await client.create(attributes("gold"), as: .volumeAttributesClasses)
+      try await eventually("it has the attributes of gold") { try await has("gold") }
+      // One of another driver is no way at all.
+      try await client.create(attributes("other", driver: "other.example"), as: .volumeAttributesClasses)
+      try await client.patch(
+        .persistentVolumeClaims, namespace: "default", name: "data", ["spec": ["volumeAttributesClassName": "other"]])
+      try await eventually("it is said to be infeasible") {
+        let (claim, volume) = try await current()
+        return claim.status["modifyVolumeStatus"]["status"] == "Infeasible"
+          && volume?.spec["volumeAttributesClassName"] == "gold"
+      }
+    }
+  }
+
   @Test("without a selected node a claim waits")
   func waits() async throws {
     try await withStorage { client in

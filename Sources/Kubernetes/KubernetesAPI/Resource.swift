@@ -48,6 +48,8 @@ extension Resource {
   public static let replicaSets = Resource(group: "apps", version: "v1", plural: "replicasets", kind: "ReplicaSet")
 
   public static let storageClasses = storage("storageclasses", "StorageClass", isNamespaced: false)
+  public static let volumeAttributesClasses = storage(
+    "volumeattributesclasses", "VolumeAttributesClass", isNamespaced: false)
   public static let csiDrivers = storage("csidrivers", "CSIDriver", isNamespaced: false)
   public static let csiNodes = storage("csinodes", "CSINode", isNamespaced: false)
   public static let csiStorageCapacities = storage("csistoragecapacities", "CSIStorageCapacity")

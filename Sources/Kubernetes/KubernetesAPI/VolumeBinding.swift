@@ -19,6 +19,7 @@ public enum VolumeBinding {
     case ofAnotherClaim
     case beingDeleted
     case storageClass
+    case attributesClass
     case volumeMode
     case accessModes
     /// The claim's selector does not choose it.
@@ -30,6 +31,7 @@ public enum VolumeBinding {
       case .ofAnotherClaim: "the volume is already bound to a different claim"
       case .beingDeleted: "the volume is being deleted"
       case .storageClass: "the volume's storageClassName is not the claim's"
+      case .attributesClass: "the volume's volumeAttributesClassName is not the claim's"
       case .volumeMode: "the volume's volumeMode is not the claim's"
       case .accessModes: "the volume does not offer the claim's accessModes"
       case .selector: "the volume's labels are not what the claim's selector asks for"
@@ -54,6 +56,9 @@ public enum VolumeBinding {
       object.spec[key].string ?? byDefault
     }
     guard text(volume, "storageClassName", "") == text(claim, "storageClassName", "") else { throw .storageClass }
+    guard text(volume, "volumeAttributesClassName", "") == text(claim, "volumeAttributesClassName", "") else {
+      throw .attributesClass
+    }
     guard text(volume, "volumeMode", "Filesystem") == text(claim, "volumeMode", "Filesystem") else { throw .volumeMode }
     let offered = Set(volume.spec["accessModes"].elements.compactMap(\.string))
     guard claim.spec["accessModes"].elements.compactMap(\.string).allSatisfy(offered.contains) else {

@@ -1,3 +1,4 @@
+import JSONDocument
 import KubernetesAPI
 import LinuxSystem
 public import Logging
@@ -65,7 +66,7 @@ public struct NodeHooks: Service {
         source, kernel: kernel, failure: configuration.failure, more: configuration.hooks,
         isAudit: configuration.isAudit),
       source: source, table: table, counters: counters, logger: logger, notify: notify, kernel: kernel,
-      pending: PendingUpdates())
+      keepsWhole: !configuration.hooks.isEmpty, pending: PendingUpdates())
   }
 
   public func run() async throws {
@@ -132,6 +133,8 @@ public struct NodeHooks: Service {
         generation = source.generation
         updates += handler.renewed()
       }
+      let volumes = source.takeChangedVolumes()
+      if !volumes.isEmpty { updates += handler.renewed(volumes) }
       guard !updates.isEmpty else { continue }
       do {
         let failed = try await runtime.update(updates)
@@ -168,16 +171,22 @@ public struct NodeHooks: Service {
 
   private static func stamp(_ path: String) -> [UInt8]? { try? SmallFile.read(path, limit: PolicyFile.limit + 1) }
 
-  /// Work comes in bursts, and what a heap had to be once it stays.
+  /// Work comes in bursts, and what a heap had to be once it stays. Given back is after a burst; while one lasts, now and then what
+  /// has become free, as that holds up answers for a moment.
   private func giveMemoryBack() async {
     var last = 0
     var given = 0
+    var busy = 0
     while (try? await Task.sleep(for: .seconds(5))) != nil {
       let figures = counters.now
       let work = figures.answers.reduce(0, +) + figures.connections + source.generation
+      busy = work == last ? 0 : busy + 1
       if work == last, work != given {
         OwnMemory.giveBack()
         given = work
+      } else if busy >= 6 {
+        OwnMemory.trimHeap()
+        busy = 0
       }
       last = work
     }
@@ -195,6 +204,22 @@ public struct NodeHooks: Service {
         namespace: request.pod.namespace, pod: request.pod.name, container: request.container.name, id: id,
         isAdjusted: record.isAdjusted, lines: record.decision.split(separator: "\n").map(String.init))
     }.sorted { ($0.namespace, $0.pod, $0.container) < ($1.namespace, $1.pod, $1.container) }
+  }
+
+  /// Limits of containers that were changed while they ran, since a version that an earlier answer named.
+  func limits(after version: String) -> JSONValue {
+    let changes = table.changes(after: version)
+    return [
+      "version": .string(changes.version),
+      "containers": .array(
+        changes.containers.compactMap { id, record in
+          guard let request = record.parsed else { return nil }
+          return [
+            "id": .string(id), "podUID": .string(request.pod.uid),
+            "limits": .array(record.limitLines.map { .string($0) }),
+          ]
+        }),
+    ]
   }
 
   var known: (containers: Int, unadjusted: Int) { (table.count, table.unadjusted) }

@@ -10,9 +10,6 @@ public final class Trunk: Sendable {
   /// Pieces that may wait for one connection: as many as the runtime's own side keeps.
   public static let queueFrames = 256
   static let queueBytes = 4 * (TTRPCFrame.payloadLimit + TTRPCFrame.headerBytes)
-  /// The longest piece: one frame of ttrpc.
-  static let pieceLimit = TTRPCFrame.payloadLimit + TTRPCFrame.headerBytes
-  static let headerBytes = 8
 
   private let connection: any DuplexConnection
   private let queues: Mutex<[UInt32: BoundedQueue<ByteBuffer>]>
@@ -32,12 +29,11 @@ public final class Trunk: Sendable {
   /// Hands out what comes until the peer sends no more or `close` is called.
   /// - Throws: `TTRPCError` for a piece that is too long, or a queue that is full; the trunk is closed then.
   public func run() async throws {
-    var buffer = ByteBuffer()
+    var pieces = TrunkPieces()
     do {
-      while var bytes = try await connection.read() {
-        if buffer.readableBytes == 0 { buffer = bytes } else { buffer.writeBuffer(&bytes) }
-        while let (number, piece) = try Self.takePiece(from: &buffer) { try deliver(piece, to: number) }
-        buffer.discardReadBytes()
+      while let bytes = try await connection.read() {
+        pieces.append(bytes)
+        while let piece = try pieces.next() { try deliver(piece.bytes, to: piece.number) }
       }
       finish(nil)
     } catch {
@@ -48,20 +44,6 @@ public final class Trunk: Sendable {
 
   /// Ends it and all its connections.
   public func close() { finish(nil) }
-
-  private static func takePiece(from buffer: inout ByteBuffer) throws -> (UInt32, ByteBuffer)? {
-    let start = buffer.readerIndex
-    guard let number = buffer.getInteger(at: start, as: UInt32.self),
-      let length = buffer.getInteger(at: start + 4, as: UInt32.self)
-    else { return nil }
-    guard Int(length) <= pieceLimit else {
-      throw TTRPCError(
-        .resourceExhausted, "a piece of \(length) bytes on the trunk is above the limit of \(pieceLimit)")
-    }
-    guard buffer.readableBytes >= headerBytes + Int(length) else { return nil }
-    buffer.moveReaderIndex(forwardBy: headerBytes)
-    return buffer.readSlice(length: Int(length)).map { (number, $0) }
-  }
 
   private func deliver(_ piece: ByteBuffer, to number: UInt32) throws {
     guard piece.readableBytes > 0, let queue = queues.withLock({ $0[number] }) else { return }
@@ -79,7 +61,7 @@ public final class Trunk: Sendable {
   fileprivate func send(_ bytes: ByteBuffer, from number: UInt32) -> EventLoopFuture<Void> {
     var bytes = bytes
     var buffer = ByteBuffer()
-    buffer.reserveCapacity(Self.headerBytes + bytes.readableBytes)
+    buffer.reserveCapacity(TrunkPieces.headerBytes + bytes.readableBytes)
     buffer.writeInteger(number)
     buffer.writeInteger(UInt32(clamping: bytes.readableBytes))
     buffer.writeBuffer(&bytes)

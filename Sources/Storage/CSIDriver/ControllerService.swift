@@ -1,5 +1,6 @@
 import CSI
 import GRPCCore
+import KubernetesAPI
 import Logging
 import SwiftProtobuf
 import VolumePools
@@ -27,9 +28,7 @@ struct ControllerService: Csi_V1_Controller.SimpleServiceProtocol {
         throw RPCError.invalid(
           "volume \(request.name): clones and snapshots are not offered; leave volume_content_source out")
       }
-      guard request.mutableParameters.isEmpty else {
-        throw RPCError.invalid("volume \(request.name): mutable_parameters are not offered; leave them out")
-      }
+      try Self.checkMutable(request.mutableParameters)
       let pool = try pool(request.parameters)
       try checkTopology(request)
       if let (other, _) = await configuration.find(request.name), other.poolName != pool.poolName {
@@ -158,13 +157,26 @@ struct ControllerService: Csi_V1_Controller.SimpleServiceProtocol {
     }
   }
 
+  /// Takes what may change of a volume in use. Nothing of the volume itself does: whoever runs its containers holds them to its
+  /// class, which the volume's object names.
+  func controllerModifyVolume(request: Csi_V1_ControllerModifyVolumeRequest, context: ServerContext) async throws
+    -> Csi_V1_ControllerModifyVolumeResponse
+  {
+    try await answering {
+      guard !request.volumeID.isEmpty else { throw RPCError.missing("volume_id") }
+      guard await configuration.find(request.volumeID) != nil else { throw RPCError.volumeNotFound(request.volumeID) }
+      try Self.checkMutable(request.mutableParameters)
+      return Csi_V1_ControllerModifyVolumeResponse()
+    }
+  }
+
   func controllerGetCapabilities(request: Csi_V1_ControllerGetCapabilitiesRequest, context: ServerContext) async throws
     -> Csi_V1_ControllerGetCapabilitiesResponse
   {
     .with {
       $0.capabilities = [
         .createDeleteVolume, .getCapacity, .listVolumes, .expandVolume, .getVolume, .volumeCondition,
-        .singleNodeMultiWriter,
+        .singleNodeMultiWriter, .modifyVolume,
       ].map { type in .with { $0.rpc.type = type } }
     }
   }
@@ -195,10 +207,6 @@ struct ControllerService: Csi_V1_Controller.SimpleServiceProtocol {
     -> Csi_V1_GetSnapshotResponse
   { throw Self.notOffered("GetSnapshot") }
 
-  func controllerModifyVolume(request: Csi_V1_ControllerModifyVolumeRequest, context: ServerContext) async throws
-    -> Csi_V1_ControllerModifyVolumeResponse
-  { throw Self.notOffered("ControllerModifyVolume") }
-
   private static func notOffered(_ what: String) -> RPCError {
     RPCError(code: .unimplemented, message: "\(what) is not offered; ask ControllerGetCapabilities for what is")
   }
@@ -206,11 +214,8 @@ struct ControllerService: Csi_V1_Controller.SimpleServiceProtocol {
   // MARK: Parts
 
   private func pool(_ parameters: [String: String]) throws(RPCError) -> any VolumeBackend {
-    for key in parameters.keys.sorted() where key != configuration.poolParameter {
-      guard Self.ignoredParameters.contains(key) else {
-        throw .invalid("parameter \"\(key.prefix(128))\" is not known; the only one is \(configuration.poolParameter)")
-      }
-    }
+    let own = parameters.filter { !Self.ignoredParameters.contains($0.key) }
+    if let fault = VolumeParameters.faults(own, isMutable: false).first { throw .invalid(fault.description) }
     let name = parameters[configuration.poolParameter] ?? configuration.defaultPool
     guard let pool = configuration.pools[name] else {
       throw .invalid(
@@ -218,6 +223,10 @@ struct ControllerService: Csi_V1_Controller.SimpleServiceProtocol {
       )
     }
     return pool
+  }
+
+  private static func checkMutable(_ parameters: [String: String]) throws(RPCError) {
+    if let fault = VolumeParameters.faults(parameters, isMutable: true).first { throw .invalid(fault.description) }
   }
 
   /// The volume is here or nowhere: if places are required, this node must be one of them.

@@ -1,3 +1,4 @@
+import KubernetesAPI
 import VolumePools
 
 /// Who the driver is and which pools it serves.
@@ -18,11 +19,11 @@ public struct DriverConfiguration: Sendable {
 
   public init(nodeName: String, pools: [any VolumeBackend], version: String = "0.1.0", defaultPool: String = "default")
   {
-    name = "local.nagaya.dev"
+    name = VolumeParameters.driver
     self.version = version
     self.nodeName = nodeName
     topologyKey = "topology.local.nagaya.dev/node"
-    poolParameter = "local.nagaya.dev/pool"
+    poolParameter = VolumeParameters.pool
     self.defaultPool = defaultPool
     self.pools = Dictionary(pools.map { ($0.poolName, $0) }, uniquingKeysWith: { first, _ in first })
   }

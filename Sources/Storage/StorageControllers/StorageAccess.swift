@@ -3,7 +3,7 @@ public import KubernetesAPI
 /// What storage may ask the API for: the cluster's part and each node's.
 public enum StorageAccess {
   /// The CSI driver's name, and the provisioner of its classes.
-  public static let driverName = "local.nagaya.dev"
+  public static let driverName = VolumeParameters.driver
   /// Where published capacities are.
   public static let capacityNamespace = "kube-system"
   /// The label of a volume that says on which node it lies.
@@ -36,6 +36,7 @@ public enum StorageAccess {
       .init("", ["persistentvolumes"], ["get", "list", "watch", "create", "update", "patch", "delete"]),
       .init("", ["persistentvolumeclaims/status"], ["update"]), .init("", ["events"], ["create", "patch"]),
       .init("storage.k8s.io", ["storageclasses"], ["list", "watch"]),
+      .init("storage.k8s.io", ["volumeattributesclasses"], ["get"]),
       .init("storage.k8s.io", ["csinodes"], ["get", "create", "update"]),
       .init("storage.k8s.io", ["csistoragecapacities"], ["get", "list", "create", "update", "delete"]),
       .init("storage.nagaya.dev", ["volumepools"], ["get", "list", "create", "update", "delete"]),

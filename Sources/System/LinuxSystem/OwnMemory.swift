@@ -6,6 +6,9 @@ public enum OwnMemory {
   /// Sets the heap up for a process that needs much memory for moments only; call it before threads begin.
   public static func keepSmall() { _ = nagaya_heap_keep_small() }
 
+  /// Gives back what is free of the heap; takes milliseconds, for which who allocates waits.
+  public static func trimHeap() { _ = nagaya_heap_trim() }
+
   /// Gives back what is free of the heap, and lets go of the pages of the program's code: most were needed once, at the
   /// start. The kernel keeps them as cache as long as it likes, and maps those that are used again.
   public static func giveBack() {

@@ -4,7 +4,7 @@ import KubernetesAPI
 struct DescribePod: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "pod",
-    abstract: "Show a pod: its containers, what the node's hooks changed of them and why, and events.",
+    abstract: "Show a pod: its containers, their limits, what the node's hooks changed of them and why, and events.",
     discussion: """
       EXAMPLES
         nagaya describe pod web-0 -n shop-dev
@@ -44,6 +44,7 @@ struct PodDescription {
       ["Status:", pod.status["phase"].string ?? "Pending"],
     ])
     text += section("Containers", [["NAME", "READY", "RESTARTS", "STATE", "IMAGE"]] + containers)
+    text += section("Limits by the node's hooks", limits)
     text += section(
       "Changed by the node's hooks",
       own.filter { Self.hookReasons.contains($0["reason"].string ?? "") }
@@ -67,6 +68,13 @@ struct PodDescription {
         name, status["ready"].bool == true ? "yes" : "no", "\(status["restartCount"].int ?? 0)",
         words.joined(separator: ": "), container["image"].string ?? "",
       ]
+    }
+  }
+
+  /// What the node says of the limits that hold now.
+  private var limits: [[String]] {
+    HookLimits.read(pod.annotations[HookLimits.annotation] ?? "").flatMap { container, lines in
+      lines.map { [container, $0] }
     }
   }
 

@@ -66,7 +66,7 @@ struct NodePart {
       NodeConfiguration(
         name: node, address: "127.0.0.1", directory: layout.node, runtimeSocket: engine.layout.socket,
         imageSocket: snapshots.imageSocket, snapshotter: snapshots.plugin.name, imageGate: snapshots.imageGate,
-        hookMark: Adjustment.mark,
+        hooks: RuntimeHooks(mark: Adjustment.mark, statusSocket: layout.hooksSocket),
         csiSockets: [StorageAccess.driverName: layout.csiSocket], volumeLabel: StorageAccess.nodeLabel,
         network: network, limits: options.nodeLimits, apiServer: ("127.0.0.1", options.apiPort),
         apiPort: { try await front.port }),

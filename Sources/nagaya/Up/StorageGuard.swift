@@ -32,13 +32,14 @@ struct StorageGuard: WriteAdmitting {
       write.resource, object.name, "the storage of node \"\(node)\" may change only what lies on it or was given to it")
   }
 
-  /// It makes volumes of its own driver on its own node, says how large they are, lets go of them and takes them away.
+  /// It makes volumes of its own driver on its own node, says how large they are and what attributes they have, lets go of them and takes them away.
   private func isOwnVolume(_ write: WriteReview, _ node: String) -> Bool {
     guard [write.old, write.new].compactMap({ $0 }).allSatisfy({ liesOn(node, $0) }) else { return false }
     guard let old = write.old, let new = write.new else { return true }
     func rest(_ volume: KubernetesObject) -> JSONValue {
       var spec = volume.spec
       spec.remove("capacity")
+      spec.remove("volumeAttributesClassName")
       return spec
     }
     return rest(old) == rest(new) && old.labels == new.labels && old.status == new.status
@@ -60,8 +61,9 @@ struct StorageGuard: WriteAdmitting {
       var claim = claim
       claim.finalizers.removeAll { $0 == StorageAccess.makingFinalizer }
       for name in [StorageAccess.selectedNode, StorageAccess.makingNode] { claim.annotations[name] = nil }
-      claim.status.remove("capacity")
-      claim.status.remove("conditions")
+      for name in ["capacity", "conditions", "currentVolumeAttributesClassName", "modifyVolumeStatus"] {
+        claim.status.remove(name)
+      }
       return claim
     }
     let (before, after) = (bare(old), bare(new))

@@ -44,6 +44,8 @@ extension APIServer {
     case .status:
       new = old
       new["status"] = asked.json.members["status"] ?? [:]
+      // A node tells of a pod by annotations, too, with one write (Kubernetes' pods, likewise).
+      if context.resource == .pods { new.annotations = asked.annotations }
     default:
       try checkBeforeDefaults(asked, old: old, context)
       new = asked

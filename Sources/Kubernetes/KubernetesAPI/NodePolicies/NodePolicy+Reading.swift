@@ -142,14 +142,13 @@ private struct NodePolicyReader {
   }
 
   private mutating func volumeLimit(_ json: JSONValue, _ field: String) -> NodePolicy.VolumeLimit? {
-    let names = [
-      "readBytesPerSecond": "rbps", "writeBytesPerSecond": "wbps", "readOperationsPerSecond": "riops",
-      "writeOperationsPerSecond": "wiops",
-    ]
-    known(json, field, ["storageClasses"] + names.keys)
-    var limits: [String: UInt64] = [:]
-    for (key, name) in names where !json[key].isNull {
-      if let value = quantity(json[key], "\(field).\(key)", least: 1)?.value { limits[name] = UInt64(clamping: value) }
+    let kinds = VolumeIOLimits.Kind.allCases
+    known(json, field, ["storageClasses"] + kinds.map(\.rawValue))
+    var limits = VolumeIOLimits()
+    for kind in kinds where !json[kind.rawValue].isNull {
+      limits[kind] = quantity(json[kind.rawValue], "\(field).\(kind.rawValue)", least: 1).map {
+        UInt64(clamping: $0.value)
+      }
     }
     if limits.isEmpty { fault(field, json, "limits nothing") }
     return NodePolicy.VolumeLimit(

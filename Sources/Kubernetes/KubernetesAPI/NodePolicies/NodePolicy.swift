@@ -115,10 +115,10 @@ public struct NodePolicy: Sendable, Hashable {
   public struct VolumeLimit: Sendable, Hashable {
     /// Of volumes of these classes; empty: of every volume.
     public var storageClasses: Set<String>
-    /// By what `io.max` calls it (cgroup v2): `rbps`, `wbps`, `riops`, `wiops`.
-    public var limits: [String: UInt64]
+    /// The most, whatever the volumes' classes say; holds, too, where they say nothing.
+    public var limits: VolumeIOLimits
 
-    public init(storageClasses: Set<String>, limits: [String: UInt64]) {
+    public init(storageClasses: Set<String>, limits: VolumeIOLimits) {
       self.storageClasses = storageClasses
       self.limits = limits
     }

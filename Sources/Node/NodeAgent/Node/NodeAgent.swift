@@ -92,7 +92,7 @@ public actor NodeAgent: Service {
     context = PodContext(
       node: node, client: client, events: events, runtime: runtime, prober: Prober(runtime: runtime), volumes: volumes,
       puller: ImagePuller(runtime: runtime, access: ImageAccess(directory: "\(configuration.directory)/image-access")),
-      imageGate: configuration.imageGate, hookMark: configuration.hookMark, logs: logWatch, firewall: firewall,
+      imageGate: configuration.imageGate, hooks: configuration.hooks, logs: logWatch, firewall: firewall,
       zone: zone,
       crashBackOff: configuration.crashBackOff, resync: configuration.resync,
       volumeRefresh: configuration.volumeRefresh, clock: clock, logger: logger)
@@ -116,6 +116,10 @@ public actor NodeAgent: Service {
         await self.establishNetwork()
         group.addTask { try? await self.pods.run() }
         group.addTask { await self.keepNetwork() }
+        if let socket = self.configuration.hooks?.statusSocket {
+          let watch = HookLimitsWatch(socket: socket, logger: self.logger) { await self.tell($0) }
+          group.addTask { await watch.run() }
+        }
         if let growth = self.growth { group.addTask { await growth.run() } }
         if let entrance = self.entrance { group.addTask { await entrance.run() } }
         group.addTask { await self.followRuntime() }
@@ -139,6 +143,10 @@ public actor NodeAgent: Service {
       if let known = workers[pod.uid] { await known.worker.update(pod) } else { begin(pod) }
     case .removed(let pod): await workers[pod.uid]?.worker.objectRemoved()
     }
+  }
+
+  private func tell(_ limits: HookLimitsWatch.Limits) async {
+    await workers[limits.podUID]?.worker.limitsChanged(limits.lines, of: limits.containerID)
   }
 
   @discardableResult

@@ -14,9 +14,8 @@ public struct NodeConfiguration: Sendable {
   public var snapshotter: String
   /// Asked before a container is made of an image, by the image's name and id; throws if nothing may be made of it.
   public var imageGate: (@Sendable (String, String) async throws -> Void)?
-  /// An annotation that hooks of the runtime give every container that they were asked about. One that has not got it is not
-  /// started, but made anew; `nil`: there are no hooks.
-  public var hookMark: String?
+  /// `nil`: there are no hooks.
+  public var hooks: RuntimeHooks?
   /// CSI driver names and the paths of their node services' sockets.
   public var csiSockets: [String: String]
   /// The label of persistent volumes that says on which node they lie; `nil`: their file systems do not grow while mounted.
@@ -43,7 +42,7 @@ public struct NodeConfiguration: Sendable {
     name: String, address: String, directory: String, runtimeSocket: String, imageSocket: String? = nil,
     snapshotter: String = SnapshotterPlugin.overlayfs.name,
     imageGate: (@Sendable (String, String) async throws -> Void)? = nil,
-    hookMark: String? = nil, csiSockets: [String: String] = [:], volumeLabel: String? = nil,
+    hooks: RuntimeHooks? = nil, csiSockets: [String: String] = [:], volumeLabel: String? = nil,
     network: PodNetwork, maximumPods: Int = 250, limits: NodeLimits = NodeLimits(), labels: [String: String] = [:],
     crashBackOff: (initial: Duration, maximum: Duration) = (.seconds(10), .seconds(300)),
     resync: Duration = .seconds(10), heartbeat: Duration = .seconds(10), volumeRefresh: Duration = .seconds(60),
@@ -56,7 +55,7 @@ public struct NodeConfiguration: Sendable {
     self.imageSocket = imageSocket
     self.snapshotter = snapshotter
     self.imageGate = imageGate
-    self.hookMark = hookMark
+    self.hooks = hooks
     self.csiSockets = csiSockets
     self.volumeLabel = volumeLabel
     self.network = network
@@ -69,5 +68,19 @@ public struct NodeConfiguration: Sendable {
     self.volumeRefresh = volumeRefresh
     self.apiServer = apiServer
     self.apiPort = apiPort
+  }
+}
+
+/// Hooks of the runtime, which change containers before they are made.
+public struct RuntimeHooks: Sendable, Hashable {
+  /// An annotation that they give every container that they were asked about. One that has not got it is not started, but made
+  /// anew.
+  public var mark: String
+  /// Where they tell of limits that they changed while containers run; `nil`: nowhere.
+  public var statusSocket: String?
+
+  public init(mark: String, statusSocket: String? = nil) {
+    self.mark = mark
+    self.statusSocket = statusSocket
   }
 }

@@ -13,8 +13,8 @@ struct PodContext: Sendable {
   let puller: ImagePuller
   /// Throws if nothing may be made of an image, by its name and id.
   let imageGate: (@Sendable (String, String) async throws -> Void)?
-  /// What containers have of which the runtime's hooks were asked; `nil`: there are no hooks.
-  let hookMark: String?
+  /// `nil`: the runtime has no hooks.
+  let hooks: RuntimeHooks?
   let logs: LogWatch
   let firewall: PodFirewall
   /// The network zone of a namespace's pods.

@@ -1,6 +1,7 @@
 import CRI
 import GRPCCore
 import JSONDocument
+import KubernetesAPI
 
 /// Containers that are made with the runtime's hooks, or not at all.
 ///
@@ -24,8 +25,10 @@ extension PodWorker {
       } catch let error as RPCError {
         throw PodProblem("CreateContainerError", HookRefusalText.readable(error.message))
       }
-      guard let mark = context.hookMark else { return id }
-      if let changes = try await annotation(mark, of: id) {
+      guard let hooks = context.hooks else { return id }
+      let annotations = try await annotations(of: id)
+      if let changes = annotations[hooks.mark].string {
+        hookLimits[id] = (annotations[HookLimits.annotation].string ?? "").split(separator: "\n").map(String.init)
         if !changes.isEmpty {
           context.events.record(
             .normal, about: pod, reason: "Adjusted", message: "Container \(request.config.metadata.name): \(changes)")
@@ -42,15 +45,15 @@ extension PodWorker {
     }
   }
 
-  /// An annotation that the runtime keeps with a container; nothing that a pod can write.
-  private func annotation(_ key: String, of id: String) async throws -> String? {
+  /// The annotations that the runtime keeps with a container; nothing that a pod can write.
+  private func annotations(of id: String) async throws -> JSONValue {
     let request = Runtime_V1_ContainerStatusRequest.with {
       $0.containerID = id
       $0.verbose = true
     }
     let answer = try await context.runtime.runtime.containerStatus(request, options: RuntimeClient.within(.seconds(30)))
-    guard let info = answer.info["info"], let json = try? JSONValue(parsing: Array(info.utf8)) else { return nil }
-    return json["runtimeSpec"]["annotations"][key].string
+    guard let info = answer.info["info"], let json = try? JSONValue(parsing: Array(info.utf8)) else { return .null }
+    return json["runtimeSpec"]["annotations"]
   }
 }
 

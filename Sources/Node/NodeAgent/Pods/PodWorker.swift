@@ -65,6 +65,8 @@ actor PodWorker {
   private var volumesCheckedAt = ContinuousClock.now
   /// Where containers write what they change of their root file systems, by container id.
   var layers: [String: String] = [:]
+  /// Limits that the runtime's hooks gave containers, by container id, as far as that is known.
+  var hookLimits: [String: [String]] = [:]
   /// Ended containers whose end has been told as an event.
   var toldExits: Set<String> = []
 
@@ -273,15 +275,20 @@ actor PodWorker {
   func publish() async {
     guard !isObjectGone, !isDraining else { return }
     let status = computedStatus
-    guard status != publishedStatus, !Self.isContained(status, in: pod.status) else { return }
+    let limits = limitsToWrite
+    guard limits != nil || status != publishedStatus && !Self.isContained(status, in: pod.status) else { return }
     do {
       var patch: JSONValue = ["metadata": ["uid": .string(pod.uid)], "status": status]
       // A merge keeps members that the patch does not name.
       if status["podIP"].isNull, !pod.status["podIP"].isNull { patch["status"]["podIP"] = .null }
+      if let limits { patch["metadata"]["annotations"] = [HookLimits.annotation: limits] }
       let written = try await context.client.patch(
         .pods, namespace: pod.namespace, name: pod.name, subresource: "status", patch)
       publishedStatus = status
-      if written.uid == pod.uid { pod.status = written.status }
+      if written.uid == pod.uid {
+        pod.status = written.status
+        pod.annotations[HookLimits.annotation] = written.annotations[HookLimits.annotation]
+      }
     } catch let error as APIStatus where error.isNotFound || error.isConflict {
       publishedStatus = nil
       if error.isConflict { await retryPublishing() }

@@ -21,6 +21,13 @@ public struct StandardHooks: Sendable {
     self.withAudit = withAudit
   }
 
+  /// The annotations that are read of a container's pod: authors keep kilobytes of others there.
+  static func annotations(_ annotations: [String: String], of container: String) -> [String: String] {
+    annotations.filter { key, _ in
+      (UlimitAnnotation.prefixes + [injectionPrefix]).contains { key == "\($0)/container.\(container)" }
+    }
+  }
+
   /// In the order in which they are asked.
   public var hooks: [Hook] {
     [
@@ -67,17 +74,31 @@ public struct StandardHooks: Sendable {
   private func limitDevices(of container: NRIContainer, _ policies: [NodePolicy], _ adjustment: inout Adjustment) throws
   {
     let limiting = policies.filter { !$0.volumeLimits.isEmpty }
-    guard !limiting.isEmpty else { return }
-    let names = limiting.map(\.name).joined(separator: ", ")
+    let classes = source.volumeClasses
+    guard !limiting.isEmpty || !classes.sayNothing && VolumeDevices.mayHaveVolumes(container) else { return }
     // A runtime refuses the whole container where it can't be done.
     guard kernel.limitsDevices else {
-      return adjustment.remark("limits of volumes' devices need cgroup v2 and are left out, policies \(names)")
+      if !limiting.isEmpty {
+        let names = limiting.map(\.name).joined(separator: ", ")
+        adjustment.remark("limits of volumes' devices need cgroup v2 and are left out, policies \(names)")
+      } else {
+        adjustment.remark("limits of volumes' devices need cgroup v2; those of volumes' classes are left out")
+      }
+      return
     }
-    let lines = VolumeDevices.lines(
-      of: container, limiting.flatMap(\.volumeLimits), classes: source.storageClass(of:))
-    guard !lines.isEmpty else { return }
+    let limits = DeviceLimits(
+      VolumeDevices.of(container) { classes.volume($0) != nil },
+      rules: limiting.flatMap { policy in policy.volumeLimits.map { (policy.name, $0) } },
+      storageClass: { classes.volume($0)?.storageClass }, classLimits: classes.limits(of:))
+    for path in VolumeDevices.unseen(container, isLimited: { !limiting.isEmpty || classes.limits(of: $0) != nil })
+      .prefix(8)
+    {
+      adjustment.remark("the volume at \(path.prefix(256)) can't be seen from here: how fast it is used is not limited")
+    }
+    guard !limits.lines.isEmpty else { return }
     try adjustment.set(
-      .unified(VolumeDevices.file, lines.joined(separator: "\n")), .byDefault, because: "by policies \(names)")
+      .unified(VolumeDevices.file, limits.lines.joined(separator: "\n")), .byDefault,
+      because: "by \(limits.sources.joined(separator: ", "))")
   }
 
   /// Limits of processes by annotation.

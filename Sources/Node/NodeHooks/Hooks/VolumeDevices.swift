@@ -5,44 +5,95 @@ import NRI
 
 /// The block devices below the volumes of a container.
 enum VolumeDevices {
-  /// What `io.max` of a container's group is to say (cgroup v2, "IO Interface Files"): a line for each device. Of each device the
-  /// first rule counts.
-  /// - Parameter classes: the storage class of a volume, if it is known.
-  static func lines(
-    of container: NRIContainer, _ rules: [NodePolicy.VolumeLimit], classes: (String) -> String?
-  ) -> [String] {
-    var words: [String: String] = [:]
-    for rule in rules {
-      for mount in container.mounts {
-        guard let volume = volume(of: mount.source) else { continue }
-        if !rule.storageClasses.isEmpty {
-          guard let name = classes(volume), rule.storageClasses.contains(name) else { continue }
-        }
-        guard let device = device(below: mount.source), words[device] == nil else { continue }
-        words[device] = line(device, rule.limits)
-      }
-    }
-    return words.sorted { $0.key < $1.key }.map(\.value)
-  }
-
   static let file = "io.max"
 
-  /// What is not limited is said, too: the kernel would keep an earlier limit.
-  static func line(_ device: String, _ limits: [String: UInt64]) -> String {
-    let words = ["rbps", "wbps", "riops", "wiops"].map { name in
-      "\(name)=\(limits[name].map { String($0) } ?? "max")"
+  /// Where a mount's source is among what a kubelet, or our node agent, has of a pod.
+  enum Place: Hashable {
+    /// `<pod>/volumes/kubernetes.io~csi/<volume>/mount`, or `<pod>/volumes/csi/<volume>/mount`.
+    case volume(String)
+    /// A part of a volume, `<pod>/volume-subpaths/<volume>/<container>/<number>`.
+    case part(of: String)
+    /// A part of one of the volumes below a directory, `<pod>/volumes/subpath/<container>/<number>`.
+    case partOfOne(in: String)
+
+    init?(_ source: String) {
+      let parts = source.split(separator: "/")
+      let count = parts.count
+      guard count >= 4 else { return nil }
+      if parts[count - 1] == "mount", parts[count - 4] == "volumes",
+        ["kubernetes.io~csi", "csi"].contains(parts[count - 3])
+      {
+        self = .volume(String(parts[count - 2]))
+      } else if parts[count - 4] == "volume-subpaths" {
+        self = .part(of: String(parts[count - 3]))
+      } else if parts[count - 4] == "volumes", parts[count - 3] == "subpath" {
+        self = .partOfOne(in: "/" + parts.dropLast(3).joined(separator: "/") + "/csi")
+      } else {
+        return nil
+      }
     }
-    return ([device] + words).joined(separator: " ")
   }
 
-  /// The name of the persistent volume that a kubelet, or our node agent, has mounted at a path:
-  /// `<pod>/volumes/kubernetes.io~csi/<volume>/mount`.
-  static func volume(of source: String) -> String? {
-    let parts = source.split(separator: "/")
-    guard parts.count >= 4, parts.last == "mount", ["kubernetes.io~csi", "csi"].contains(parts[parts.count - 3]),
-      parts[parts.count - 4] == "volumes"
-    else { return nil }
-    return String(parts[parts.count - 2])
+  /// A device of a container, and the volume that it is; `nil`: of which volume it is can't be told.
+  struct Found: Hashable {
+    let device: String
+    let volume: String?
+  }
+
+  /// Whether a container has volumes at all: most have none, and cost nothing here.
+  static func mayHaveVolumes(_ container: NRIContainer) -> Bool {
+    container.mounts.contains { Place($0.source) != nil } || !blockDevices(container).isEmpty
+  }
+
+  /// - Parameter isVolume: whether a name is one of a persistent volume.
+  static func of(_ container: NRIContainer, isVolume: (String) -> Bool) -> [Found] {
+    var found: [Found] = []
+    for mount in container.mounts {
+      guard let place = Place(mount.source), let device = device(below: mount.source) else { continue }
+      let item = Found(device: device, volume: volume(at: place, on: device))
+      if !found.contains(item) { found.append(item) }
+    }
+    for device in blockDevices(container) {
+      // A raw device is a volume's if it is known by the volume's name; others are none of ours.
+      guard let name = name(of: device), isVolume(name) else { continue }
+      found.append(Found(device: disk(device), volume: name))
+    }
+    return found
+  }
+
+  /// Whether a container may have one of these volumes; so if it has one of which that can't be told by a path alone.
+  static func mayHave(_ container: NRIContainer, anyOf volumes: Set<String>) -> Bool {
+    container.mounts.contains { mount in
+      switch Place(mount.source) {
+      case .volume(let name), .part(of: let name): volumes.contains(name)
+      case .partOfOne: true
+      case nil: false
+      }
+    } || !blockDevices(container).isEmpty
+  }
+
+  /// Volumes that are not there as this process sees the machine: in a container it sees its own files.
+  /// - Parameter isLimited: whether something is wanted of a volume.
+  static func unseen(_ container: NRIContainer, isLimited: (String) -> Bool) -> [String] {
+    container.mounts.map(\.source).filter { source in
+      switch Place(source) {
+      case .volume(let name), .part(of: let name): isLimited(name) && !FileStatus.exists(source)
+      case .partOfOne: !FileStatus.exists(source)
+      case nil: false
+      }
+    }
+  }
+
+  private static func volume(at place: Place, on device: String) -> String? {
+    switch place {
+    case .volume(let name), .part(of: let name): name
+    case .partOfOne(in: let directory):
+      Directory.namesIfReadable(in: directory).first { self.device(below: "\(directory)/\($0)/mount") == device }
+    }
+  }
+
+  private static func blockDevices(_ container: NRIContainer) -> [String] {
+    container.linux.devices.filter { $0.type == "b" }.map { "\($0.major):\($0.minor)" }
   }
 
   /// `8:0`; `nil` if no block device is below, as with tmpfs. Limits are of whole disks, so a partition is its disk.
@@ -52,8 +103,21 @@ enum VolumeDevices {
     let device = status.st_mode & S_IFMT == S_IFBLK ? status.st_rdev : status.st_dev
     let (major, minor) = (device >> 8 & 0xFFF, device & 0xFF | device >> 12 & 0xFFF00)
     guard major != 0 else { return nil }
-    let name = "/sys/dev/block/\(major):\(minor)"
-    guard FileStatus.exists("\(name)/partition") else { return "\(major):\(minor)" }
-    return SmallFile.text("\(name)/../dev")?.split(separator: "\n").first.map(String.init)
+    return disk("\(major):\(minor)")
+  }
+
+  /// The disk of a partition, or the device itself.
+  private static func disk(_ device: String) -> String {
+    let name = "/sys/dev/block/\(device)"
+    guard FileStatus.exists("\(name)/partition") else { return device }
+    return SmallFile.text("\(name)/../dev")?.split(separator: "\n").first.map(String.init) ?? device
+  }
+
+  /// The volume whose bytes a loop device shows: its file's name without the ending.
+  private static func name(of device: String) -> String? {
+    guard let path = SmallFile.text("/sys/dev/block/\(device)/loop/backing_file")?.split(separator: "\n").first,
+      let file = path.split(separator: "/").last
+    else { return nil }
+    return file.hasSuffix(".img") ? String(file.dropLast(4)) : String(file)
   }
 }

@@ -2,12 +2,14 @@ import JSONDocument
 public import KubernetesAPI
 import LinuxSystem
 
-/// A file of `NodePolicy` objects, and of `Namespace` objects that say whose the namespaces are (`nagaya.dev/tenant`), as YAML
-/// documents; for machines whose cluster does not know policies.
+/// A file of `NodePolicy` objects, of `Namespace` objects that say whose the namespaces are (`nagaya.dev/tenant`), and of
+/// volumes and their classes, as YAML documents; for machines whose cluster does not know policies.
 public struct PolicyFile: Sendable, Hashable {
   public let policies: [NodePolicy]
   /// Tenants by their namespaces.
   public let owners: [String: String]
+  /// PersistentVolumes, StorageClasses and VolumeAttributesClasses.
+  private let volumes: [KubernetesObject]
 
   /// Bytes of a file; a thousand policies are a third of it.
   static let limit = 4 << 20
@@ -37,6 +39,7 @@ public struct PolicyFile: Sendable, Hashable {
     }
     var policies: [NodePolicy] = []
     var owners: [String: String] = [:]
+    var volumes: [KubernetesObject] = []
     for object in documents.flatMap({ $0["kind"].string == "List" ? $0["items"].elements : [$0] }).map(
       KubernetesObject.init(json:))
     {
@@ -49,11 +52,16 @@ public struct PolicyFile: Sendable, Hashable {
           throw Fault(description: error.description)
         }
       case ("Namespace", "v1"): owners[object.name] = object.labels[NamespaceLabels.tenant]
+      case ("PersistentVolume", "v1"): volumes.append(object)
+      case ("StorageClass", "storage.k8s.io/v1"), ("VolumeAttributesClass", "storage.k8s.io/v1"):
+        try Self.check(object)
+        volumes.append(object)
       default:
         throw Fault(
           description:
-            "\(object.apiVersion) \(object.kind) \(object.name) is neither a NodePolicy (nagaya.dev/v1alpha1) "
-            + "nor a Namespace (v1)")
+            "\(object.apiVersion) \(object.kind) \(object.name) is neither a NodePolicy (nagaya.dev/v1alpha1), "
+            + "a Namespace or a PersistentVolume (v1), nor a StorageClass or a VolumeAttributesClass (storage.k8s.io/v1)"
+        )
       }
     }
     let names = policies.map(\.name)
@@ -72,11 +80,26 @@ public struct PolicyFile: Sendable, Hashable {
     }
     self.policies = policies
     self.owners = owners
+    self.volumes = volumes
+  }
+
+  /// The API server would not take it either: a mistyped limit limits nothing.
+  private static func check(_ object: KubernetesObject) throws(Fault) {
+    let isMutable = object.kind == "VolumeAttributesClass"
+    guard object[isMutable ? "driverName" : "provisioner"].string == VolumeParameters.driver else { return }
+    for (name, value) in object["parameters"].members where value.string == nil {
+      throw Fault(
+        description: "\(object.kind) \(object.name): parameter \"\(name.prefix(128))\" must be a text in quotes")
+    }
+    if let fault = VolumeParameters.faults(object["parameters"].strings, isMutable: isMutable).first {
+      throw Fault(description: "\(object.kind) \(object.name): \(fault)")
+    }
   }
 
   /// Puts it in the place of what a source had.
   public func use(in source: PolicySource) {
     source.use(owners: owners, isComplete: true)
+    source.use(volumes: volumes)
     source.use(PolicySet(policies))
   }
 }

@@ -4,7 +4,7 @@ import Locking
 public import Logging
 public import ServiceLifecycle
 
-/// Fills a source with what an API server says: policies, whose namespaces are, and of which class volumes are.
+/// Fills a source with what an API server says: policies, whose namespaces are, and which classes volumes have.
 public struct PolicyInformers: Service {
   private let informers: [Informer]
   private let table: PolicyTable
@@ -13,14 +13,11 @@ public struct PolicyInformers: Service {
   public init(_ client: KubernetesClient, source: PolicySource, builtIn: [NodePolicy] = [], logger: Logger) {
     let policies = Informer(client, .nodePolicies, logger: logger)
     let namespaces = Informer(client, .namespaces, transform: { Self.short($0, .namespaces) }, logger: logger)
-    let volumes = Informer(
-      client, .persistentVolumes,
-      transform: { volume in
-        var short = Self.short(volume, .persistentVolumes)
-        short.spec.set("storageClassName", ifPresent: volume.spec["storageClassName"].string.map { .string($0) })
-        return short
-      }, logger: logger)
-    informers = [policies, namespaces, volumes]
+    let volumes = Informer(client, .persistentVolumes, transform: Self.shortVolume, logger: logger)
+    let classes = [Resource.storageClasses, .volumeAttributesClasses].map { resource in
+      Informer(client, resource, transform: { Self.shortClass($0, resource) }, logger: logger)
+    }
+    informers = [policies, namespaces, volumes] + classes
     let table = PolicyTable(source, builtIn: builtIn, logger: logger)
     self.table = table
     // Until all is here, whatever is about a tenant is refused.
@@ -38,13 +35,31 @@ public struct PolicyInformers: Service {
       case .deleted(let object): source.set(owner: nil, of: object.name)
       }
     }
-    volumes.onEvent { event in
-      switch event {
-      case .added(let object), .updated(_, let object):
-        source.set(storageClass: object.spec["storageClassName"].string, of: object.name)
-      case .deleted(let object): source.set(storageClass: nil, of: object.name)
+    for informer in [volumes] + classes {
+      informer.onEvent { event in
+        switch event {
+        case .added(let object), .updated(_, let object): source.note(object)
+        case .deleted(let object): source.note(object, isGone: true)
+        }
       }
     }
+  }
+
+  private static func shortVolume(_ volume: KubernetesObject) -> KubernetesObject {
+    var short = short(volume, .persistentVolumes)
+    short.labels = [:]
+    for key in ["storageClassName", "volumeAttributesClassName"] {
+      short.spec.set(key, ifPresent: volume.spec[key].string.map { .string($0) })
+    }
+    if let driver = volume.spec["csi"]["driver"].string { short.spec["csi"]["driver"] = .string(driver) }
+    return short
+  }
+
+  private static func shortClass(_ object: KubernetesObject, _ resource: Resource) -> KubernetesObject {
+    var short = short(object, resource)
+    short.labels = [:]
+    for key in ["provisioner", "driverName", "parameters"] where !object[key].isNull { short[key] = object[key] }
+    return short
   }
 
   private static func short(_ object: KubernetesObject, _ resource: Resource) -> KubernetesObject {

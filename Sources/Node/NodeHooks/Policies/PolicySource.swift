@@ -9,7 +9,7 @@ public enum NamespaceOwner: Sendable, Hashable {
   case unknown
 }
 
-/// Policies and namespaces as they are now. Whoever asks gets an answer at once.
+/// Policies, namespaces, and classes of volumes as they are now. Whoever asks gets an answer at once.
 public final class PolicySource: Sendable {
   private struct State {
     var policies = PolicySet.empty
@@ -17,15 +17,16 @@ public final class PolicySource: Sendable {
     /// Namespaces that are not among the owners are nobody's, if true.
     var isComplete = true
     var generation = 0
-    /// Volumes' classes by the name of the volume.
-    var classes: [String: String] = [:]
+    var volumes = VolumeClasses()
+    /// Volumes of which something else is known by now.
+    var changedVolumes: Set<String> = []
   }
   private let state = Mutex(State())
 
   public init() {}
 
   public var policies: PolicySet { state.withLock { $0.policies } }
-  /// Grows with each change.
+  /// Grows with each change but those of single volumes.
   public var generation: Int { state.withLock { $0.generation } }
 
   public func owner(of namespace: String) -> NamespaceOwner {
@@ -36,7 +37,17 @@ public final class PolicySource: Sendable {
   }
 
   /// The storage class of a volume, if it is known.
-  public func storageClass(of volume: String) -> String? { state.withLock { $0.classes[volume] } }
+  public func storageClass(of volume: String) -> String? { state.withLock { $0.volumes.volume(volume)?.storageClass } }
+
+  var volumeClasses: VolumeClasses { state.withLock { $0.volumes } }
+
+  /// Volumes of which something else is known than when this was asked last.
+  func takeChangedVolumes() -> Set<String> {
+    state.withLock { state in
+      defer { state.changedVolumes = [] }
+      return state.changedVolumes
+    }
+  }
 
   public func use(_ policies: PolicySet) {
     state.withLock {
@@ -65,11 +76,31 @@ public final class PolicySource: Sendable {
     }
   }
 
-  public func set(storageClass: String?, of volume: String) {
-    state.withLock {
-      guard $0.classes[volume] != storageClass else { return }
-      $0.classes[volume] = storageClass
-      $0.generation += 1
+  /// Notes what a PersistentVolume, a StorageClass or a VolumeAttributesClass says.
+  /// - Parameter isGone: it is no more.
+  func note(_ object: KubernetesObject, isGone: Bool = false) {
+    state.withLock { state in
+      switch object.kind {
+      case "PersistentVolume":
+        let volume = isGone ? nil : VolumeClasses.Volume(object)
+        if state.volumes.set(volume, of: object.name) { state.changedVolumes.insert(object.name) }
+      case "StorageClass":
+        let limits = isGone ? VolumeIOLimits() : VolumeIOLimits(class: object)
+        if state.volumes.set(limits, ofStorageClass: object.name) { state.generation += 1 }
+      case "VolumeAttributesClass":
+        let limits = isGone ? VolumeIOLimits() : VolumeIOLimits(class: object)
+        if state.volumes.set(limits, ofAttributesClass: object.name) { state.generation += 1 }
+      default: break
+      }
     }
+  }
+
+  /// Puts what a file says of volumes and classes in the place of what an earlier one said.
+  func use(volumes objects: [KubernetesObject]) {
+    state.withLock { state in
+      state.volumes = VolumeClasses()
+      state.generation += 1
+    }
+    for object in objects { note(object) }
   }
 }

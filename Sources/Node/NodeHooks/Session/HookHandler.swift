@@ -1,3 +1,4 @@
+import KubernetesAPI
 import Logging
 import NRI
 
@@ -30,6 +31,8 @@ struct HookHandler: NRIHandling {
   let notify: @Sendable (HookNotice) -> Void
 
   let kernel: KernelLimits
+  /// Whether all of pods is kept, for hooks beside the standard ones.
+  let keepsWhole: Bool
   let pending: PendingUpdates
 
   /// Devices beyond the first are limited when the container runs.
@@ -74,11 +77,14 @@ struct HookHandler: NRIHandling {
     let isMarked = container.annotations[Adjustment.mark] != nil
     var isAdjusted = isMarked
     var updates: [NRIContainerUpdate] = []
-    var resources = known?.resources ?? []
+    // What was asked for by who was here before us, as far as it can be told.
+    var resources = known?.resources ?? LiveResources(present: container).bytes
     var lines: [String]
+    var decided: [String] = []
     do throws(HookRefusal) {
       let decision = try decider.decide(pod, container)
       lines = decision.lines
+      decided = decision.adjustment.lines
       if !isMarked, decision.adjustment.isEmpty { isAdjusted = true }
       (updates, resources) = Self.updates(container.id, container, decision.adjustment, previous: resources)
     } catch {
@@ -92,11 +98,13 @@ struct HookHandler: NRIHandling {
             + lines.joined(separator: "; ") + ". Limits of processes come with its next start"))
       lines = lines.map { "missed: \($0)" }
     }
+    let made =
+      known?.limitLines ?? (container.annotations[HookLimits.annotation] ?? "").split(separator: "\n").map(String.init)
     table.set(
       ContainerTable.Record(
-        request: ContainerTable.Record.request(pod, container), decision: lines.joined(separator: "\n"),
-        resources: resources, isAdjusted: isAdjusted,
-        generation: generation), for: container.id)
+        pod, container, isWhole: keepsWhole, decision: lines, limits: HookLimits.lines(made: made, now: decided),
+        resources: resources,
+        isAdjusted: isAdjusted, generation: generation), for: container.id, isLive: true)
     return updates
   }
 
@@ -108,10 +116,13 @@ struct HookHandler: NRIHandling {
       let decision = try decider.decide(pod, container)
       note(decision, pod, container)
       var wire = decision.adjustment.wire
-      wire.annotations[Adjustment.mark] = String(decision.adjustment.lines.joined(separator: "; ").prefix(1024))
+      let lines = decision.adjustment.lines
+      let limits = HookLimits.lines(lines)
+      wire.annotations[Adjustment.mark] = String(lines.joined(separator: "; ").prefix(1024))
+      if !limits.isEmpty { wire.annotations[HookLimits.annotation] = limits.joined(separator: "\n") }
       table.set(
         ContainerTable.Record(
-          request: ContainerTable.Record.request(pod, container), decision: decision.lines.joined(separator: "\n"),
+          pod, container, isWhole: keepsWhole, decision: decision.lines, limits: limits,
           resources: LiveResources(decision.adjustment).bytes, isAdjusted: true, generation: generation),
         for: container.id)
       return wire
@@ -162,10 +173,20 @@ struct HookHandler: NRIHandling {
 
   /// Decides anew for containers whose decision is older than the policies.
   /// - Returns: changes of those that run.
-  func renewed() -> [NRIContainerUpdate] {
+  func renewed() -> [NRIContainerUpdate] { renewed(table.ids(before: source.generation)) }
+
+  /// The same for containers that have one of these volumes.
+  func renewed(_ volumes: Set<String>) -> [NRIContainerUpdate] {
+    renewed(
+      table.idsWithVolumes().filter { id in
+        table.record(id)?.parsed.map { VolumeDevices.mayHave($0.container, anyOf: volumes) } ?? false
+      })
+  }
+
+  private func renewed(_ ids: [String]) -> [NRIContainerUpdate] {
     let generation = source.generation
     var updates: [NRIContainerUpdate] = []
-    for id in table.ids(before: generation) {
+    for id in ids {
       guard var record = table.record(id), let request = record.parsed else { continue }
       record.generation = generation
       // What does not hold for new containers any more, is no reason to end one that runs.
@@ -174,8 +195,10 @@ struct HookHandler: NRIHandling {
         updates += change.updates
         record.resources = change.resources
         record.decision = decision.lines.joined(separator: "\n")
+        record.limits = HookLimits.lines(made: record.limitLines, now: decision.adjustment.lines)
+          .joined(separator: "\n")
       }
-      table.set(record, for: id)
+      table.set(record, for: id, isLive: true)
     }
     return updates
   }

@@ -1,3 +1,4 @@
+import KubernetesAPI
 import NRI
 import SwiftProtobuf
 
@@ -8,6 +9,12 @@ struct LiveResources: Sendable {
   let steps: [NRILinuxResources]
 
   init(_ adjustment: Adjustment) { steps = adjustment.resourceSteps }
+
+  /// What the runtime has set of a container's devices, as far as it says so.
+  init(present container: NRIContainer) {
+    let line = container.linux.resources.unified[VolumeDevices.file]
+    steps = line.map { line in [.with { $0.unified[VolumeDevices.file] = line }] } ?? []
+  }
 
   /// - Parameter bytes: what `bytes` was.
   init(bytes: [UInt8]) {
@@ -44,7 +51,7 @@ struct LiveResources: Sendable {
     let limited = Set(all.compactMap { $0.unified[VolumeDevices.file] }.compactMap(Self.device))
     for line in previous.steps.compactMap({ $0.unified[VolumeDevices.file] }) {
       guard let device = Self.device(line), !limited.contains(device) else { continue }
-      all.append(.with { $0.unified[VolumeDevices.file] = VolumeDevices.line(device, [:]) })
+      all.append(.with { $0.unified[VolumeDevices.file] = VolumeIOLimits().line(of: device) })
     }
     return all.filter { $0 != NRILinuxResources() }
   }

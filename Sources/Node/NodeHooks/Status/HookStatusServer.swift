@@ -5,7 +5,7 @@ import LinuxSystem
 import Logging
 
 /// HTTP on a unix socket that only its owner can open: `GET /metrics`, `GET /v1/hooks`,
-/// `GET /v1/containers?namespace=&pod=`.
+/// `GET /v1/containers?namespace=&pod=`, `GET /v1/limits?after=VERSION`: what was changed of running containers since.
 struct HookStatusServer: Sendable {
   let socket: String
   let hooks: NodeHooks
@@ -38,6 +38,9 @@ struct HookStatusServer: Sendable {
       let reports = hooks.decisions(
         namespace: query["namespace"].map(String.init), pod: query["pod"].map(String.init))
       return Self.json(["containers": .array(reports.map(\.json))])
+    }
+    router.get("/v1/limits") { request, _ in
+      Self.json(hooks.limits(after: request.uri.queryParameters["after"].map(String.init) ?? ""))
     }
     let path = socket
     // Nobody else opens it between its making and the change of its mode: the directory is its owner's.

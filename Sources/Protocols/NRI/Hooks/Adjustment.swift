@@ -173,7 +173,7 @@ extension Adjustment.Change: CustomStringConvertible {
     case .environment(let name, let value): "env \(name)=\(value)"
     case .mount(let mount): "mount \(mount.source) at \(mount.destination)\(mount.isReadOnly ? " (read-only)" : "")"
     case .annotation(let key, let value): "annotation \(key)=\(value)"
-    case .unified(let file, let value): "\(file) \(value)"
+    case .unified(let file, let value): "\(file) \(value.replacing("\n", with: "; "))"
     }
   }
 }

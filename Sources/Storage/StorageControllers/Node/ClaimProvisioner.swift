@@ -2,7 +2,7 @@ import JSONDocument
 import KubernetesAPI
 import KubernetesClient
 
-/// Makes the volumes of claims that were given to this node, and grows them.
+/// Makes the volumes of claims that were given to this node, grows them, and gives them other attributes.
 ///
 /// A volume is made in three steps, each harmless when repeated: the claim is held (`StorageNames.making`), the driver makes
 /// the volume, its object is written. What ends between two of them goes on, or is taken back when the claim is deleted or
@@ -24,7 +24,7 @@ struct ClaimProvisioner: Sendable {
       // Not between the writes of who binds it.
       guard claim.phase == "Bound" else { return .done }
       try await letGo(claim)
-      return try await grow(claim, name)
+      return try await keep(claim, name)
     }
     guard claim.annotations[StorageNames.selectedNode] == node else { return try await takeBack(claim) }
     return try await provision(claim)
@@ -58,12 +58,19 @@ struct ClaimProvisioner: Sendable {
       intent.annotations[StorageNames.makingNode] = node
       held = try await client.update(intent, as: .persistentVolumeClaims)
     }
+    let attributes: VolumeAttributes
+    do throws(VolumeAttributes.Obstacle) { attributes = try await VolumeAttributes(claim, client, driverName) } catch {
+      events.record(
+        .warning, about: claim, reason: "ProvisioningFailed", message: "cannot make a volume of \(size): \(error)")
+      return .requeueAfter(VolumeAttributes.patience)
+    }
     let parameters = storageClass["parameters"].strings
     let request = VolumeDriver.VolumeRequest(
       name: name, bytes: size.value, fileSystem: parameters[StorageNames.fileSystem] ?? "xfs",
       isBlock: claim.volumeMode == "Block",
       mountOptions: storageClass["mountOptions"].elements.compactMap(\.string),
-      parameters: parameters.filter { !$0.key.hasPrefix("csi.storage.k8s.io/") }, topology: caches.node.topology)
+      parameters: parameters.filter { !$0.key.hasPrefix(VolumeParameters.reservedPrefix) },
+      mutableParameters: attributes.parameters, topology: caches.node.topology)
     let volume: VolumeDriver.Volume
     do throws(VolumeDriver.Refusal) { volume = try await driver.create(request) } catch {
       return try await failed(held, size: size, error)
@@ -127,6 +134,7 @@ struct ClaimProvisioner: Sendable {
         ]
       ],
     ]
+    object.spec.set("volumeAttributesClassName", ifPresent: claim.attributesClassName.map { .string($0) })
     if claim.volumeMode != "Block" {
       object.spec["csi"]["fsType"] = .string(storageClass["parameters"].strings[StorageNames.fileSystem] ?? "xfs")
     }
@@ -165,12 +173,29 @@ struct ClaimProvisioner: Sendable {
     return released
   }
 
-  // MARK: Growing
+  // MARK: Keeping
+
+  /// Makes the volume be what the bound claim asks for by now.
+  private func keep(_ claim: KubernetesObject, _ name: String) async throws -> ReconcileResult {
+    guard let volume = caches.volumes.get(name: name), VolumeBinding.isMutual(claim, volume),
+      volume.spec["csi"]["driver"].string == driverName, let handle = volume.spec["csi"]["volumeHandle"].string
+    else { return .done }
+    if VolumeAttributes.differ(claim, volume) {
+      let change = VolumeAttributesChange(driverName: driverName, client: client, driver: driver, events: events)
+      let result = try await change.make(claim, volume, handle)
+      // What was written leads back here; what waits for its class grows meanwhile.
+      if case .done = result { return .done }
+      _ = try await grow(claim, volume, handle)
+      return result
+    }
+    return try await grow(claim, volume, handle)
+  }
 
   /// Makes the volume as large as the claim asks. A file system on it grows by whoever has it mounted.
-  private func grow(_ claim: KubernetesObject, _ name: String) async throws -> ReconcileResult {
-    guard let volume = caches.volumes.get(name: name), VolumeBinding.isMutual(claim, volume),
-      volume.spec["csi"]["driver"].string == driverName, let handle = volume.spec["csi"]["volumeHandle"].string,
+  private func grow(_ claim: KubernetesObject, _ volume: KubernetesObject, _ handle: String) async throws
+    -> ReconcileResult
+  {
+    guard
       let wanted = claim.requestedStorage,
       let present = claim.status["capacity"]["storage"].string.flatMap(Quantity.init), wanted > present,
       caches.classes.get(name: claim.storageClassName)?["allowVolumeExpansion"].bool == true

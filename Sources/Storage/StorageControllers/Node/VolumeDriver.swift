@@ -30,6 +30,8 @@ public struct VolumeDriver: Service {
     var isBlock: Bool
     var mountOptions: [String]
     var parameters: [String: String]
+    /// Those of its volume attributes class.
+    var mutableParameters: [String: String] = [:]
     var topology: [String: String]
   }
 
@@ -75,6 +77,7 @@ public struct VolumeDriver: Service {
     request.capacityRange.requiredBytes = volume.bytes
     request.volumeCapabilities = [Self.capability(volume)]
     request.parameters = volume.parameters
+    request.mutableParameters = volume.mutableParameters
     var topology = Csi_V1_Topology()
     topology.segments = volume.topology
     request.accessibilityRequirements.requisite = [topology]
@@ -89,6 +92,14 @@ public struct VolumeDriver: Service {
     var request = Csi_V1_DeleteVolumeRequest()
     request.volumeID = id
     _ = try await call { try await controller.deleteVolume(request, options: Self.options) }
+  }
+
+  /// Gives a volume other attributes.
+  func modify(_ id: String, _ parameters: [String: String]) async throws(Refusal) {
+    var request = Csi_V1_ControllerModifyVolumeRequest()
+    request.volumeID = id
+    request.mutableParameters = parameters
+    _ = try await call { try await controller.controllerModifyVolume(request, options: Self.options) }
   }
 
   /// - Returns: the new size and whether the node must grow the file system.

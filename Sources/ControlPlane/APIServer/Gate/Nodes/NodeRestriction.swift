@@ -22,6 +22,11 @@ public struct NodeRestriction: WriteAdmitting {
       && old.finalizers == new.finalizers && old.ownerReferences == new.ownerReferences && rest(old) == rest(new)
   }
 
+  /// Annotations that a node does not write.
+  private static func rest(_ annotations: [String: String]) -> [String: String] {
+    annotations.filter { $0.key != HookLimits.annotation }
+  }
+
   public func refusal(of write: WriteReview) -> APIStatus? {
     guard let node = write.user.nodeName, !write.user.groups.contains(UserInfo.mastersGroup) else { return nil }
     guard let object = write.new ?? write.old else { return nil }
@@ -46,6 +51,9 @@ public struct NodeRestriction: WriteAdmitting {
       }
       guard write.new.map({ $0.spec == old.spec && $0.labels == old.labels }) ?? true else {
         return refused("can only write the status of its pods")
+      }
+      guard write.new.map({ Self.rest($0.annotations) == Self.rest(old.annotations) }) ?? true else {
+        return refused("can only write the annotation \(HookLimits.annotation) of its pods")
       }
       return nil
     case .leases:

@@ -52,7 +52,16 @@ extension ResourceDefinition {
         if (spec["csi"]["driver"].string ?? "").isEmpty { faults.required("spec.csi.driver") }
         if (spec["csi"]["volumeHandle"].string ?? "").isEmpty { faults.required("spec.csi.volumeHandle") }
       }
+      if let name = spec["volumeAttributesClassName"].string {
+        faults.checkDNSSubdomain("spec.volumeAttributesClassName", .string(name))
+        if spec["csi"].isNull {
+          faults.required("spec.csi", "has to be specified when using volumeAttributesClassName")
+        }
+      }
       if let old {
+        if spec["volumeAttributesClassName"].isNull, !old.spec["volumeAttributesClassName"].isNull {
+          faults.forbidden("spec.volumeAttributesClassName", "update from non-nil value to nil is forbidden")
+        }
         for key in VolumeSources.persistent.sorted() where spec[key] != old.spec[key] {
           faults.forbidden("spec.persistentvolumesource", "spec.persistentvolumesource is immutable after creation")
           break

@@ -55,22 +55,35 @@ extension FieldFaults {
     if let name = spec["storageClassName"].string, !name.isEmpty, !Names.isDNSSubdomain(name) {
       invalid("\(field).storageClassName", .string(name), Self.dnsSubdomainRule)
     }
+    if let name = spec["volumeAttributesClassName"].string, !name.isEmpty, !Names.isDNSSubdomain(name) {
+      invalid("\(field).volumeAttributesClassName", .string(name), Self.dnsSubdomainRule)
+    }
   }
 
-  /// A claim's spec stays as it is, but for growth, the volume's name once it is found, and the class set late.
+  /// A claim's spec stays as it is, but for growth, the volume's name once it is found, the class set late, and the attributes
+  /// of a bound claim's volume.
   fileprivate mutating func checkClaimUpdate(_ claim: KubernetesObject, _ old: KubernetesObject) {
     func frozen(_ spec: JSONValue) -> JSONValue {
       var spec = spec
       spec["resources"]["requests"].remove("storage")
       if (old.spec["volumeName"].string ?? "").isEmpty { spec.remove("volumeName") }
       if old.spec["storageClassName"].isNull { spec.remove("storageClassName") }
-      spec.remove("volumeAttributesClassName")
+      if old.status["phase"].string == "Bound" { spec.remove("volumeAttributesClassName") }
       return spec
     }
     if frozen(claim.spec) != frozen(old.spec) {
       forbidden(
         "spec",
         "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims")
+    }
+    // What is in force can be put in the place of something, not taken back.
+    if (claim.spec["volumeAttributesClassName"].string ?? "").isEmpty,
+      !(old.spec["volumeAttributesClassName"].string ?? "").isEmpty,
+      !old.status["currentVolumeAttributesClassName"].isNull
+    {
+      forbidden(
+        "spec.volumeAttributesClassName",
+        "update to nil is forbidden when status.currentVolumeAttributesClassName is not nil")
     }
     let (new, before) = (claim.spec["resources"]["requests"], old.spec["resources"]["requests"])
     guard let wanted = Quantity(json: new["storage"]), let had = Quantity(json: before["storage"]), wanted != had

@@ -7,8 +7,9 @@ extension ResourceRegistry {
 
   private static let kinds: [ResourceDefinition] = [
     .namespace, .node, .pod, .event, .service, .configMap, .secret, .serviceAccount, .persistentVolume,
-    .persistentVolumeClaim, .resourceQuota, .limitRange, .deployment, .replicaSet, .storageClass, .csiDriver, .csiNode,
-    .csiStorageCapacity, .lease, .endpointSlice, .role, .roleBinding, .clusterRole, .clusterRoleBinding,
+    .persistentVolumeClaim, .resourceQuota, .limitRange, .deployment, .replicaSet, .storageClass,
+    .volumeAttributesClass, .csiDriver, .csiNode, .csiStorageCapacity, .lease, .endpointSlice, .role, .roleBinding,
+    .clusterRole, .clusterRoleBinding,
     .application, .tenant, .nodePolicy, .volumePool,
   ]
 }

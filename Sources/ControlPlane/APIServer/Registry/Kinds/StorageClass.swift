@@ -33,9 +33,20 @@ extension ResourceDefinition {
         where storageClass[key] != old[key] {
           faults.forbidden(key, "updates to \(key) are forbidden.")
         }
+      } else if storageClass["provisioner"].string == VolumeParameters.driver {
+        faults.checkParameters(storageClass["parameters"], isMutable: false)
       }
       return faults.causes
     })
+}
+
+extension FieldFaults {
+  /// Parameters of the driver of local volumes: a mistyped limit would limit nothing.
+  mutating func checkParameters(_ parameters: JSONValue, isMutable: Bool) {
+    for fault in VolumeParameters.faults(parameters.strings, isMutable: isMutable) {
+      invalid("parameters[\(fault.name)]", .string(fault.value), fault.reason)
+    }
+  }
 }
 
 extension KubernetesObject {

@@ -10,6 +10,9 @@ extension SchemaTable {
     allowVolumeExpansion bool *6 | Claims may grow.
     volumeBindingMode string *7 | Immediate (default), or WaitForFirstConsumer: when the pod's node is known.
     allowedTopologies []core.TopologySelectorTerm 8 | Where volumes may be made.
+    # VolumeAttributesClass : | Attributes of volumes that can change while they are used.
+    driverName! string 2 | The CSI driver whose volumes have them; cannot change.
+    parameters {}string 3 | Passed to the driver; cannot change.
     # CSIDriver : CSIDriverSpec | What a CSI driver can do.
     # CSIDriverSpec | What a CSI driver can do.
     attachRequired bool *1 | Volumes are attached before they are mounted.

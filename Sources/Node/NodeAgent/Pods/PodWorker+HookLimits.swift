@@ -1,0 +1,42 @@
+import JSONDocument
+import KubernetesAPI
+
+/// What the pod's object says of the limits that the runtime's hooks gave its containers.
+///
+/// It travels with the status: a start costs no further write. Whatever somebody else wrote there is put right with it.
+extension PodWorker {
+  /// The hooks changed what a running container has.
+  func limitsChanged(_ lines: [String], of id: String) {
+    guard hookLimits[id] != lines else { return }
+    hookLimits[id] = lines
+    noteStatusChange()
+  }
+
+  /// A change of the pod's annotation that is due; `nil`: it is right, or can't be told yet.
+  var limitsToWrite: JSONValue? {
+    guard let wanted = limitsAnnotation, pod.annotations[HookLimits.annotation] != wanted.text else { return nil }
+    return wanted.text.map { .string($0) } ?? .null
+  }
+
+  /// The annotation as it should be; `nil`: of some container it is not known what it has.
+  private var limitsAnnotation: (text: String?, Void)? {
+    var limits: [String: [String]] = [:]
+    guard context.hooks != nil else { return (nil, ()) }
+    for name in names {
+      guard let run = PodStatusBuilder.runs(of: name, in: records).first else { continue }
+      if let lines = hookLimits[run.id] {
+        limits[name] = lines
+      } else if run.exit == nil {
+        // Made before this agent began: the hooks say it soon.
+        return nil
+      }
+    }
+    return (HookLimits.annotation(limits), ())
+  }
+
+  /// Forgets containers that are no more.
+  func forgetLimits() {
+    let present = Set(records.map(\.id))
+    hookLimits = hookLimits.filter { present.contains($0.key) }
+  }
+}
