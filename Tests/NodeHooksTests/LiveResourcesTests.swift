@@ -25,6 +25,13 @@ struct LiveResourcesTests {
     let back = try resources().changes(from: LiveResources(present: container), of: container)
     #expect(back.map { $0.unified["io.max"] } == ["7:0 rbps=max wbps=max riops=max wiops=max"])
     #expect(LiveResources(present: NRIContainer()).steps.isEmpty)
+    let kernel = LiveResources(
+      ioMax: "7:0 rbps=1 wbps=max riops=max wiops=max\n7:1 rbps=max wbps=2 riops=max wiops=max\n")
+    let one = try resources(.unified("io.max", "7:1 rbps=max wbps=3 riops=max wiops=max"))
+    #expect(
+      one.changes(from: kernel, of: container).compactMap { $0.unified["io.max"] } == [
+        "7:1 rbps=max wbps=3 riops=max wiops=max", "7:0 rbps=max wbps=max riops=max wiops=max",
+      ])
   }
 
   @Test func `what is no longer wanted goes back to what the container had`() throws {

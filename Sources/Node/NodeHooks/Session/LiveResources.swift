@@ -1,4 +1,5 @@
 import KubernetesAPI
+import LinuxSystem
 import NRI
 import SwiftProtobuf
 
@@ -10,10 +11,22 @@ struct LiveResources: Sendable {
 
   init(_ adjustment: Adjustment) { steps = adjustment.resourceSteps }
 
-  /// What the runtime has set of a container's devices, as far as it says so.
+  /// What the kernel holds a running container's devices to, whoever asked for it; else what the runtime says of it.
   init(present container: NRIContainer) {
-    let line = container.linux.resources.unified[VolumeDevices.file]
-    steps = line.map { line in [.with { $0.unified[VolumeDevices.file] = line }] } ?? []
+    self.init(ioMax: Self.ioMax(of: container) ?? container.linux.resources.unified[VolumeDevices.file] ?? "")
+  }
+
+  /// - Parameter ioMax: a line for each device that is limited (cgroup v2, "IO Interface Files").
+  init(ioMax: String) {
+    steps = ioMax.split(separator: "\n").map { line in .with { $0.unified[VolumeDevices.file] = String(line) } }
+  }
+
+  /// `nil`: it can't be told, as where containers' processes are not seen or groups are of cgroup v1.
+  private static func ioMax(of container: NRIContainer) -> String? {
+    guard container.pid > 0, let groups = SmallFile.text("/proc/\(container.pid)/cgroup"),
+      let group = groups.split(separator: "\n").first(where: { $0.hasPrefix("0::/") })?.dropFirst(3)
+    else { return nil }
+    return SmallFile.text("/sys/fs/cgroup\(group)/\(VolumeDevices.file)")
   }
 
   /// - Parameter bytes: what `bytes` was.
