@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import JSONDocument
 import KubernetesAPI
@@ -60,7 +61,7 @@ struct ServiceTests {
     spec: {resources: {pids: {max: 50}}, ulimits: [{type: NOFILE, max: 100}]}
     """
 
-  private func with(_ body: @Sendable (Stage) async throws -> Void) async throws {
+  private func with(hooks more: [Hook] = [], _ body: @Sendable (Stage) async throws -> Void) async throws {
     let directory = "/tmp/nagaya-hooks-\(UInt32.random(in: 0 ... .max))"
     try Directory.make(directory)
     try SmallFile.write(Array(Self.policies.utf8), to: "\(directory)/policies.yaml")
@@ -72,6 +73,7 @@ struct ServiceTests {
     configuration.policyFile = "\(directory)/policies.yaml"
     configuration.policyInterval = .milliseconds(10)
     configuration.longestWait = .milliseconds(200)
+    configuration.hooks = more
     let notices = Notices()
     var logger = Logger(label: "test")
     logger.logLevel = .critical
@@ -232,6 +234,36 @@ struct ServiceTests {
       for wrong in ["other-5", "-", "9", "x-y-z"] {
         #expect(try await limits(wrong)["containers"].elements.count == 1)
       }
+    }
+  }
+
+  /// Runtimes drop a plugin after two seconds, and make containers without it.
+  @Test func `a hook that waits for ever fails its container in time, and holds up no other`() async throws {
+    let release = DispatchSemaphore(value: 0)
+    let stuck = Hook("stuck") { pod, _ in
+      if pod.annotations["stuck"] != nil { release.wait() }
+      return Adjustment()
+    }
+    try await with(hooks: [stuck]) { stage in
+      let plugin = try await stage.plugin()
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for number in 0..<60 {
+          group.addTask {
+            let error = await #expect(throws: TTRPCError.self) {
+              try await stage.create(["stuck": "yes"], id: "stuck\(number)", on: plugin)
+            }
+            #expect(error?.message.contains("the hooks did not decide in time") == true, "\(String(describing: error))")
+          }
+        }
+        try await group.waitForAll()
+      }
+      #expect(stage.hooks.counters.now.late > 0 && stage.runtime.plugins.count == 1)
+      // Threads come back once the hook does.
+      for _ in 0..<60 { release.signal() }
+      try await eventually("others are adjusted") {
+        (try? await stage.create(id: "free", on: plugin))?.linux.resources.pids.limit == 50
+      }
+      #expect(stage.notices.all.allSatisfy { $0.kind == .refused })
     }
   }
 

@@ -18,9 +18,20 @@ struct VolumeClassTests {
 
     static func with(_ names: String..., body: (Volumes) throws -> Void) throws {
       let pod = "/var/lib/nagaya-volumes-\(UInt32.random(in: 0 ... .max))"
-      defer { try? Directory.removeTree(pod) }
-      for name in names { try Directory.make("\(pod)/volumes/csi/\(name)/mount") }
-      try body(Volumes(pod: pod, device: try #require(VolumeDevices.device(below: pod))))
+      defer {
+        for mount in (try? Mounts.table())?.mounts(under: pod) ?? [] { try? Mounts.unmount(mount.mountPoint) }
+        try? Directory.removeTree(pod)
+      }
+      try Directory.make("\(pod)/disk")
+      for name in names { try mount("\(pod)/volumes/csi/\(name)/mount", pod) }
+      let device = try #require(MountedDevices().device(at: "\(pod)/volumes/csi/\(names[0])/mount"))
+      try body(Volumes(pod: pod, device: device))
+    }
+
+    /// Shows what is on the one device at a place, too.
+    static func mount(_ place: String, _ pod: String) throws {
+      try Directory.make(place)
+      try Mounts.bind("\(pod)/disk", at: place)
     }
 
     func container(_ sources: String...) -> NRIContainer {
@@ -171,6 +182,26 @@ struct VolumeClassTests {
     #expect(VolumeDevices.Place(path) == place)
   }
 
+  @Test func `devices are read of the kernel's table of mounts`() {
+    let mounts = MountedDevices(
+      table: """
+        22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/root rw
+        30 22 0:25 / /p/volumes/csi/tmp/mount rw - tmpfs tmpfs rw
+        31 22 7:0 / /p/volumes/csi/v1/mount rw - xfs /dev/loop0 rw
+        32 22 7:1 / /p/volumes/csi/v1/mount rw - xfs /dev/loop1 rw
+        33 22 7:1 /part /p/volumes/subpath/db/0 rw - xfs /dev/loop1 rw
+        34 22 7:2 / /p/with\\040blank\\134/mount rw - xfs /dev/loop2 rw
+        cut off
+        """)
+    // What was mounted last is what is seen.
+    #expect(mounts.device(at: "/p/volumes/csi/v1/mount") == "7:1")
+    #expect(mounts.device(at: "/p/volumes/csi/tmp/mount") == nil && mounts.isMounted("/p/volumes/csi/tmp/mount"))
+    #expect(mounts.device(at: "/p/with blank\\/mount") == "7:2")
+    for path in ["/p", "/p/volumes/csi", "", "/p/volumes/csi/v1/mount/"] { #expect(!mounts.isMounted(path), "\(path)") }
+    #expect(mounts.names(in: "/p/volumes/csi", on: "7:1") == ["v1"])
+    #expect(mounts.names(in: "/p/volumes/csi", on: "7:9") == [] && mounts.names(in: "/p", on: "7:1") == [])
+  }
+
   /// What a pod's author can write, so that a limit would be missed.
   @Test(arguments: [
     ("volumes/subpath/db/0", "a part of the volume"), ("volume-subpaths/v1/db/0", "a part, as a kubelet mounts it"),
@@ -179,7 +210,7 @@ struct VolumeClassTests {
     let held = try await attempt(Attack(.editor, "\(way.1)", on: .nodeDisk)) {
       var got: [String] = []
       try Volumes.with("v1") { volumes throws in
-        try Directory.make("\(volumes.pod)/\(way.0)")
+        try Volumes.mount("\(volumes.pod)/\(way.0)", volumes.pod)
         let objects = Self.slow + Self.volume("v1", "storageClassName: slow")
         got = try Self.lines(objects, volumes.container(way.0))
       }

@@ -45,6 +45,7 @@ public struct NodeHooks: Service {
   private let configuration: NodeHooksConfiguration
   private let handler: HookHandler
   private let table: ContainerTable
+  private let watchdog: AnswerWatchdog
   private let logger: Logger
 
   /// - Parameters:
@@ -58,7 +59,7 @@ public struct NodeHooks: Service {
     self.configuration = configuration
     self.source = source
     self.logger = logger
-    (counters, table) = (HookCounters(), ContainerTable())
+    (counters, table, watchdog) = (HookCounters(), ContainerTable(), AnswerWatchdog())
     if let path = configuration.policyFile { try PolicyFile(path: path).use(in: source) }
     let kernel = KernelLimits.current
     handler = HookHandler(
@@ -66,7 +67,8 @@ public struct NodeHooks: Service {
         source, kernel: kernel, failure: configuration.failure, more: configuration.hooks,
         isAudit: configuration.isAudit),
       source: source, table: table, counters: counters, logger: logger, notify: notify, kernel: kernel,
-      keepsWhole: !configuration.hooks.isEmpty, pending: PendingUpdates())
+      keepsWhole: !configuration.hooks.isEmpty, pending: PendingUpdates(),
+      watchdog: watchdog)
   }
 
   public func run() async throws {
@@ -79,6 +81,12 @@ public struct NodeHooks: Service {
           await stayConnected()
         }
         group.addTask { await giveMemoryBack() }
+        group.addTask {
+          await watchdog.run { count in
+            counters.note { $0.late += count }
+            logger.error("decisions do not come: a hook waits for something", metadata: ["late": "\(count)"])
+          }
+        }
         if let path = configuration.policyFile { group.addTask { await follow(path) } }
         if let socket = configuration.statusSocket {
           let status = HookStatusServer(socket: socket, hooks: self, logger: logger)

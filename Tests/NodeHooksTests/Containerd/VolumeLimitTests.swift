@@ -76,7 +76,7 @@ import Testing
             #expect(decided == ["limits of volumes' devices need cgroup v2 and are left out, policies slow"])
             return
           }
-          let device = try #require(VolumeDevices.device(below: volume.path))
+          let device = try #require(MountedDevices().device(at: volume.path))
           #expect(decided == ["io.max \(device) rbps=max wbps=8388608 riops=max wiops=max, by policy slow"])
           let held = try await volume.limit(id)
           #expect(held.contains("\(device) rbps=max wbps=8388608"), "\(held)")

@@ -86,13 +86,16 @@ public struct StandardHooks: Sendable {
       }
       return
     }
+    guard VolumeDevices.mayHaveVolumes(container) else { return }
+    let mounts = MountedDevices()
     let limits = DeviceLimits(
-      VolumeDevices.of(container) { classes.volume($0) != nil },
+      VolumeDevices.of(container, in: mounts) { classes.volume($0) != nil },
       rules: limiting.flatMap { policy in policy.volumeLimits.map { (policy.name, $0) } },
       storageClass: { classes.volume($0)?.storageClass }, classLimits: classes.limits(of:))
-    for path in VolumeDevices.unseen(container, isLimited: { !limiting.isEmpty || classes.limits(of: $0) != nil })
-      .prefix(8)
-    {
+    for path in VolumeDevices.unseen(
+      container, in: mounts, isLimited: { !limiting.isEmpty || classes.limits(of: $0) != nil }
+    )
+    .prefix(8) {
       adjustment.remark("the volume at \(path.prefix(256)) can't be seen from here: how fast it is used is not limited")
     }
     guard !limits.lines.isEmpty else { return }

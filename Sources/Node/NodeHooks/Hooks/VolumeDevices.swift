@@ -1,4 +1,3 @@
-import Glibc
 import KubernetesAPI
 import LinuxSystem
 import NRI
@@ -46,12 +45,19 @@ enum VolumeDevices {
   }
 
   /// - Parameter isVolume: whether a name is one of a persistent volume.
-  static func of(_ container: NRIContainer, isVolume: (String) -> Bool) -> [Found] {
+  static func of(_ container: NRIContainer, in mounts: MountedDevices, isVolume: (String) -> Bool) -> [Found] {
     var found: [Found] = []
     for mount in container.mounts {
-      guard let place = Place(mount.source), let device = device(below: mount.source) else { continue }
-      let item = Found(device: device, volume: volume(at: place, on: device))
-      if !found.contains(item) { found.append(item) }
+      guard let place = Place(mount.source), let device = mounts.device(at: mount.source) else { continue }
+      let volumes: [String?] =
+        switch place {
+        case .volume(let name), .part(of: let name): [name]
+        case .partOfOne(in: let directory): mounts.names(in: directory, on: device)
+        }
+      for volume in volumes.isEmpty ? [nil] : volumes {
+        let item = Found(device: disk(device), volume: volume)
+        if !found.contains(item) { found.append(item) }
+      }
     }
     for device in blockDevices(container) {
       // A raw device is a volume's if it is known by the volume's name; others are none of ours.
@@ -72,23 +78,15 @@ enum VolumeDevices {
     } || !blockDevices(container).isEmpty
   }
 
-  /// Volumes that are not there as this process sees the machine: in a container it sees its own files.
+  /// Volumes that are not mounted as this process sees the machine: in a container it sees its own mounts.
   /// - Parameter isLimited: whether something is wanted of a volume.
-  static func unseen(_ container: NRIContainer, isLimited: (String) -> Bool) -> [String] {
+  static func unseen(_ container: NRIContainer, in mounts: MountedDevices, isLimited: (String) -> Bool) -> [String] {
     container.mounts.map(\.source).filter { source in
       switch Place(source) {
-      case .volume(let name), .part(of: let name): isLimited(name) && !FileStatus.exists(source)
-      case .partOfOne: !FileStatus.exists(source)
+      case .volume(let name), .part(of: let name): isLimited(name) && !mounts.isMounted(source)
+      case .partOfOne: !mounts.isMounted(source)
       case nil: false
       }
-    }
-  }
-
-  private static func volume(at place: Place, on device: String) -> String? {
-    switch place {
-    case .volume(let name), .part(of: let name): name
-    case .partOfOne(in: let directory):
-      Directory.namesIfReadable(in: directory).first { self.device(below: "\(directory)/\($0)/mount") == device }
     }
   }
 
@@ -96,17 +94,7 @@ enum VolumeDevices {
     container.linux.devices.filter { $0.type == "b" }.map { "\($0.major):\($0.minor)" }
   }
 
-  /// `8:0`; `nil` if no block device is below, as with tmpfs. Limits are of whole disks, so a partition is its disk.
-  static func device(below path: String) -> String? {
-    var status = stat()
-    guard stat(path, &status) == 0 else { return nil }
-    let device = status.st_mode & S_IFMT == S_IFBLK ? status.st_rdev : status.st_dev
-    let (major, minor) = (device >> 8 & 0xFFF, device & 0xFF | device >> 12 & 0xFFF00)
-    guard major != 0 else { return nil }
-    return disk("\(major):\(minor)")
-  }
-
-  /// The disk of a partition, or the device itself.
+  /// The disk of a partition, or the device itself: limits are of whole disks.
   private static func disk(_ device: String) -> String {
     let name = "/sys/dev/block/\(device)"
     guard FileStatus.exists("\(name)/partition") else { return device }

@@ -13,6 +13,8 @@ public final class HookCounters: Sendable {
     public var adjusted = 0
     /// Containers that were not made.
     public var refused = 0
+    /// Containers that were not made because no decision came in time.
+    public var late = 0
     /// Hooks that failed and were left out.
     public var ignored = 0
     /// Containers of which was said only what would be.

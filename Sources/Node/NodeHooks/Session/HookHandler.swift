@@ -34,6 +34,7 @@ struct HookHandler: NRIHandling {
   /// Whether all of pods is kept, for hooks beside the standard ones.
   let keepsWhole: Bool
   let pending: PendingUpdates
+  let watchdog: AnswerWatchdog
 
   /// Devices beyond the first are limited when the container runs.
   var events: NRIEvents {
@@ -113,7 +114,9 @@ struct HookHandler: NRIHandling {
     let generation = source.generation
     defer { counters.answered(in: .now - start) }
     do throws(HookRefusal) {
-      let decision = try decider.decide(pod, container)
+      let decision = try await watchdog.decide { [decider] in
+        Result { () throws(HookRefusal) in try decider.decide(pod, container) }
+      }.get()
       note(decision, pod, container)
       var wire = decision.adjustment.wire
       let lines = decision.adjustment.lines

@@ -8,6 +8,8 @@ struct HookMetrics {
     metrics.gauge("nagaya_hooks_connected", "Whether the runtime can ask.", figures.isConnected ? 1 : 0)
     metrics.counter("nagaya_hooks_adjusted_total", "Containers that were changed.", figures.adjusted)
     metrics.counter("nagaya_hooks_refused_total", "Containers that were not made.", figures.refused)
+    metrics.counter(
+      "nagaya_hooks_late_total", "Containers that were not made because no decision came in time.", figures.late)
     metrics.counter("nagaya_hooks_ignored_total", "Hooks that failed and were left out.", figures.ignored)
     metrics.counter("nagaya_hooks_audited_total", "Containers of which was only said what would be.", figures.audited)
     metrics.counter("nagaya_hooks_connections_total", "Connections with the runtime.", figures.connections)
