@@ -92,6 +92,7 @@ lint: ## Check the style of all sources
 	@scripts/lint-numbers
 	@scripts/lint-locks
 	@scripts/lint-pipes
+	@scripts/lint-cancellation
 
 .PHONY: format
 format: ## Rewrite all sources in the repository's style

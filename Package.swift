@@ -126,8 +126,8 @@ let package = Package(
     room(
       "KubernetesClient", on: "Kubernetes",
       [
-        "BoundedNumbers", "KubernetesAPI", "JSONDocument", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioSSL, .logging,
-        .yams,
+        "BoundedNumbers", "KubernetesAPI", "JSONDocument", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix, .nioSSL,
+        .logging, .yams,
         .serviceLifecycle, .collections,
       ]),
 
@@ -260,7 +260,9 @@ let package = Package(
     tests("EROFS", ["EROFS", "OCI", "LinuxSystem", "PlatformHarness"]),
     tests("EStargz", ["EStargz", "EROFS", "OCI", "JSONDocument", "LinuxSystem", "PlatformHarness"]),
     tests("KubernetesAPI", ["KubernetesAPI", "JSONDocument"]),
-    tests("KubernetesClient", ["KubernetesClient", "KubernetesAPI", "JSONDocument"]),
+    tests(
+      "KubernetesClient",
+      ["KubernetesClient", "KubernetesAPI", "JSONDocument", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix]),
     tests("ObjectStore", ["ObjectStore"]),
     tests(
       "APIServer",

@@ -84,6 +84,9 @@ public struct ContainerdStage: Sendable {
       socket_path = "\(nriSocket)"
       plugin_path = "\(directory)/nri-plugins"
       plugin_config_path = "\(directory)/nri-conf"
+      # Tests may wait for processor time longer than the 2 s after which hooks are dropped.
+      plugin_registration_timeout = "60s"
+      plugin_request_timeout = "60s"
     [plugins.'io.containerd.cri.v1.images'.pinned_images]
       sandbox = "\(Self.pause)"
     [plugins.'io.containerd.cri.v1.runtime']

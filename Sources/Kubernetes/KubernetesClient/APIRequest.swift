@@ -168,6 +168,13 @@ public protocol APITransport: Sendable {
   /// Sends a request and returns as soon as status and headers are known.
   /// - Throws: `APIStatus` with reason `serviceUnavailable` or `timeout` if the server could not be reached.
   func send(_ request: APIRequest) async throws -> APIResponse
+
+  /// Tells when a server that was away is back; `nil`: it cannot be away.
+  var reachability: Reachability? { get }
+}
+
+extension APITransport {
+  public var reachability: Reachability? { nil }
 }
 
 /// The way within the process: no copy, no encryption.

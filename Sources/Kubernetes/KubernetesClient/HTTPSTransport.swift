@@ -1,7 +1,9 @@
 import AsyncHTTPClient
+import Glibc
 import KubernetesAPI
 import NIOCore
 import NIOHTTP1
+import NIOPosix
 import NIOSSL
 
 /// The way to an API server over https (HTTP/2 where the server speaks it), as one user.
@@ -11,11 +13,21 @@ public final class HTTPSTransport: APITransport {
   private let client: HTTPClient
   private let connection: Kubeconfig.Connection
   private let requestTimeout: TimeAmount
+  private let server: Reachability
 
-  /// - Parameter requestTimeout: how long status and headers of an answer may take; bodies and watches are not limited.
+  public var reachability: Reachability? { server }
+
+  /// - Parameters:
+  ///   - requestTimeout: how long status and headers of an answer may take; bodies and watches are not limited.
+  ///   - server: what is told whether the server can be reached.
   /// - Throws: `KubeconfigError` if certificates or keys are no PEM or do not belong together.
-  public init(_ connection: Kubeconfig.Connection, requestTimeout: Duration = .seconds(60)) throws(KubeconfigError) {
+  public init(
+    _ connection: Kubeconfig.Connection, requestTimeout: Duration = .seconds(60), server: Reachability = Reachability()
+  )
+    throws(KubeconfigError)
+  {
     self.connection = connection
+    self.server = server
     self.requestTimeout = TimeAmount(requestTimeout)
     var tls = TLSConfiguration.makeClientConfiguration()
     tls.minimumTLSVersion = .tlsv12
@@ -39,6 +51,9 @@ public final class HTTPSTransport: APITransport {
     // Watches hold a connection each over HTTP/1.1; the limit must not make requests wait for them.
     configuration.connectionPool = .init(idleTimeout: .seconds(90), concurrentHTTP1ConnectionsPerHostSoftLimit: 512)
     configuration.connectionPool.retryConnectionEstablishment = false
+    // A machine that is gone says nothing: the kernel asks whether the other end is there.
+    configuration.http1_1ConnectionDebugInitializer = ConnectionLife.watch
+    configuration.http2ConnectionDebugInitializer = ConnectionLife.watch
     client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
   }
 
@@ -70,8 +85,10 @@ public final class HTTPSTransport: APITransport {
     do {
       response = try await client.execute(message, deadline: .now() + requestTimeout)
     } catch {
+      if Self.isUnconnected(error) { server.noteAway() }
       throw failure(error)
     }
+    server.noteAnswer()
     let headers = response.headers.filter {
       !["content-type", "content-length", "transfer-encoding"].contains($0.name.lowercased())
     }
@@ -81,13 +98,22 @@ public final class HTTPSTransport: APITransport {
       body: .stream(ByteStream(AnswerBody(body: response.body, failure: failure))))
   }
 
+  /// Nobody took the connection: the request was not sent.
+  private static func isUnconnected(_ error: any Error) -> Bool {
+    if error is NIOConnectionError { return true }
+    if let error = error as? IOError { return [ECONNREFUSED, ENETUNREACH, EHOSTUNREACH].contains(error.errnoCode) }
+    guard let error = error as? HTTPClientError else { return false }
+    return [.connectTimeout, .tlsHandshakeTimeout, .getConnectionFromPoolTimeout].contains(error)
+  }
+
   /// What happened, at which address, and what to do.
-  @Sendable private func failure(_ error: any Error) -> any Error {
-    if error is CancellationError { return error }
+  @Sendable func failure(_ error: any Error) -> any Error {
+    if Task.isCancelled { return CancellationError() }
     let place = "the API server at \(connection.server) (\(connection.origin))"
     switch error {
     case let error as HTTPClientError where error == .cancelled:
-      return CancellationError()
+      // Nobody here gave it up: so the library calls what meets a connection that is closing.
+      return APIStatus(.serviceUnavailable, "the connection to \(place) was closing")
     case let error as HTTPClientError
     where [.deadlineExceeded, .readTimeout, .connectTimeout, .tlsHandshakeTimeout, .getConnectionFromPoolTimeout]
       .contains(error):

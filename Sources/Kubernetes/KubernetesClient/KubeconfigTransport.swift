@@ -19,6 +19,7 @@ public final class KubeconfigTransport: APITransport {
   private let path: String
   private let connection: @Sendable () throws -> Kubeconfig.Connection
   private let state = Mutex(State())
+  private let server = Reachability()
 
   /// - Parameter path: of the kubeconfig; its current context is what counts.
   public convenience init(path: String) {
@@ -33,6 +34,8 @@ public final class KubeconfigTransport: APITransport {
     self.connection = connection
   }
 
+  public var reachability: Reachability? { server }
+
   public func send(_ request: APIRequest) async throws -> APIResponse {
     try await current().send(request)
   }
@@ -45,7 +48,7 @@ public final class KubeconfigTransport: APITransport {
     return try state.withLock { state in
       if let transport = state.transport, state.stamp == stamp { return transport }
       do {
-        let transport = try HTTPSTransport(try connection())
+        let transport = try HTTPSTransport(try connection(), server: server)
         state.previous = state.transport
         state.transport = transport
       } catch {

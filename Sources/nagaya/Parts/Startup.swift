@@ -29,7 +29,7 @@ struct Startup: Service {
         for step in steps { reporter.step(step.name, try await step.isUp()) }
         reporter.ready()
         try await Task.sleep(for: .seconds(Int64.max / 4))
-      } catch is CancellationError {}
+      } catch is CancellationError where Task.isCancelled {}
     }
   }
 

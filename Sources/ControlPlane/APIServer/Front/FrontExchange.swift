@@ -282,7 +282,7 @@ struct FrontExchange: Sendable {
               try await channel.eventLoop.submit {}.get()
             }
           }
-        } catch is CancellationError {}
+        } catch is CancellationError where Task.isCancelled {}
       }
       defer { group.cancelAll() }
       try await group.next()

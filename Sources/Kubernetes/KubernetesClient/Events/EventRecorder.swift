@@ -54,6 +54,8 @@ public final class EventRecorder: Service, Sendable {
   private let logger: Logger
   private let pending = Mutex<Deque<Record>>([])
   private let arrived = Signal()
+  /// Raised when a server that was away is back.
+  private let returned = Signal()
 
   /// - Parameters:
   ///   - component: who reports: `deployment-controller`.
@@ -63,6 +65,10 @@ public final class EventRecorder: Service, Sendable {
     self.component = component
     self.host = host
     self.logger = logger
+    client.transport.reachability?.onReturn { [weak returned] in
+      returned?.raise()
+      return returned != nil
+    }
   }
 
   /// Tells that something happened to an object.
@@ -96,15 +102,24 @@ public final class EventRecorder: Service, Sendable {
         }
         let isNew = known[record.identity] == nil
         guard !isNew || Self.takeToken(of: record, from: &buckets) else { continue }
-        do { try await self.write(record, known: &known) } catch {
-          if !Task.isCancelled {
-            self.logger.debug("cannot write an event", metadata: ["reason": "\(record.reason)", "error": "\(error)"])
-          }
-        }
+        await self.deliver(record, known: &known)
         if known.count > 4096 { known = known.filter { $0.value.last.adding(seconds: 600) > .now } }
         if buckets.count > 4096 { buckets = buckets.filter { $0.value.time.adding(seconds: 7500) > .now } }
         if known.count > 8192 { known = [:] }
         if buckets.count > 8192 { buckets = [:] }
+      }
+    }
+  }
+
+  /// Writes it; while there is no server to connect to, it waits for one, and what happens meanwhile behind it.
+  private func deliver(_ record: Record, known: inout [Identity: Known]) async {
+    while !Task.isCancelled {
+      do { return try await write(record, known: &known) } catch {
+        guard client.transport.reachability?.isAway == true else {
+          logger.debug("cannot write an event", metadata: ["reason": "\(record.reason)", "error": "\(error)"])
+          return
+        }
+        await returned.wait(atMost: .seconds(5))
       }
     }
   }

@@ -21,7 +21,8 @@ public enum InformerEvent: Sendable {
 /// Keeps a copy of the objects of one kind by a list and a watch, and tells of their changes in order.
 ///
 /// It resumes where a watch ended, lists anew when the server no longer keeps that version (410), and waits longer
-/// after each failure (0.2 s doubling to 30 s, with jitter). An idle informer does nothing but wait for bytes.
+/// after each failure (0.2 s doubling to 30 s, with jitter), though not when a server that was away is back. An idle informer
+/// does nothing but wait for bytes.
 public final class Informer: Service, Sendable {
   public typealias Handler = @Sendable (InformerEvent) -> Void
 
@@ -37,6 +38,9 @@ public final class Informer: Service, Sendable {
   /// Held while a change is applied and told, so that a handler that joins later misses nothing and hears nothing twice.
   private let handlers = Mutex<[Handler]>([])
   private let counts = Mutex(Counts())
+  /// Raised when a server that was away is back.
+  private let returned = Signal()
+  private let pause: @Sendable (Duration) async throws -> Void
 
   /// What the informer did so far.
   public struct Counts: Sendable, Hashable {
@@ -52,12 +56,26 @@ public final class Informer: Service, Sendable {
   ///   - fields: a field selector, such as `spec.nodeName=a`.
   ///   - indexes: further ways to find objects in `cache`.
   ///   - transform: what is kept and told of an object, if that is less than all; its metadata must stay.
-  public init(
+  public convenience init(
     _ client: KubernetesClient, _ resource: Resource, namespace: String? = nil,
     labels: LabelSelector = LabelSelector(), fields: String? = nil, indexes: [CacheIndex] = [],
     transform: (@Sendable (KubernetesObject) -> KubernetesObject)? = nil, logger: Logger
   ) {
+    self.init(
+      client, resource, namespace: namespace, labels: labels, fields: fields, indexes: indexes, transform: transform,
+      logger: logger
+    ) { try await Task.sleep(for: $0) }
+  }
+
+  /// - Parameter pause: takes the time between two tries.
+  init(
+    _ client: KubernetesClient, _ resource: Resource, namespace: String? = nil,
+    labels: LabelSelector = LabelSelector(), fields: String? = nil, indexes: [CacheIndex] = [],
+    transform: (@Sendable (KubernetesObject) -> KubernetesObject)? = nil, logger: Logger,
+    pause: @escaping @Sendable (Duration) async throws -> Void
+  ) {
     self.client = client
+    self.pause = pause
     self.resource = resource
     self.namespace = namespace
     self.labels = labels
@@ -67,7 +85,14 @@ public final class Informer: Service, Sendable {
     var logger = logger
     logger[metadataKey: "resource"] = "\(resource.qualifiedPlural)"
     self.logger = logger
+    reachability?.onReturn { [weak self] in
+      self?.returned.raise()
+      return self != nil
+    }
   }
+
+  /// Of the server that it follows.
+  var reachability: Reachability? { client.transport.reachability }
 
   /// Calls `handler` for every object there is (as added) and for every change from then on, in order.
   ///
@@ -97,23 +122,26 @@ public final class Informer: Service, Sendable {
 
   private func follow() async {
     var version: String?
-    var failures = 0
+    // Failures in a row, and lists in a row from which no watch could go on.
+    var (failures, expirations) = (0, 0)
     while !Task.isCancelled {
       let began = ContinuousClock.now
       do {
         if version == nil {
           version = try await relist()
           synced.open()
+          // It answers: how long it was away says nothing of the watch that follows.
+          failures = 0
         }
         try await watch(from: &version)
         // A server that ends watches at once must not be asked in a tight loop.
         failures = began.duration(to: .now) < .seconds(1) ? failures + 1 : 0
+        expirations = 0
       } catch let status as APIStatus where status.isExpired {
         logger.info("list anew, the watched version is no longer kept", metadata: ["version": "\(version ?? "")"])
         version = nil
-        failures += 1
-      } catch is CancellationError {
-        return
+        expirations += 1
+        failures = expirations
       } catch {
         if Task.isCancelled { return }
         counts.withLock { $0.failures += 1 }
@@ -122,7 +150,8 @@ public final class Informer: Service, Sendable {
         failures += 1
       }
       if failures > 0 {
-        do { try await Task.sleep(for: Self.backoff(after: failures)) } catch { return }
+        let (wait, pause) = (Self.backoff(after: failures), pause)
+        await returned.wait(orUntil: { try await pause(wait) })
       }
     }
   }
@@ -156,7 +185,7 @@ public final class Informer: Service, Sendable {
 
   private func watch(from version: inout String?) async throws {
     counts.withLock { $0.watches += 1 }
-    // The server ends the watch after some minutes: a connection that died silently is noticed by then.
+    // The server ends the watch after some minutes, so that watches are spread anew over several servers.
     let events = try await client.watch(
       resource, namespace: namespace, labels: labels, fields: fields, from: version ?? "",
       timeoutSeconds: Int.random(in: 300...600))

@@ -54,6 +54,11 @@ public final class Controller<Key: Hashable & Sendable & CustomStringConvertible
     logger[metadataKey: "controller"] = "\(name)"
     self.logger = logger
     self.reconcile = reconcile
+    // Keys that failed while the server was away are tried when it is back, not when their waits are over.
+    informers.first?.reachability?.onReturn { [weak queue] in
+      queue?.retryFailed()
+      return queue != nil
+    }
   }
 
   public func enqueue(_ key: Key) { queue.add(key) }
@@ -100,8 +105,6 @@ public final class Controller<Key: Hashable & Sendable & CustomStringConvertible
     } catch let status as APIStatus where status.isNamespaceTerminating {
       // What is asked for is going away with its namespace; there is nothing to do for it, now or later.
       queue.forget(key)
-    } catch is CancellationError {
-      return
     } catch {
       if Task.isCancelled { return }
       // Something was gone that the cache still shows: by the next try it does not.

@@ -114,6 +114,16 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
   /// The key is well again: its next failure is its first.
   public func forget(_ key: Key) { state.withLock { _ = $0.failures.removeValue(forKey: key) } }
 
+  /// Makes those keys ready that wait because they failed: what they failed by is over. Their back-off begins anew.
+  public func retryFailed() {
+    let waiters = state.withLock { state in
+      let failed = state.failures.keys.filter { state.deadlines[$0] != nil }
+      state.failures = [:]
+      return failed.compactMap { key in insert(key, in: &state).map { ($0, key) } }
+    }
+    for (waiter, key) in waiters { waiter.resume(returning: key) }
+  }
+
   // MARK: Working
 
   /// The next key; `done` must be called for it. `nil` once the queue is closed or the task cancelled.

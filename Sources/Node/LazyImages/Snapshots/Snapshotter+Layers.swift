@@ -103,7 +103,7 @@ extension Snapshotter {
       await withTaskGroup(of: Void.self) { group in
         for lower in used {
           group.addTask { [self] in
-            do { _ = try await reach([lower]) } catch is CancellationError {
+            do { _ = try await reach([lower]) } catch is CancellationError where Task.isCancelled {
             } catch {
               logger.error("a layer of a container can't be mounted", metadata: ["error": "\(error)"])
             }

@@ -70,6 +70,10 @@ struct ContainerdConfiguration: Hashable {
         socket_path = \(text(layout.nriSocket))
         plugin_path = \(text("\(layout.root)/nri/plugins"))
         plugin_config_path = \(text("\(layout.root)/nri/conf.d"))
+        # By default one answer that takes 2 s drops the hooks, and containers are made without them: on a busy machine a
+        # process may get no time for longer.
+        plugin_registration_timeout = '30s'
+        plugin_request_timeout = '10s'
 
       """ + snapshotter.tables
   }

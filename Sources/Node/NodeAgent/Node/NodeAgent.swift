@@ -106,6 +106,12 @@ public actor NodeAgent: Service {
       }
     }
     namespaces.onEvent { [namespacesChanged] _ in namespacesChanged.raise() }
+    // Pods that wait because the API was away go on when it is back.
+    let (returns, returned) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    client.transport.reachability?.onReturn {
+      if case .terminated = returned.yield() { return false }
+      return true
+    }
     await cancelWhenGracefulShutdown {
       await withTaskGroup(of: Void.self) { group in
         group.addTask { try? await self.runtime.run() }
@@ -123,6 +129,7 @@ public actor NodeAgent: Service {
         if let growth = self.growth { group.addTask { await growth.run() } }
         if let entrance = self.entrance { group.addTask { await entrance.run() } }
         group.addTask { await self.followRuntime() }
+        group.addTask { for await _ in returns { await self.wake(nil) } }
         group.addTask { await logWatch.run(self.runtime) }
         group.addTask { await diskWatch.run() }
         group.addTask { await self.recover() }

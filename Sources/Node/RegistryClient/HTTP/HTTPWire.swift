@@ -86,11 +86,12 @@ struct HTTPWire: Sendable {
 
   /// What an error of the HTTP library means.
   static func failure(_ error: any Error) -> any Error {
-    if error is CancellationError || Task.isCancelled { return CancellationError() }
+    if Task.isCancelled { return CancellationError() }
     switch error {
     case let error as HTTPClientError:
       switch error {
-      case .cancelled: return CancellationError()
+      // Nobody here gave it up: so the library calls what meets a connection that is closing.
+      case .cancelled: return Failure.connection("the connection was closing")
       case .readTimeout: return Failure.timeout("no bytes came for too long")
       case .connectTimeout: return Failure.timeout("no connection could be made in time")
       case .tlsHandshakeTimeout: return Failure.timeout("the encrypted connection was not made in time")

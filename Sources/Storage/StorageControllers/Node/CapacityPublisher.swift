@@ -29,6 +29,11 @@ struct CapacityPublisher: Service {
         group.addTask {
           while (try? await Task.sleep(for: .seconds(60))) != nil { tick.yield() }
         }
+        // What could not be published while the API was away is published when it is back.
+        client.transport.reachability?.onReturn {
+          if case .terminated = tick.yield() { return false }
+          return true
+        }
         tick.yield()
         for await _ in ticks {
           do { try await publish() } catch {
