@@ -15,6 +15,7 @@ struct PodBinder: Sendable {
   let logger: Logger
   private let history = ClaimHistory()
   private let memory = Memory()
+  private let capacities = PublishedCapacities()
 
   init(
     client: KubernetesClient, informers: SchedulerInformers, usage: ClusterUsage, reservations: VolumeReservations,
@@ -45,7 +46,8 @@ struct PodBinder: Sendable {
     do {
       volumes = try PodVolumes(
         of: pod, claim: { informers.claims.cache.get($0) }, volume: { informers.volumes.cache.get(name: $0) },
-        storageClass: { informers.storageClasses.cache.get(name: $0) }, allVolumes: { informers.volumes.cache.list() })
+        storageClass: { informers.storageClasses.cache.get(name: $0) },
+        existing: { ExistingVolume.candidates(for: $0, in: informers.volumes.cache) })
     } catch {
       // A pod whose volume is just being bound is on its way, not refused: the next change of a volume brings it back.
       if usage.node(ofPod: pod.uid) != nil {
@@ -154,7 +156,7 @@ struct PodBinder: Sendable {
       informers.drivers.cache.get(name: storageClass["provisioner"].string ?? "")?.spec["storageCapacity"].bool == true
     }
     let promises = reservations.promised(except: Set(unbound.map(\.claim.uid)))
-    let capacities = CapacityIndex(informers.capacities.cache.list(), of: Set(tracked.map(\.name)))
+    let capacities = capacities.now
     var all: [String: NodeStorage] = [:]
     for node in usage.nodes {
       var pools: [String: NodeStorage.Pool] = [:]
@@ -173,7 +175,7 @@ struct PodBinder: Sendable {
 extension PodBinder {
   /// Follows what happens in the cluster: keeps the books, and brings back pods that a change may help.
   func follow(_ queue: WorkQueue<ObjectKey>) {
-    let (usage, reservations, memory, informers) = (usage, reservations, memory, informers)
+    let (usage, reservations, memory, informers, capacities) = (usage, reservations, memory, informers, capacities)
     let learn = learning()
     let wakeAll: @Sendable () -> Void = {
       for (key, delay) in memory.takeWaiting() { queue.add(key, after: delay) }
@@ -215,8 +217,7 @@ extension PodBinder {
         change = reservations.observe(claim)
       }
       learn(event)
-      for pod in informers.pods.cache.list(namespace: claim.namespace)
-      where PodBinder.isOurs(pod) && PodVolumes.claimKeys(of: pod).contains(claim.key) {
+      for pod in informers.pods.cache.list(by: .claims, claim.key.description) where PodBinder.isOurs(pod) {
         if let failedNode = change.failedNode {
           memory.failed(pod.key, on: failedNode)
           usage.remove(uid: pod.uid)
@@ -227,10 +228,13 @@ extension PodBinder {
     }
     informers.capacities.onEvent { event in
       let capacity = event.object
-      if case .deleted = event { return reservations.capacityRemoved(capacity.key) }
+      if case .deleted = event {
+        capacities.change { $0.remove(capacity.key) }
+        return reservations.capacityRemoved(capacity.key)
+      }
+      capacities.change { $0.set(capacity) }
       if let selector = CapacityIndex.selector(of: capacity) {
-        let nodes = Set(usage.nodes.filter { selector.matches($0.labels) }.map(\.name))
-        reservations.capacityChanged(capacity, covers: nodes.contains)
+        reservations.capacityChanged(capacity) { node in usage.labels(ofNode: node).map(selector.matches) ?? false }
       }
       wakeAll()
     }

@@ -18,8 +18,8 @@ public struct PodScheduler: Service {
 
   /// - Parameters:
   ///   - ranking: which node's storage suits volumes best.
-  ///   - pods: an informer of all pods that others use too and somebody else runs, with `CacheIndex.nodeName` or not;
-  ///     `nil`: one of its own.
+  ///   - pods: an informer of all pods, with `CacheIndex.claims`, that others use too and somebody else runs; `nil`: one of
+  ///     its own.
   public init(
     _ client: KubernetesClient, ranking: any VolumeNodeRanking = MostFreeStorageRanking(), pods: Informer? = nil,
     nodes: Informer? = nil, logger: Logger
@@ -63,10 +63,12 @@ struct SchedulerInformers: Sendable {
   let own: [any Service]
 
   init(_ client: KubernetesClient, pods: Informer?, nodes: Informer?, logger: Logger) {
-    self.pods = pods ?? Informer(client, .pods, logger: logger)
+    // Without the index no pod would be found by its claim.
+    let pods = pods.flatMap { $0.cache.has(.claims) ? $0 : nil }
+    self.pods = pods ?? Informer(client, .pods, indexes: [.claims], logger: logger)
     self.nodes = nodes ?? Informer(client, .nodes, logger: logger)
     claims = Informer(client, .persistentVolumeClaims, logger: logger)
-    volumes = Informer(client, .persistentVolumes, logger: logger)
+    volumes = Informer(client, .persistentVolumes, indexes: [ExistingVolume.index], logger: logger)
     storageClasses = Informer(client, .storageClasses, logger: logger)
     drivers = Informer(client, .csiDrivers, logger: logger)
     capacities = Informer(client, .csiStorageCapacities, logger: logger)

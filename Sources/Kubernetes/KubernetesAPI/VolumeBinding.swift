@@ -77,6 +77,12 @@ public enum VolumeBinding {
     value.string.flatMap { Quantity($0) } ?? value.int.flatMap { Quantity(String($0)) }
   }
 
+  /// The claim that a volume is kept for.
+  public static func claimKey(of volume: KubernetesObject) -> ObjectKey? {
+    guard let name = volume.spec["claimRef"]["name"].string else { return nil }
+    return ObjectKey(namespace: volume.spec["claimRef"]["namespace"].string ?? "", name: name)
+  }
+
   /// What a volume says of its claim (`claimRef`).
   public static func reference(to claim: KubernetesObject) -> JSONValue {
     [

@@ -34,9 +34,5 @@ extension KubernetesObject {
   var volumeMode: String { spec["volumeMode"].string ?? "Filesystem" }
   var phase: String { status["phase"].string ?? "" }
 
-  /// The claim that a volume is kept for.
-  var claimKey: ObjectKey? {
-    guard let name = spec["claimRef"]["name"].string else { return nil }
-    return ObjectKey(namespace: spec["claimRef"]["namespace"].string ?? "", name: name)
-  }
+  var claimKey: ObjectKey? { VolumeBinding.claimKey(of: self) }
 }

@@ -14,7 +14,7 @@ public struct DeploymentController: Service {
       get: { informers.deployments.cache.get($0) },
       replicaSetsOf: { deployment in
         informers.replicaSets.cache.list(by: .ownerUID, deployment.uid)
-          + informers.replicaSets.cache.list(by: .ownerUID, "").filter { $0.namespace == deployment.namespace }
+          + informers.replicaSets.cache.list(by: .ownerUID, CacheIndex.orphans(in: deployment.namespace))
       },
       podsRemain: { set in
         informers.pods.cache.list(by: .ownerUID, set.uid).contains { !$0.isTerminatedPod }

@@ -12,10 +12,14 @@ public struct EndpointSliceController: Service {
       name: "endpointslice", workers: 2, of: informers.services,
       waitingFor: [informers.pods, informers.endpointSlices], logger: logger
     ) { key in
-      let existing = informers.endpointSlices.cache.list(namespace: key.namespace)
-        .filter { EndpointSlicePlan.isOurs($0, of: key.name) }
-      let pods = informers.pods.cache.list(namespace: key.namespace)
-      let slices = informers.services.cache.get(key).map { EndpointSlicePlan.slices(of: $0, pods: pods) } ?? []
+      let existing = informers.endpointSlices.cache.list(by: EndpointSlicePlan.byService, "\(key)")
+      let slices =
+        informers.services.cache.get(key).map { service in
+          EndpointSlicePlan.slices(
+            of: service,
+            pods: SelectorIndexes.pods(
+              in: key.namespace, selectedBy: service.spec["selector"].strings, informers.pods.cache))
+        } ?? []
       do {
         // What has an endpoint now comes before what has it no more: a pod is never in none of them.
         for slice in slices {
@@ -34,13 +38,7 @@ public struct EndpointSliceController: Service {
       }
       return .done
     }
-    controller.watch(informers.pods) { pod in
-      guard !pod.labels.isEmpty else { return [] }
-      return informers.services.cache.list(namespace: pod.namespace).filter { service in
-        let selector = service.spec["selector"].strings
-        return !selector.isEmpty && selector.allSatisfy { pod.labels[$0.key] == $0.value }
-      }.map(\.key)
-    }
+    controller.watch(informers.pods) { SelectorIndexes.services(selecting: $0, informers.services.cache) }
     controller.watch(informers.endpointSlices) { slice in
       slice.labels[EndpointSlicePlan.serviceLabel].map { [ObjectKey(namespace: slice.namespace, name: $0)] } ?? []
     }

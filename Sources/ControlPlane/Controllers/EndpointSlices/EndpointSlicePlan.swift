@@ -12,6 +12,12 @@ enum EndpointSlicePlan {
   static let serviceLabel = "kubernetes.io/service-name"
   static let managedByLabel = "endpointslice.kubernetes.io/managed-by"
 
+  /// The slices that this controller made, by their Service.
+  static let byService = CacheIndex("service") { slice in
+    guard slice.labels[managedByLabel] == managedBy, let service = slice.labels[serviceLabel] else { return [] }
+    return ["\(slice.namespace)/\(service)"]
+  }
+
   /// A port of a slice: what the Service names, and where these pods have it.
   private struct Port: Hashable {
     let name: String
@@ -25,11 +31,6 @@ enum EndpointSlicePlan {
   private static func name(of service: String, _ ports: [Port]) -> String {
     let text = ([service] + ports.map { "\($0.name)/\($0.number)/\($0.transport)" }).joined(separator: " ")
     return "\(service.prefix(245))-\(StableHash.text(StableHash.value(text.utf8), length: 7))"
-  }
-
-  /// The slice was made by this controller for that Service.
-  static func isOurs(_ slice: KubernetesObject, of service: String) -> Bool {
-    slice.labels[managedByLabel] == managedBy && slice.labels[serviceLabel] == service
   }
 
   /// The slices, sorted by name; none if the Service has none of ours (no selector, or an external name).

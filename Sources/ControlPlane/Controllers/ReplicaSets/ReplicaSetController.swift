@@ -19,7 +19,7 @@ public struct ReplicaSetController: Service {
       podsOf: { set in
         let owned = pods.cache.list(by: .ownerUID, set.uid)
         // Orphans are rare; they are looked for among the namespace's pods that nobody controls.
-        let orphans = pods.cache.list(by: .ownerUID, "").filter { $0.namespace == set.namespace }
+        let orphans = pods.cache.list(by: .ownerUID, CacheIndex.orphans(in: set.namespace))
         return owned + orphans
       }, client: client, expectations: expectations, events: events)
     controller = Controller(

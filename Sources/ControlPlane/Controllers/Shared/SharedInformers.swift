@@ -8,7 +8,7 @@ public struct SharedInformers: Sendable {
   public let namespaces: Informer
   public let nodes: Informer
   public let nodeLeases: Informer
-  /// Indexed by owner and by node.
+  /// Indexed by owner, node, labels, and by the claims that they name.
   public let pods: Informer
   public let services: Informer
   public let endpointSlices: Informer
@@ -24,9 +24,9 @@ public struct SharedInformers: Sendable {
     namespaces = informer(.namespaces)
     nodes = informer(.nodes)
     nodeLeases = Informer(client, .leases, namespace: NodeLifecycleController.leaseNamespace, logger: logger)
-    pods = informer(.pods, indexes: [.ownerUID, .nodeName])
-    services = informer(.services)
-    endpointSlices = informer(.endpointSlices)
+    pods = informer(.pods, indexes: [.ownerUID, .nodeName, SelectorIndexes.labels, .claims])
+    services = informer(.services, indexes: [SelectorIndexes.selector])
+    endpointSlices = informer(.endpointSlices, indexes: [EndpointSlicePlan.byService])
     serviceAccounts = informer(.serviceAccounts)
     deployments = informer(.deployments)
     replicaSets = informer(.replicaSets, indexes: [.ownerUID])

@@ -105,7 +105,7 @@ enum SchedulingDecision: Sendable, Equatable {
     guard selector.allSatisfy({ node.labels[$0.key] == $0.value }) else { return [.affinity] }
     let required = pod.spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
     if !required.isNull, !NodeSelectorTerms.match(required, labels: node.labels, name: node.name) { return [.affinity] }
-    if !usage.hostPorts.isDisjoint(with: question.requests.hostPorts) { return [.hostPorts] }
+    if usage.hasAny(of: question.requests.hostPorts) { return [.hostPorts] }
     let missing = resourceRefusals(node, usage, question.requests)
     if !missing.isEmpty { return missing }
     return volumeRefusals(node, question)

@@ -1,10 +1,25 @@
 import JSONDocument
 import KubernetesAPI
+public import KubernetesClient
 
 /// Persistent volumes that nobody provisioned for a claim but that it may have.
 public enum ExistingVolume {
   /// The provisioner of classes whose volumes are all made by hand.
   public static let noProvisioner = "kubernetes.io/no-provisioner"
+
+  /// Volumes that a claim may have, by the claim that they name, or by their class if they name none: none of those that other
+  /// claims have is looked at.
+  public static let index = CacheIndex("existing") { volume in
+    if let key = VolumeBinding.claimKey(of: volume) { return ["claim:\(key)"] }
+    return ["class:\(volume.spec["storageClassName"].string ?? "")"]
+  }
+
+  /// The volumes of a cache that has `index` which a claim may have, the best first.
+  public static func candidates(for claim: KubernetesObject, in volumes: ObjectCache) -> [KubernetesObject] {
+    let ofClass = "class:\(claim.spec["storageClassName"].string ?? "")"
+    return candidates(
+      for: claim, among: volumes.list(by: index, "claim:\(claim.key)") + volumes.list(by: index, ofClass))
+  }
 
   /// The volumes that a claim may have: kept for it by name first, then the smallest that is large enough.
   public static func candidates(for claim: KubernetesObject, among volumes: [KubernetesObject]) -> [KubernetesObject] {

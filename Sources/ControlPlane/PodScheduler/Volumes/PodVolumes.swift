@@ -26,13 +26,13 @@ struct PodVolumes: Sendable {
     let description: String
   }
 
-  /// - Parameter allVolumes: every persistent volume; asked for only if a claim has none yet.
+  /// - Parameter existing: volumes that a claim may have (`ExistingVolume`); asked for only if it has none yet.
   init(
     of pod: KubernetesObject, claim find: (ObjectKey) -> KubernetesObject?,
     volume: (String) -> KubernetesObject?, storageClass: (String) -> KubernetesObject?,
-    allVolumes: () -> [KubernetesObject] = { [] }
+    existing: (KubernetesObject) -> [KubernetesObject] = { _ in [] }
   ) throws(Obstacle) {
-    for key in Self.claimKeys(of: pod) {
+    for key in pod.claimKeys {
       guard let claim = find(key) else {
         throw Obstacle(description: "persistentvolumeclaim \"\(key.name)\" not found")
       }
@@ -67,22 +67,8 @@ struct PodVolumes: Sendable {
       }
       unbound.append(
         Unbound(
-          claim: claim, storageClass: storageClass,
-          candidates: ExistingVolume.candidates(for: claim, among: allVolumes())))
+          claim: claim, storageClass: storageClass, candidates: existing(claim)))
     }
-  }
-
-  /// The claims that a pod's volumes name, those of generic ephemeral volumes included.
-  static func claimKeys(of pod: KubernetesObject) -> [ObjectKey] {
-    var keys: [ObjectKey] = []
-    for volume in pod.spec["volumes"].elements {
-      var name = volume["persistentVolumeClaim"]["claimName"].string
-      if !volume["ephemeral"].isNull, let volumeName = volume["name"].string { name = "\(pod.name)-\(volumeName)" }
-      guard let name else { continue }
-      let key = ObjectKey(namespace: pod.namespace, name: name)
-      if !keys.contains(key) { keys.append(key) }
-    }
-    return keys
   }
 
   static func bytes(of claim: KubernetesObject) -> Int64 {

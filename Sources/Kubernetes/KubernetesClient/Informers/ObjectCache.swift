@@ -13,13 +13,17 @@ public struct CacheIndex: Sendable {
     self.values = values
   }
 
-  /// By the uid of every owner; objects without owners under the empty string.
+  /// By the uid of every owner; objects without owners by their namespace (`orphans(in:)`).
   public static let ownerUID = CacheIndex("ownerUID") { object in
     let uids = object.ownerReferences.map(\.uid)
-    return uids.isEmpty ? [""] : uids
+    return uids.isEmpty ? [orphans(in: object.namespace)] : uids
   }
+  /// Under which `ownerUID` finds the objects of a namespace that have no owner.
+  public static func orphans(in namespace: String) -> String { "\(namespace)/" }
   /// By the uid of the object itself.
   public static let uid = CacheIndex("uid") { [$0.uid] }
+  /// Pods by the claims that they name (`NAMESPACE/NAME`), those of their generic ephemeral volumes among them.
+  public static let claims = CacheIndex("claims") { pod in pod.claimKeys.map(\.description) }
   /// Pods by `spec.nodeName`; pods without a node under the empty string.
   public static let nodeName = CacheIndex("nodeName") { [$0.spec["nodeName"].string ?? ""] }
 }
@@ -38,6 +42,7 @@ public final class ObjectCache: Sendable {
     var byNamespace: [String: Set<ObjectKey>] = [:]
     var indexes: [String: [String: Set<ObjectKey>]] = [:]
     var bytes = 0
+    var decodes = 0
   }
 
   private let state = Mutex(State())
@@ -48,6 +53,8 @@ public final class ObjectCache: Sendable {
   public var count: Int { state.withLock { $0.entries.count } }
   /// Bytes of the objects' JSON, without keys and indexes.
   public var byteCount: Int { state.withLock { $0.bytes } }
+  /// Objects that were decoded so far: what readers cost. Tests of loops count by it.
+  public var decodeCount: Int { state.withLock { $0.decodes } }
   public var keys: [ObjectKey] { state.withLock { Array($0.entries.keys) } }
 
   public func contains(_ key: ObjectKey) -> Bool { state.withLock { $0.entries[key] != nil } }
@@ -56,7 +63,11 @@ public final class ObjectCache: Sendable {
   }
 
   public func get(_ key: ObjectKey) -> KubernetesObject? {
-    state.withLock { $0.entries[key]?.bytes }.flatMap(Self.decode)
+    state.withLock { state in
+      guard let entry = state.entries[key] else { return nil }
+      state.decodes += 1
+      return entry.bytes
+    }.flatMap(Self.decode)
   }
 
   public func get(namespace: String = "", name: String) -> KubernetesObject? {
@@ -66,10 +77,11 @@ public final class ObjectCache: Sendable {
   /// All objects, or those of a namespace, in the order of their keys.
   public func list(namespace: String? = nil, labels: LabelSelector = LabelSelector()) -> [KubernetesObject] {
     let found = state.withLock { state in
-      if let namespace {
-        return (state.byNamespace[namespace] ?? []).compactMap { key in state.entries[key].map { (key, $0.bytes) } }
+      guard let namespace else {
+        state.decodes += state.entries.count
+        return state.entries.map { ($0.key, $0.value.bytes) }
       }
-      return state.entries.map { ($0.key, $0.value.bytes) }
+      return Self.entries(of: state.byNamespace[namespace] ?? [], in: &state)
     }
     let objects = found.sorted { $0.0 < $1.0 }.compactMap { Self.decode($0.1) }
     return labels.isEmpty ? objects : objects.filter { labels.matches($0.labels) }
@@ -77,10 +89,17 @@ public final class ObjectCache: Sendable {
 
   /// The objects that an index finds under `value`, in the order of their keys.
   public func list(by index: CacheIndex, _ value: String) -> [KubernetesObject] {
-    state.withLock { state in
-      (state.indexes[index.name]?[value] ?? []).compactMap { key in state.entries[key].map { (key, $0.bytes) } }
-    }.sorted { $0.0 < $1.0 }.compactMap { Self.decode($0.1) }
+    state.withLock { state in Self.entries(of: state.indexes[index.name]?[value] ?? [], in: &state) }
+      .sorted { $0.0 < $1.0 }.compactMap { Self.decode($0.1) }
   }
+
+  private static func entries(of keys: Set<ObjectKey>, in state: inout State) -> [(ObjectKey, [UInt8])] {
+    state.decodes += keys.count
+    return keys.compactMap { key in state.entries[key].map { (key, $0.bytes) } }
+  }
+
+  /// Whether objects can be found by this index.
+  public func has(_ index: CacheIndex) -> Bool { indexes.contains { $0.name == index.name } }
 
   /// The keys that an index finds under `value`.
   public func keys(by index: CacheIndex, _ value: String) -> Set<ObjectKey> {

@@ -40,7 +40,7 @@ struct ClaimBinder: Sendable {
 
   /// A volume that nobody provisioned for the claim but that it may have, where its pod will run.
   private func existingVolume(for claim: KubernetesObject) async throws -> KubernetesObject? {
-    let candidates = ExistingVolume.candidates(for: claim, among: caches.volumes.list())
+    let candidates = ExistingVolume.candidates(for: claim, in: caches.volumes)
     let waits = caches.classes.get(name: claim.storageClassName).map(Self.waits) ?? false
     guard let best = candidates.first, waits, best.claimKey == nil else { return candidates.first }
     // The scheduler chooses the node first; which volume it has in mind follows from it.
@@ -179,12 +179,12 @@ struct ClaimBinder: Sendable {
   private func release(_ claim: KubernetesObject) async throws -> ReconcileResult {
     guard claim.finalizers.contains(StorageNames.claimProtection) else { return try await forgetLostNode(claim) }
     // The pod's end leads back here.
-    guard caches.pods.list(by: StorageCaches.byClaim, claim.key.description).allSatisfy(Self.hasEnded) else {
+    guard caches.pods.list(by: .claims, claim.key.description).allSatisfy(Self.hasEnded) else {
       return .done
     }
     // The cache may not know the newest pods.
     let pods = try await client.list(.pods, namespace: claim.namespace).items.filter {
-      StorageCaches.byClaim.values($0).contains(claim.key.description)
+      $0.claimKeys.contains(claim.key)
     }
     guard pods.allSatisfy(Self.hasEnded) else { return .requeueAfter(.seconds(1)) }
     var changed = claim

@@ -1,6 +1,7 @@
 import KubernetesAPI
 public import KubernetesClient
 public import Logging
+import PodScheduler
 public import ServiceLifecycle
 
 /// What the cluster does for claims and volumes, once for all nodes: default class, protection, the node of claims that wait
@@ -31,9 +32,9 @@ public struct StorageControllers: Service {
 
   private func control() async throws {
     let claims = Informer(client, .persistentVolumeClaims, logger: logger)
-    let volumes = Informer(client, .persistentVolumes, logger: logger)
+    let volumes = Informer(client, .persistentVolumes, indexes: [ExistingVolume.index], logger: logger)
     let classes = Informer(client, .storageClasses, logger: logger)
-    let pods = Informer(client, .pods, indexes: [StorageCaches.byClaim], logger: logger)
+    let pods = Informer(client, .pods, indexes: [.claims], logger: logger)
     let capacities = Informer(client, .csiStorageCapacities, logger: logger)
     let caches = StorageCaches(
       claims: claims.cache, volumes: volumes.cache, classes: classes.cache, pods: pods.cache,
@@ -45,11 +46,7 @@ public struct StorageControllers: Service {
       name: "claims", workers: 4, of: claims, waitingFor: [volumes, classes, pods, capacities], logger: logger
     ) { try await binder.reconcile($0) }
     claimController.watch(volumes) { $0.claimKey.map { [$0] } ?? [] }
-    claimController.watch(pods) { pod in
-      pod.spec["volumes"].elements.compactMap { $0["persistentVolumeClaim"]["claimName"].string }.map {
-        ObjectKey(namespace: pod.namespace, name: $0)
-      }
-    }
+    claimController.watch(pods) { $0.claimKeys }
     let claimCache = claims.cache
     claimController.watch(classes) { _ in
       claimCache.list().filter { $0.phase != "Bound" }.map(\.key)
