@@ -94,6 +94,15 @@ struct ClusterControllersTests {
     }
   }
 
+  @Test func `what could not be heard while the API was away does not count against a node`() async throws {
+    let heartbeats = Heartbeats()
+    let node = KubernetesObject(.nodes, name: "a")
+    #expect(heartbeats.silence(of: node, lease: nil) < .seconds(60))
+    let back = ContinuousClock.now
+    heartbeats.excuse()
+    #expect(heartbeats.silence(of: node, lease: nil) <= back.duration(to: .now))
+  }
+
   @Test func aSilentNodeIsTaintedAndItsPodsAreNotReady() async throws {
     try await TestCluster.run(nodeGracePeriod: .seconds(2)) { cluster in
       try await cluster.client.create(TestCluster.deployment("web", replicas: 1, image: "broken"), as: .deployments)

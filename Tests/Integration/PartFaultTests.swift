@@ -60,6 +60,30 @@ extension WholePlatform {
       return pids
     }
 
+    @Test("a node that was taken for lost, though it was not, says how it is and takes pods again")
+    func givenUp() async throws {
+      let nagaya = try running()
+      let shell = nagaya.shell
+      let name = try await shell.succeed("kubectl get nodes -o jsonpath='{.items[0].metadata.name}'")
+      let before = try await shell.succeed(
+        "kubectl get node \(name) -o jsonpath='{.status.conditions[?(@.type==\"Ready\")].lastHeartbeatTime}'")
+      try await shell.succeed(
+        """
+        kubectl patch node \(name) --subresource=status --type=strategic -p \
+        '{"status":{"conditions":[{"type":"Ready","status":"Unknown","reason":"NodeStatusUnknown","message":""}]}}'
+        """)
+      try await eventually("it has said how it is, and has no taint") {
+        let node = try await shell.succeed(
+          """
+          kubectl get node \(name) -o \
+          jsonpath='{.status.conditions[?(@.type=="Ready")].status} \
+          {.status.conditions[?(@.type=="Ready")].lastHeartbeatTime} {.spec.taints}'
+          """
+        ).split(separator: " ")
+        return node.count == 2 && node[0] == "True" && node[1] != before
+      }
+    }
+
     @Test(
       "what a killed instance left is taken down without starting it, even if it could not start",
       arguments: [false, true])

@@ -69,7 +69,7 @@ import Testing
       #expect(plan.actions(at: at(now)) == [.start(2)])
       now += 1
     }
-    #expect(delays.map { ($0 * 10).rounded() / 10 } == [0.2, 1, 2, 4, 8, 16, 30, 30, 30, 30])
+    #expect(delays.map { ($0 * 10).rounded() / 10 } == [0.2, 1, 2, 4, 5, 5, 5, 5, 5, 5])
     plan.becameReady(2, at: at(now))
     plan.ended(2, .exited(code: 1), at: at(now + 30))
     #expect(plan.nextDeadline == at(now + 30.2))

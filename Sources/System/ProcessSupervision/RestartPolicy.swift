@@ -9,7 +9,7 @@ public struct RestartPolicy: Sendable, Hashable {
   public var runsWellAfter: Duration
 
   public init(
-    first: Duration = .milliseconds(200), second: Duration = .seconds(1), longest: Duration = .seconds(30),
+    first: Duration = .milliseconds(200), second: Duration = .seconds(1), longest: Duration = .seconds(5),
     runsWellAfter: Duration = .seconds(30)
   ) {
     self.first = first

@@ -51,6 +51,11 @@ public struct NodeLifecycleController: Service {
       }
       return .requeueAfter(gracePeriod - silence + .milliseconds(100))
     }
+    // While the API was away nobody could be heard: nodes get their time anew.
+    client.transport.reachability?.onReturn {
+      heartbeats.excuse()
+      return true
+    }
     let queue = controller.queue
     informers.nodeLeases.onEvent { event in
       // A renewal matters only if the node was given up; the time to look again is set already.
@@ -130,6 +135,11 @@ final class Heartbeats: Sendable {
   func silence(of node: KubernetesObject, lease: KubernetesObject?) -> Duration {
     note(node, lease: lease)
     return last.withLock { $0[node.name]?.seen.duration(to: .now) ?? .zero }
+  }
+
+  /// What was not heard until now does not count.
+  func excuse() {
+    last.withLock { last in for name in last.keys { last[name]?.seen = .now } }
   }
 
   func forget(_ node: String) { last.withLock { _ = $0.removeValue(forKey: node) } }

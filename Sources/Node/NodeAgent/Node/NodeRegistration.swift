@@ -17,10 +17,15 @@ struct NodeRegistration: Sendable {
   /// The whole status is written at least this often.
   static let statusPeriod = Duration.seconds(300)
 
+  /// It looks at its object at least this often: whoever did not hear of the node for a while says there that its state is
+  /// unknown, and only the node itself can say how it is.
+  static let lookPeriod = Duration.seconds(20)
+
   /// Registers, then beats until cancelled.
   func run() async {
     var isRegistered = false
     var lastStatus: ContinuousClock.Instant?
+    var lastLook = ContinuousClock.now
     var lastConditions: [Bool] = []
     var (pressure, lastPressure) = (NodePressure(), NodePressure())
     while !Task.isCancelled {
@@ -30,6 +35,11 @@ struct NodeRegistration: Sendable {
           isRegistered = true
         }
         let conditions = await runtimeConditions()
+        if ContinuousClock.now - lastLook >= Self.lookPeriod {
+          lastLook = .now
+          let node = try await client.get(.nodes, name: configuration.name)
+          if node.condition("Ready")?["status"].string == "Unknown" { lastStatus = nil }
+        }
         let isDue = lastStatus.map { ContinuousClock.now - $0 > Self.statusPeriod } ?? true
         if let reading = NodePressure.read(directory: configuration.directory) {
           pressure = pressure.following(reading)
@@ -46,6 +56,8 @@ struct NodeRegistration: Sendable {
         lastStatus = nil
       } catch {
         if Task.isCancelled { return }
+        // Nobody has heard of this node for a while.
+        lastStatus = nil
         logger.warning("the node's state can't be written", metadata: ["error": "\(error)"])
       }
       let pause = lastConditions.allSatisfy(\.self) && isRegistered ? configuration.heartbeat : .seconds(1)
