@@ -38,7 +38,7 @@ import Testing
       let prober = Prober(runtime: try RuntimeClient(socket: "/nowhere"))
       let answer = await prober.ask(
         ["grpc": ["port": .integer(Int64(port)), "service": .string(service ?? "")]], container: [:], containerID: "",
-        address: "127.0.0.1", timeout: .seconds(20))
+        address: "127.0.0.1", timeout: .seconds(150))
       #expect(answer.isSuccess == isWell, "\(answer)")
       if let words {
         guard case .failure(let message) = answer else { return }
@@ -56,7 +56,7 @@ import Testing
   func aFailureIsToldInPlainWords(action: JSONValue, words: String) async throws {
     let prober = Prober(runtime: try RuntimeClient(socket: "/nowhere"))
     let answer = await prober.ask(
-      action, container: [:], containerID: "", address: "127.0.0.1", timeout: .seconds(20))
+      action, container: [:], containerID: "", address: "127.0.0.1", timeout: .seconds(150))
     #expect(answer == .failure(words))
   }
 
