@@ -93,6 +93,7 @@ lint: ## Check the style of all sources
 	@scripts/lint-locks
 	@scripts/lint-pipes
 	@scripts/lint-cancellation
+	@scripts/lint-floors
 
 .PHONY: format
 format: ## Rewrite all sources in the repository's style
