@@ -12,7 +12,7 @@ final class ClusterUsage: Sendable {
     /// Pods per host port, such as `TCP/80`.
     private(set) var hostPorts: [String: Int] = [:]
     /// Pods per owner.
-    private(set) var owners: [String: Int] = [:]
+    var owners: [String: Int] = [:]
 
     func hasAny(of ports: Set<String>) -> Bool { ports.contains { hostPorts[$0] != nil } }
 

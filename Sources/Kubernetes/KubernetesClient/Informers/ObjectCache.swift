@@ -63,7 +63,7 @@ public final class ObjectCache: Sendable {
   }
 
   public func get(_ key: ObjectKey) -> KubernetesObject? {
-    state.withLock { state in
+    state.withLock { state -> [UInt8]? in
       guard let entry = state.entries[key] else { return nil }
       state.decodes += 1
       return entry.bytes
@@ -76,7 +76,7 @@ public final class ObjectCache: Sendable {
 
   /// All objects, or those of a namespace, in the order of their keys.
   public func list(namespace: String? = nil, labels: LabelSelector = LabelSelector()) -> [KubernetesObject] {
-    let found = state.withLock { state in
+    let found = state.withLock { state -> [(ObjectKey, [UInt8])] in
       guard let namespace else {
         state.decodes += state.entries.count
         return state.entries.map { ($0.key, $0.value.bytes) }
