@@ -38,6 +38,8 @@ public final class Reachability: Sendable {
       state.isAway = false
       return state.handlers
     }
-    for (id, handler) in handlers.sorted(by: { $0.key < $1.key }) where !handler() { state.withLock { _ = $0.handlers.removeValue(forKey: id) } }
+    for (id, handler) in handlers.sorted(by: { $0.key < $1.key }) where !handler() {
+      state.withLock { _ = $0.handlers.removeValue(forKey: id) }
+    }
   }
 }
