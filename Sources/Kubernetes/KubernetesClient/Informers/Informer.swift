@@ -122,7 +122,7 @@ public final class Informer: Service, Sendable {
 
   private func follow() async {
     var version: String?
-    // Failures in a row, and lists in a row from which no watch could go on.
+    // Failures in a row, and lists in a row of which the server at once no longer knew the version.
     var (failures, expirations) = (0, 0)
     while !Task.isCancelled {
       let began = ContinuousClock.now
@@ -144,6 +144,7 @@ public final class Informer: Service, Sendable {
         failures = expirations
       } catch {
         if Task.isCancelled { return }
+        expirations = 0
         counts.withLock { $0.failures += 1 }
         if began.duration(to: .now) > .seconds(10) { failures = 0 }
         if failures == 0 { logger.warning("cannot list or watch, trying again", metadata: ["error": "\(error)"]) }
