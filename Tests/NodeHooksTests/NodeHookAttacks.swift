@@ -172,4 +172,48 @@ import Testing
     }
     #expect(held)
   }
+
+  @Test(
+    arguments: [
+      ("volumes/csi/v1/mount", "the whole volume"), ("volumes/subpath/db/0", "a part of it"),
+      ("volume-subpaths/v1/db/0", "a part, as a kubelet mounts it"),
+    ])
+  func `a volume mounted in another way, to be rid of its limits`(_ way: (String, String)) async throws {
+    let held = try await attempt(Attack(.editor, "a volume beyond its class: \(way.1)", on: .nodeDisk)) {
+      var got: [String] = []
+      try StagedVolumes.with("v1") { volumes throws in
+        if !MountedDevices().isMounted("\(volumes.pod)/\(way.0)") {
+          try StagedVolumes.mount("\(volumes.pod)/\(way.0)", volumes.pod)
+        }
+        let objects = VolumeClassTests.slow + VolumeClassTests.volume("v1", "storageClassName: slow")
+        got = try VolumeClassTests.lines(objects, volumes.container(way.0))
+      }
+      return .check(got.first?.contains("rbps=10485760") == true, "\(got)")
+    }
+    #expect(held)
+  }
+
+  @Test func `a fast attributes class named by a claim, above what the policy gives the tenant`() async throws {
+    let held = try await attempt(Attack(.editor, "an attributes class without a limit", on: .nodeDisk)) {
+      var got: [String] = []
+      try StagedVolumes.with("v1") { volumes throws in
+        let objects = """
+          {apiVersion: storage.k8s.io/v1, kind: VolumeAttributesClass, metadata: {name: fast}, driverName: local.nagaya.dev, parameters: {local.nagaya.dev/readBytesPerSecond: 1E}}
+          ---
+          {apiVersion: v1, kind: Namespace, metadata: {name: shop-dev, labels: {nagaya.dev/tenant: shop}}}
+          ---
+          apiVersion: nagaya.dev/v1alpha1
+          kind: NodePolicy
+          metadata: {name: shop}
+          spec: {match: {tenants: [shop]}, volumeIO: [{readBytesPerSecond: 5Mi}]}
+
+          """
+        got = try VolumeClassTests.lines(
+          objects + VolumeClassTests.volume("v1", "volumeAttributesClassName: fast"),
+          volumes.container("volumes/csi/v1/mount"))
+      }
+      return .check(got.first?.contains("rbps=5242880") == true, "\(got)")
+    }
+    #expect(held)
+  }
 }

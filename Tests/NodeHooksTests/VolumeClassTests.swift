@@ -9,40 +9,9 @@ import Testing
 
 /// How fast containers use their volumes' devices: what classes say, and what policies allow.
 struct VolumeClassTests {
-  private static let kernel = KernelLimits(openFiles: nil, limitsDevices: true)
+  static let kernel = KernelLimits(openFiles: nil, limitsDevices: true)
 
-  /// Directories as a node agent has them for a pod's volumes, all on one device.
-  private struct Volumes {
-    let pod: String
-    let device: String
-
-    static func with(_ names: String..., body: (Volumes) throws -> Void) throws {
-      let pod = "/var/lib/nagaya-volumes-\(UInt32.random(in: 0 ... .max))"
-      defer {
-        for mount in (try? Mounts.table())?.mounts(under: pod) ?? [] { try? Mounts.unmount(mount.mountPoint) }
-        try? Directory.removeTree(pod)
-      }
-      try Directory.make("\(pod)/disk")
-      for name in names { try mount("\(pod)/volumes/csi/\(name)/mount", pod) }
-      let device = try #require(MountedDevices().device(at: "\(pod)/volumes/csi/\(names[0])/mount"))
-      try body(Volumes(pod: pod, device: device))
-    }
-
-    /// Shows what is on the one device at a place, too.
-    static func mount(_ place: String, _ pod: String) throws {
-      try Directory.make(place)
-      try Mounts.bind("\(pod)/disk", at: place)
-    }
-
-    func container(_ sources: String...) -> NRIContainer {
-      .with {
-        $0.name = "db"
-        $0.mounts = sources.map { source in .with { $0.source = "\(pod)/\(source)" } }
-      }
-    }
-  }
-
-  private static func volume(_ name: String, _ spec: String, driver: String = "local.nagaya.dev") -> String {
+  static func volume(_ name: String, _ spec: String, driver: String = "local.nagaya.dev") -> String {
     """
     ---
     apiVersion: v1
@@ -77,17 +46,17 @@ struct VolumeClassTests {
     """
   }
 
-  private static let slow = storageClass(
+  static let slow = storageClass(
     "slow", "local.nagaya.dev/readBytesPerSecond: 10Mi, local.nagaya.dev/writeBytesPerSecond: 5Mi")
   private static let gold = attributes("gold", "local.nagaya.dev/readBytesPerSecond: 40Mi")
 
-  private static func lines(_ objects: String, _ container: NRIContainer) throws -> [String] {
+  static func lines(_ objects: String, _ container: NRIContainer) throws -> [String] {
     let decider = HookDecider(try PolicyTests.source(objects), kernel: kernel)
     return try decider.decide(PolicyTests.pod(), container).lines
   }
 
   @Test func `a volume has the limits of its storage class`() throws {
-    try Volumes.with("v1") { volumes throws in
+    try StagedVolumes.with("v1") { volumes throws in
       let objects = Self.slow + Self.volume("v1", "storageClassName: slow")
       #expect(
         try Self.lines(objects, volumes.container("volumes/csi/v1/mount"))
@@ -113,7 +82,7 @@ struct VolumeClassTests {
 
   @Test func `the attributes class wins where it says something, and the storage class holds where it does not`() throws
   {
-    try Volumes.with("v1") { volumes throws in
+    try StagedVolumes.with("v1") { volumes throws in
       let objects = Self.slow + Self.gold + Self.volume("v1", "storageClassName: slow, volumeAttributesClassName: gold")
       #expect(
         try Self.lines(objects, volumes.container("volumes/csi/v1/mount")) == [
@@ -128,7 +97,7 @@ struct VolumeClassTests {
   }
 
   @Test func `policies bound what classes say, and hold where classes say nothing`() throws {
-    try Volumes.with("v1") { volumes throws in
+    try StagedVolumes.with("v1") { volumes throws in
       let volume = Self.volume("v1", "storageClassName: slow, volumeAttributesClassName: gold")
       let container = volumes.container("volumes/csi/v1/mount")
       let bound = Self.policy(
@@ -149,7 +118,7 @@ struct VolumeClassTests {
   }
 
   @Test func `of volumes on one device the lowest limits hold`() throws {
-    try Volumes.with("v1", "v2") { volumes throws in
+    try StagedVolumes.with("v1", "v2") { volumes throws in
       let objects =
         Self.slow + Self.storageClass("slower", "local.nagaya.dev/readBytesPerSecond: 1Mi")
         + Self.volume("v1", "storageClassName: slow") + Self.volume("v2", "storageClassName: slower")
@@ -200,23 +169,6 @@ struct VolumeClassTests {
     for path in ["/p", "/p/volumes/csi", "", "/p/volumes/csi/v1/mount/"] { #expect(!mounts.isMounted(path), "\(path)") }
     #expect(mounts.names(in: "/p/volumes/csi", on: "7:1") == ["v1"])
     #expect(mounts.names(in: "/p/volumes/csi", on: "7:9") == [] && mounts.names(in: "/p", on: "7:1") == [])
-  }
-
-  /// What a pod's author can write, so that a limit would be missed.
-  @Test(arguments: [
-    ("volumes/subpath/db/0", "a part of the volume"), ("volume-subpaths/v1/db/0", "a part, as a kubelet mounts it"),
-  ])
-  func `a volume mounted by one of its parts, to be rid of its limits`(_ way: (String, String)) async throws {
-    let held = try await attempt(Attack(.editor, "\(way.1)", on: .nodeDisk)) {
-      var got: [String] = []
-      try Volumes.with("v1") { volumes throws in
-        try Volumes.mount("\(volumes.pod)/\(way.0)", volumes.pod)
-        let objects = Self.slow + Self.volume("v1", "storageClassName: slow")
-        got = try Self.lines(objects, volumes.container(way.0))
-      }
-      return .check(got.first?.contains("rbps=10485760") == true, "\(got)")
-    }
-    #expect(held)
   }
 
   @Test func `a raw device is known by its file`() async throws {

@@ -192,7 +192,7 @@ public struct NodeHooks: Service {
       if work == last, work != given {
         OwnMemory.giveBack()
         given = work
-      } else if busy >= 6 {
+      } else if busy >= 2 {
         OwnMemory.trimHeap()
         busy = 0
       }
