@@ -34,8 +34,9 @@ extension PodWorker {
     return (HookLimits.annotation(limits), ())
   }
 
-  /// Forgets containers that are no more.
+  /// Forgets containers that are no more, once they are many: one that was just made may not be among those that are known.
   func forgetLimits() {
+    guard hookLimits.count > 2 * records.count + 16 else { return }
     let present = Set(records.map(\.id))
     hookLimits = hookLimits.filter { present.contains($0.key) }
   }

@@ -206,6 +206,7 @@ actor PodWorker {
       found.append(completed(ContainerRecord(status, sandboxID: container.podSandboxID)))
     }
     records = found
+    forgetLimits()
     for record in found where record.exit != nil {
       stopProbes(record.id)
       await context.logs.ended(record.id)
