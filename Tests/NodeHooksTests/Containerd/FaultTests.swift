@@ -87,6 +87,31 @@ import Testing
     }
   }
 
+  /// As `deploy/hooks` runs them.
+  @Test func `hooks without any capability adjust containers, and their socket is root's alone`() async throws {
+    try await ContainerdStage.with { stage in
+      let run = "\(stage.directory)/hooks"
+      try await stage.shell.succeed(
+        """
+        cd \(stage.directory)
+        setsid setpriv --bounding-set=-all --inh-caps=-all --no-new-privs \
+          nagaya serve hooks --nri-socket \(stage.nriSocket) --run \(run) >> hooks.log 2>&1 < /dev/null &
+        echo $! > hooks.pid
+        """)
+      try await eventually("the hooks are connected") { try await status(stage, run).hasPrefix("yes") }
+      let capabilities = try await stage.shell.succeed(
+        "awk '/^Cap(Prm|Eff|Bnd)/ {print $2}' /proc/$(cat \(stage.directory)/hooks.pid)/status"
+      )
+      #expect(capabilities.split(separator: "\n").allSatisfy { $0.allSatisfy { $0 == "0" } }, "\(capabilities)")
+      #expect(try await stage.shell.succeed("stat -c '%a %u' \(run)/status.sock \(run)") == "600 0\n700 0\n")
+      let pod = try await stage.runPod(["\(Self.key)main": "- {type: NOFILE, soft: 100, hard: 200}"])
+      try await stage.start("main", in: pod)
+      let lines = try await stage.output(of: "main", in: pod)
+      #expect(lines.contains("NOFILE 100:200"), "\(lines)")
+      try await stage.shell.succeed("kill $(cat \(stage.directory)/hooks.pid)")
+    }
+  }
+
   /// The words of the one line that `nagaya hooks` prints.
   private func status(_ stage: ContainerdStage, _ run: String) async throws -> String {
     let text = try await stage.shell("nagaya hooks --run \(run)").out
