@@ -262,7 +262,10 @@ let package = Package(
     tests("KubernetesAPI", ["KubernetesAPI", "JSONDocument"]),
     tests(
       "KubernetesClient",
-      ["KubernetesClient", "KubernetesAPI", "JSONDocument", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix]),
+      [
+        "KubernetesClient", "KubernetesAPI", "JSONDocument", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix,
+        .serviceLifecycle,
+      ]),
     tests("ObjectStore", ["ObjectStore"]),
     tests(
       "APIServer",

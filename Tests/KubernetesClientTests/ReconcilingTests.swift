@@ -2,10 +2,32 @@ import JSONDocument
 import KubernetesAPI
 import Locking
 import Logging
+import ServiceLifecycle
 import TestSupport
 import Testing
 
 @testable import KubernetesClient
+
+/// Services that run together.
+@Suite struct ServiceSetTests {
+  private struct Brief: Service {
+    func run() async throws {}
+  }
+  private struct Lasting: Service {
+    func run() async throws { try await Task.sleep(for: .seconds(86_400)) }
+  }
+
+  @Test func `one that ends though nobody asked it ends all, by its name`() async throws {
+    let ended = await #expect(throws: ServiceSet.Ended.self) { try await ServiceSet([Lasting(), Brief()]).run() }
+    #expect(ended?.description == "Brief has ended though nobody asked it to")
+  }
+
+  @Test func `those that are cancelled end by that, not as if they had failed`() async throws {
+    let lasting = Task { try await ServiceSet([Lasting()]).run() }
+    lasting.cancel()
+    await #expect(throws: CancellationError.self) { try await lasting.value }
+  }
+}
 
 @Suite(.timeLimit(.minutes(15)))
 struct ReconcilingTests {

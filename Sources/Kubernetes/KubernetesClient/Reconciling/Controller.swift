@@ -153,17 +153,3 @@ extension Controller where Key == ObjectKey {
     }
   }
 }
-
-/// Runs services side by side until all have ended; the first that fails ends them all.
-public struct ServiceSet: Service {
-  private let services: [any Service]
-
-  public init(_ services: [any Service]) { self.services = services }
-
-  public func run() async throws {
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      for service in services { group.addTask { try await service.run() } }
-      try await group.waitForAll()
-    }
-  }
-}
