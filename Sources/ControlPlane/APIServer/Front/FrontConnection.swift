@@ -5,8 +5,6 @@ import NIOCore
 import NIOSSL
 import X509
 
-import struct Synchronization.Atomic
-
 /// What is known of one TLS connection: the certificate its client showed, and who that is.
 final class FrontConnection: Sendable {
   private struct State {
@@ -151,23 +149,30 @@ final class FrontConnection: Sendable {
 
 /// The open connections of a front, by their channels.
 final class FrontConnectionTable: Sendable {
-  private let connections = Mutex<[ObjectIdentifier: FrontConnection]>([:])
-  private let isEnded = Atomic(false)
+  private struct State {
+    var open: [ObjectIdentifier: FrontConnection] = [:]
+    /// Nobody comes any more.
+    var isEnded = false
+  }
+
+  private let state = Mutex(State())
   /// Above so many connections room is made.
   private let comfortable: Int
 
   /// - Parameter limit: connections at once; somebody else keeps it.
   init(limit: Int) { comfortable = max(1, limit - limit / 8) }
 
-  var count: Int { connections.withLock { $0.count } }
+  var count: Int { state.withLock { $0.open.count } }
 
+  /// Takes a connection in; one that comes after the end is closed, and is not of the table.
   func insert(_ connection: FrontConnection) {
-    let crowd: [FrontConnection] = connections.withLock { connections in
-      connections[ObjectIdentifier(connection.channel)] = connection
-      return connections.count > comfortable ? Array(connections.values) : []
+    let crowd: [FrontConnection]? = state.withLock { state in
+      if state.isEnded { return nil }
+      state.open[ObjectIdentifier(connection.channel)] = connection
+      return state.open.count > comfortable ? Array(state.open.values) : []
     }
+    guard let crowd else { return connection.cancel() }
     if !crowd.isEmpty { makeRoom(among: crowd, besides: connection) }
-    if isEnded.load(ordering: .acquiring) { connection.cancel() }
   }
 
   /// Closes connections on which nothing is asked, those first that never asked, then those that have been quiet
@@ -184,21 +189,21 @@ final class FrontConnectionTable: Sendable {
   }
 
   func remove(_ connection: FrontConnection) {
-    connections.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(connection.channel)) }
+    state.withLock { _ = $0.open.removeValue(forKey: ObjectIdentifier(connection.channel)) }
   }
 
   /// The connection that a request came on. Over HTTP/2 a request has a channel of its own, below the connection's.
   func connection(of channel: any Channel) -> (connection: FrontConnection, isHTTP2: Bool)? {
-    connections.withLock { connections in
-      if let own = connections[ObjectIdentifier(channel)] { return (own, false) }
-      return channel.parent.flatMap { connections[ObjectIdentifier($0)] }.map { ($0, true) }
+    state.withLock { state in
+      if let own = state.open[ObjectIdentifier(channel)] { return (own, false) }
+      return channel.parent.flatMap { state.open[ObjectIdentifier($0)] }.map { ($0, true) }
     }
   }
 
   /// Ends all connections, and those that come, and waits for what is done for them.
   func end() async {
-    isEnded.store(true, ordering: .releasing)
-    while let connection = connections.withLock({ $0.values.first }) {
+    state.withLock { $0.isEnded = true }
+    while let connection = state.withLock({ $0.open.values.first }) {
       connection.cancel()
       try? await connection.channel.closeFuture.get()
       await connection.finished()
@@ -208,6 +213,6 @@ final class FrontConnectionTable: Sendable {
 
   /// Cuts every connection that is still open.
   func closeAll() {
-    for connection in connections.withLock({ Array($0.values) }) { connection.channel.close(promise: nil) }
+    for connection in state.withLock({ Array($0.open.values) }) { connection.channel.close(promise: nil) }
   }
 }
