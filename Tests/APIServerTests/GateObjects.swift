@@ -5,7 +5,12 @@ import Locking
 
 /// Objects in a table, with a revision that counts changes.
 final class GateObjects: ObjectReading {
-  private let state = Mutex<(revision: UInt64, objects: [Resource: [KubernetesObject]])>((1, [:]))
+  private struct Stored {
+    let revision: UInt64
+    let object: KubernetesObject
+  }
+
+  private let state = Mutex<(revision: UInt64, objects: [Resource: [Stored]])>((1, [:]))
 
   init(_ objects: [(Resource, KubernetesObject)] = []) {
     for (resource, object) in objects { add(resource, object) }
@@ -14,7 +19,15 @@ final class GateObjects: ObjectReading {
   func add(_ resource: Resource, _ object: KubernetesObject) {
     state.withLock {
       $0.revision += 1
-      $0.objects[resource, default: []].append(object)
+      $0.objects[resource, default: []].append(Stored(revision: $0.revision, object: object))
+    }
+  }
+
+  /// Takes the object with this key away, if there is one.
+  func remove(_ resource: Resource, _ key: ObjectKey) {
+    state.withLock {
+      $0.revision += 1
+      $0.objects[resource]?.removeAll { $0.object.key == key }
     }
   }
 
@@ -27,7 +40,12 @@ final class GateObjects: ObjectReading {
 
   func revision(of resource: Resource) -> UInt64 { state.withLock { $0.revision } }
   func objects(of resource: Resource, namespace: String?) -> [KubernetesObject] {
-    state.withLock { $0.objects[resource] ?? [] }.filter { namespace == nil || $0.namespace == namespace }
+    state.withLock { $0.objects[resource] ?? [] }.map(\.object).filter { namespace == nil || $0.namespace == namespace }
+  }
+  func versions(of resource: Resource) -> [ObjectVersion] {
+    state.withLock { $0.objects[resource] ?? [] }.map { stored in
+      ObjectVersion(key: stored.object.key, revision: stored.revision) { stored.object }
+    }
   }
 
   static func role(_ name: String, in namespace: String? = nil, _ rules: JSONValue..., labels: [String: String] = [:])

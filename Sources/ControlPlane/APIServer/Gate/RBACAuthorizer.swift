@@ -5,10 +5,12 @@ import Locking
 /// Decides by the cluster's Roles, ClusterRoles and their bindings. Nobody may anything but for a rule that says so;
 /// members of `system:masters` may everything.
 ///
-/// The rules are compiled when one of the four kinds has changed; decisions are kept until then.
+/// The rules are compiled when one of the four kinds has changed, from what is read of each object once; decisions are kept until
+/// then.
 public final class RBACAuthorizer: Authorizing {
   private struct State {
     var revisions: [UInt64] = []
+    var sources = RBACSources()
     var index: RBACIndex?
     var decisions: [AccessAttributes: AccessDecision] = [:]
     var compilations = 0
@@ -50,6 +52,8 @@ public final class RBACAuthorizer: Authorizing {
   /// The rules as they are now.
   func index() -> RBACIndex { current(nil).0 }
 
+  /// How many roles and bindings were decoded.
+  var decodes: Int { state.withLock { $0.sources.decodes } }
   /// How often the rules were compiled.
   var compilations: Int { state.withLock { $0.compilations } }
 
@@ -62,7 +66,8 @@ public final class RBACAuthorizer: Authorizing {
       if state.revisions == revisions, let index = state.index {
         return (index, access.flatMap { state.decisions[$0] })
       }
-      let index = RBACIndex(reading: objects)
+      state.sources.refresh(objects)
+      let index = RBACIndex(state.sources)
       state.index = index
       state.revisions = revisions
       state.decisions.removeAll(keepingCapacity: true)

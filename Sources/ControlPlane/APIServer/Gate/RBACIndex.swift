@@ -23,61 +23,34 @@ struct RBACIndex: Sendable {
   private var clusterRules: [String: [RBACRule]] = [:]
   private var namespacedRules: [ObjectKey: [RBACRule]] = [:]
 
-  init(reading objects: any ObjectReading) {
-    let clusterRoles = objects.objects(of: .clusterRoles, namespace: nil)
-    for role in clusterRoles { clusterRules[role.name] = Self.rules(of: role, among: clusterRoles) }
-    for role in objects.objects(of: .roles, namespace: nil) {
-      namespacedRules[role.key] = role["rules"].elements.map(RBACRule.init)
-    }
-    for binding in objects.objects(of: .clusterRoleBindings, namespace: nil) {
-      add(binding, namespace: nil, kind: "ClusterRoleBinding")
-    }
-    for binding in objects.objects(of: .roleBindings, namespace: nil) {
-      add(binding, namespace: binding.namespace, kind: "RoleBinding")
-    }
-  }
-
-  /// A role's own rules, or those of all the roles that its aggregation selects by labels.
-  static func rules(of role: KubernetesObject, among roles: [KubernetesObject]) -> [RBACRule] {
-    let selectors = role["aggregationRule"]["clusterRoleSelectors"].elements
-    guard !selectors.isEmpty else { return role["rules"].elements.map(RBACRule.init) }
-    return selectors.flatMap { json -> [RBACRule] in
-      guard let selector = try? LabelSelector(json: json) else { return [] }
-      return roles.filter { $0.name != role.name && selector.matches($0.labels) }
-        .flatMap { $0["rules"].elements.map(RBACRule.init) }
-    }
+  init(_ sources: RBACSources) {
+    for role in sources.clusterRoles { clusterRules[role.key.name] = role.rules(among: sources.clusterRoles) }
+    for role in sources.roles { namespacedRules[role.key] = role.rules }
+    for binding in sources.bindings { add(binding) }
   }
 
   /// The rules that a `roleRef` stands for; `nil` if there is no such role.
   func rules(of reference: JSONValue, namespace: String?) -> [RBACRule]? {
-    let name = reference["name"].string ?? ""
-    switch reference["kind"].string {
-    case "ClusterRole": return clusterRules[name]
-    case "Role": return namespace.flatMap { namespacedRules[ObjectKey(namespace: $0, name: name)] }
-    default: return nil
+    rules(reference["kind"].string ?? "", reference["name"].string ?? "", namespace)
+  }
+
+  private func rules(_ kind: String, _ name: String, _ namespace: String?) -> [RBACRule]? {
+    switch kind {
+    case "ClusterRole": clusterRules[name]
+    case "Role": namespace.flatMap { namespacedRules[ObjectKey(namespace: $0, name: name)] }
+    default: nil
     }
   }
 
-  private mutating func add(_ binding: KubernetesObject, namespace: String?, kind: String) {
-    let reference = binding["roleRef"]
-    guard let rules = rules(of: reference, namespace: namespace) else { return }
-    let place = namespace.map { " in namespace \"\($0)\"" } ?? ""
+  private mutating func add(_ binding: RBACSources.Binding) {
+    guard let rules = rules(binding.roleKind, binding.roleName, binding.namespace) else { return }
+    let place = binding.namespace.map { " in namespace \"\($0)\"" } ?? ""
     let grant = Grant(
-      namespace: namespace, rules: rules,
+      namespace: binding.namespace, rules: rules,
       source:
-        "RBAC: allowed by \(kind) \"\(binding.name)\"\(place) of \(reference["kind"].string ?? "") \"\(reference["name"].string ?? "")\""
+        "RBAC: allowed by \(binding.kind) \"\(binding.key.name)\"\(place) of \(binding.roleKind) \"\(binding.roleName)\""
     )
-    for subject in binding["subjects"].elements {
-      let name = subject["name"].string ?? ""
-      switch subject["kind"].string {
-      case "User": add(grant, to: .user(name))
-      case "Group": add(grant, to: .group(name))
-      case "ServiceAccount":
-        let home = subject["namespace"].string ?? namespace ?? ""
-        add(grant, to: .user("system:serviceaccount:\(home):\(name)"))
-      default: break
-      }
-    }
+    for subject in binding.subjects { add(grant, to: subject) }
   }
 
   private mutating func add(_ grant: Grant, to subject: Subject) {

@@ -21,6 +21,13 @@ struct ObjectReader: ObjectReading {
     return objects
   }
 
+  func versions(of resource: Resource) -> [ObjectVersion] {
+    guard let kind = kinds.find(resource) else { return [] }
+    return cache.snapshot(of: kind).map.elements(from: nil).map { key, record in
+      ObjectVersion(key: key, revision: record.revision) { try? record.object() }
+    }
+  }
+
   /// Decodes only what matches, where the kind keeps the field beside its bytes.
   func objects(of resource: Resource, namespace: String, whereField path: String, is value: String)
     -> [KubernetesObject]
@@ -50,6 +57,8 @@ extension APIServer: ObjectReading {
   public func objects(of resource: Resource, namespace: String?) -> [KubernetesObject] {
     reader.objects(of: resource, namespace: namespace)
   }
+
+  public func versions(of resource: Resource) -> [ObjectVersion] { reader.versions(of: resource) }
 
   public func objects(of resource: Resource, namespace: String, whereField path: String, is value: String)
     -> [KubernetesObject]

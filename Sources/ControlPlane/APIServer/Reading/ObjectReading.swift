@@ -6,11 +6,26 @@ public protocol ObjectReading: Sendable {
   func revision(of resource: Resource) -> UInt64
   /// All objects of the kind, in the order of their keys; in one namespace if it is given.
   func objects(of resource: Resource, namespace: String?) -> [KubernetesObject]
+  /// What there is of the kind, in the order of the keys, not decoded yet.
+  func versions(of resource: Resource) -> [ObjectVersion]
   /// One object; `nil` if there is none. `namespace` is empty for kinds of the cluster.
   func object(of resource: Resource, namespace: String, name: String) -> KubernetesObject?
   /// Those of a namespace whose field has a value: `spec.nodeName`.
   func objects(of resource: Resource, namespace: String, whereField path: String, is value: String)
     -> [KubernetesObject]
+}
+
+/// An object as it was at a revision, to be decoded by who does not know it yet.
+public struct ObjectVersion: Sendable {
+  public let key: ObjectKey
+  public let revision: UInt64
+  public let decode: @Sendable () -> KubernetesObject?
+
+  public init(key: ObjectKey, revision: UInt64, decode: @escaping @Sendable () -> KubernetesObject?) {
+    self.key = key
+    self.revision = revision
+    self.decode = decode
+  }
 }
 
 extension ObjectReading {
