@@ -136,8 +136,8 @@ import Testing
     for _ in 0..<300 {
       let name = "r\(Int.random(in: 0..<3, using: &random))"
       let namespace = namespaces[Int.random(in: 0..<3, using: &random)]
-      let verb = ["get", "list", "*"].randomElement(using: &random) ?? "get"
-      let resource = ["pods", "secrets"].randomElement(using: &random) ?? "pods"
+      let verb: JSONValue = ["get", "list", "*"][Int.random(in: 0..<3, using: &random)]
+      let resource: JSONValue = Bool.random(using: &random) ? "pods" : "secrets"
       var change: (Resource, KubernetesObject)
       switch Int.random(in: 0..<3, using: &random) {
       case 0:
