@@ -23,7 +23,8 @@ public struct ServiceSet: Service {
           if !Task.isCancelled, !Task.isShuttingDownGracefully { throw Ended(service: "\(type(of: service))") }
         }
       }
-      try await group.waitForAll()
+      // One after the other as they end: `waitForAll` would tell of a failure only when all the others have ended.
+      while try await group.next() != nil {}
     }
   }
 }
