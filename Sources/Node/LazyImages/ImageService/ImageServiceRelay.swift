@@ -32,7 +32,8 @@ struct ImageServiceRelay: Service {
           socket: socket
         ) { logger.info("image service listens", metadata: ["socket": "\(socket)"]) }
       }
-      try await group.waitForAll()
+      // The first that fails ends the others.
+      while try await group.next() != nil {}
     }
   }
 }

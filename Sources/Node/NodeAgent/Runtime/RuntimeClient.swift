@@ -45,7 +45,8 @@ public struct RuntimeClient: Sendable {
   public func run() async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
       for connection in connections { group.addTask { try await connection.runConnections() } }
-      try await group.waitForAll()
+      // The first that fails ends the others.
+      while try await group.next() != nil {}
     }
   }
 

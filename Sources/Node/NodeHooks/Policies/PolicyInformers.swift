@@ -76,10 +76,7 @@ public struct PolicyInformers: Service {
   }
 
   public func run() async throws {
-    try await withThrowingTaskGroup(of: Void.self) { group in
-      for informer in informers { group.addTask { try await informer.run() } }
-      try await group.waitForAll()
-    }
+    try await ServiceSet(informers).run()
   }
 }
 
