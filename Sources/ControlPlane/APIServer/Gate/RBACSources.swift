@@ -1,8 +1,8 @@
 import JSONDocument
 import KubernetesAPI
 
-/// The cluster's roles and bindings, read: each object once for each of its revisions, so that a change costs as much among many
-/// as among few.
+/// The cluster's roles and bindings, read: each object is decoded once for each of its revisions, so that a change decodes as much
+/// among many as among few. What is read is still gone through as a whole.
 struct RBACSources: Sendable {
   struct Role: Sendable {
     let key: ObjectKey
