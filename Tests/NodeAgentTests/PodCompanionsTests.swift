@@ -1,7 +1,9 @@
 import Foundation
 import JSONDocument
 import KubernetesAPI
+import KubernetesClient
 import LinuxSystem
+import Locking
 import TestSupport
 import Testing
 
@@ -78,6 +80,34 @@ import Testing
     }
   }
 
+  @Test func anAnswerThatComesLateUndoesNothing() async throws {
+    try await TestNode.withoutAgent { node in
+      let late = LateAnswers(node.client.transport)
+      try await node.withAgent(client: KubernetesClient(late, userAgent: "test")) { agent in
+        try await node.create("overtaken", ["args": ["serve"]])
+        try await node.wait("overtaken", until: "ready") { $0.isReady }
+        func annotate(_ text: String) async throws -> String {
+          try await node.client.patch(
+            .pods, namespace: "default", name: "overtaken",
+            ["metadata": ["annotations": [HookLimits.annotation: .string(text)]]]
+          ).resourceVersion
+        }
+        late.hold(true)
+        _ = try await annotate("first")
+        try await eventually("the agent has put it right") { late.held == 1 }
+        let version = try await annotate("second")
+        try await eventually("the agent knows of the next") {
+          agent.requests.pod("default", "overtaken")?.resourceVersion == version
+        }
+        // From the agent to the pod's worker.
+        try await Task.sleep(for: .milliseconds(200))
+        late.hold(false)
+        try await node.wait("overtaken", until: "without it") { $0.annotations[HookLimits.annotation] == nil }
+        try await node.delete("overtaken")
+      }
+    }
+  }
+
   @Test func aContainerWhoseStartHookFailsIsStartedAgain() async throws {
     try await TestNode.with { node in
       try await node.create(
@@ -108,5 +138,29 @@ import Testing
       #expect(ended.containerStatus["state"]["terminated"]["exitCode"].int == 7)
       try await node.delete("speaking")
     }
+  }
+}
+
+/// A way to the API whose answers to writes of pods' statuses can be kept back: the writes are done.
+private final class LateAnswers: APITransport {
+  private let inner: any APITransport
+  private let state = Mutex<(holds: Bool, held: Int)>((false, 0))
+
+  init(_ inner: any APITransport) { self.inner = inner }
+
+  func hold(_ holds: Bool) { state.withLock { $0.holds = holds } }
+  /// Answers that were kept back so far.
+  var held: Int { state.withLock { $0.held } }
+
+  func send(_ request: APIRequest) async throws -> APIResponse {
+    let answer = try await inner.send(request)
+    guard request.method == .patch, request.path.hasSuffix("/overtaken/status") else { return answer }
+    if state.withLock({ state in
+      if state.holds { state.held += 1 }
+      return state.holds
+    }) {
+      while state.withLock({ $0.holds }) { try await Task.sleep(for: .milliseconds(10)) }
+    }
+    return answer
   }
 }

@@ -5,7 +5,7 @@ public import ServiceLifecycle
 public struct ServiceSet: Service {
   /// A service has ended though nobody asked it to.
   public struct Ended: Error, CustomStringConvertible {
-    /// Its type.
+    /// Its type, or what it does.
     public let service: String
     public var description: String { "\(service) has ended though nobody asked it to" }
   }
@@ -17,14 +17,27 @@ public struct ServiceSet: Service {
   /// - Throws: what a service throws, or `Ended`.
   public func run() async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
-      for service in services {
-        group.addTask {
-          try await service.run()
-          if !Task.isCancelled, !Task.isShuttingDownGracefully { throw Ended(service: "\(type(of: service))") }
-        }
-      }
-      // One after the other as they end: `waitForAll` would tell of a failure only when all the others have ended.
-      while try await group.next() != nil {}
+      for service in services { group.addLoop("\(type(of: service))") { try await service.run() } }
+      try await group.endWithFirst()
+      try Task.checkCancellation()
     }
+  }
+}
+
+extension ThrowingTaskGroup<Void, any Error> {
+  /// Adds what should run until the group is cancelled or services are asked to end; the group fails with `ServiceSet.Ended` if it
+  /// ends before. What it throws when it was asked to end tells nobody anything.
+  public mutating func addLoop(_ name: String, _ body: @escaping @Sendable () async throws -> Void) {
+    addTask {
+      do { try await body() } catch { if !Self.isAskedToEnd { throw error } }
+      if !Self.isAskedToEnd { throw ServiceSet.Ended(service: name) }
+    }
+  }
+
+  private static var isAskedToEnd: Bool { Task.isCancelled || Task.isShuttingDownGracefully }
+
+  /// Waits for all; throws as soon as one has failed, where `waitForAll` would tell of it only when all the others have ended.
+  public mutating func endWithFirst(isolation: isolated (any Actor)? = #isolation) async throws {
+    while try await next(isolation: isolation) != nil {}
   }
 }

@@ -8,7 +8,7 @@ public import KubernetesClient
 public struct NodeRequests: APIRequestHandling {
   private let logs: NodeLogs
   /// A pod of this node, by namespace and name.
-  private let pod: @Sendable (String, String) -> KubernetesObject?
+  let pod: @Sendable (String, String) -> KubernetesObject?
 
   init(logs: NodeLogs, pod: @escaping @Sendable (String, String) -> KubernetesObject?) {
     self.logs = logs

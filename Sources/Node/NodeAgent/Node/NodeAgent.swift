@@ -112,34 +112,57 @@ public actor NodeAgent: Service {
       if case .terminated = returned.yield() { return false }
       return true
     }
-    await cancelWhenGracefulShutdown {
-      await withTaskGroup(of: Void.self) { group in
-        group.addTask { try? await self.runtime.run() }
-        group.addTask { try? await self.events.run() }
-        group.addTask { try? await self.namespaces.run() }
-        group.addTask { await registration.run() }
-        // No pod before its walls: what runs keeps those that the kernel has.
-        await self.establishNetwork()
-        group.addTask { try? await self.pods.run() }
-        group.addTask { await self.keepNetwork() }
-        if let socket = self.configuration.hooks?.statusSocket {
-          let watch = HookLimitsWatch(socket: socket, logger: self.logger) { await self.tell($0) }
-          group.addTask { await watch.run() }
+    do {
+      try await cancelWhenGracefulShutdown {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+          group.addLoop("the runtime's client") { try await self.runtime.run() }
+          group.addLoop("the events' recorder") { try await self.events.run() }
+          group.addLoop("the namespaces' informer") { try await self.namespaces.run() }
+          group.addLoop("the node's registration") { await registration.run() }
+          group.addLoop("the pods' loops") {
+            // No pod before its walls: what runs keeps those that the kernel has.
+            await self.establishNetwork()
+            try await self.runPods(changes, returns, logWatch, diskWatch)
+          }
+          try await group.endWithFirst()
         }
-        if let growth = self.growth { group.addTask { await growth.run() } }
-        if let entrance = self.entrance { group.addTask { await entrance.run() } }
-        group.addTask { await self.followRuntime() }
-        group.addTask { for await _ in returns { await self.wake(nil) } }
-        group.addTask { await logWatch.run(self.runtime) }
-        group.addTask { await diskWatch.run() }
-        group.addTask { await self.recover() }
-        for await change in changes { await self.apply(change) }
-        group.cancelAll()
       }
+    } catch {
+      await leavePods()
+      throw error
     }
+    await leavePods()
+  }
+
+  /// Ends the workers; their pods go on.
+  private func leavePods() async {
     for (_, task) in workers.values { task.cancel() }
     for (_, task) in workers.values { await task.value }
     workers = [:]
+  }
+
+  /// Runs what makes pods and what looks after them, until it is cancelled or one of it fails.
+  private func runPods(
+    _ changes: AsyncStream<Change>, _ returns: AsyncStream<Void>, _ logWatch: LogWatch, _ diskWatch: DiskWatch
+  ) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addLoop("the pods' informer") { try await self.pods.run() }
+      group.addLoop("the pods' changes") { for await change in changes { await self.apply(change) } }
+      group.addLoop("the API's returns") { for await _ in returns { await self.wake(nil) } }
+      group.addLoop("the pods' network") { await self.keepNetwork() }
+      group.addLoop("the runtime's events") { await self.followRuntime() }
+      group.addLoop("the logs' watch") { await logWatch.run(self.runtime) }
+      group.addLoop("the disk's watch") { await diskWatch.run() }
+      if let socket = configuration.hooks?.statusSocket {
+        let watch = HookLimitsWatch(socket: socket, logger: logger) { await self.tell($0) }
+        group.addLoop("the hooks' watch") { await watch.run() }
+      }
+      if let growth { group.addLoop("the volumes' growth") { try await growth.run() } }
+      if let entrance { group.addLoop("the API's entrance") { await entrance.run() } }
+      // Once.
+      group.addTask { await self.recover() }
+      try await group.endWithFirst()
+    }
   }
 
   // MARK: Pods

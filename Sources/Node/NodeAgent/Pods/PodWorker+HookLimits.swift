@@ -14,24 +14,33 @@ extension PodWorker {
 
   /// A change of the pod's annotation that is due; `nil`: it is right, or can't be told yet.
   var limitsToWrite: JSONValue? {
-    guard let wanted = limitsAnnotation, pod.annotations[HookLimits.annotation] != wanted.text else { return nil }
-    return wanted.text.map { .string($0) } ?? .null
+    guard case .known(let wanted) = limitsAnnotation, pod.annotations[HookLimits.annotation] != wanted else {
+      return nil
+    }
+    return wanted.map { .string($0) } ?? .null
   }
 
-  /// The annotation as it should be; `nil`: of some container it is not known what it has.
-  private var limitsAnnotation: (text: String?, Void)? {
+  /// The annotation as it should be.
+  private enum LimitsAnnotation {
+    /// `nil`: there should be none.
+    case known(String?)
+    /// Of some container it is not known what it has: the hooks say it soon.
+    case notYet
+  }
+
+  private var limitsAnnotation: LimitsAnnotation {
     var limits: [String: [String]] = [:]
-    guard context.hooks != nil else { return (nil, ()) }
+    guard context.hooks != nil else { return .known(nil) }
     for name in names {
       guard let run = PodStatusBuilder.runs(of: name, in: records).first else { continue }
       if let lines = hookLimits[run.id] {
         limits[name] = lines
       } else if run.exit == nil {
-        // Made before this agent began: the hooks say it soon.
-        return nil
+        // Made before this agent began.
+        return .notYet
       }
     }
-    return (HookLimits.annotation(limits), ())
+    return .known(HookLimits.annotation(limits))
   }
 
   /// Forgets containers that are no more, once they are many: one that was just made may not be among those that are known.

@@ -278,6 +278,7 @@ actor PodWorker {
     let status = computedStatus
     let limits = limitsToWrite
     guard limits != nil || status != publishedStatus && !Self.isContained(status, in: pod.status) else { return }
+    let version = pod.resourceVersion
     do {
       var patch: JSONValue = ["metadata": ["uid": .string(pod.uid)], "status": status]
       // A merge keeps members that the patch does not name.
@@ -286,7 +287,8 @@ actor PodWorker {
       let written = try await context.client.patch(
         .pods, namespace: pod.namespace, name: pod.name, subresource: "status", patch)
       publishedStatus = status
-      if written.uid == pod.uid {
+      // What came meanwhile may be newer than what was written, and would not come again.
+      if written.uid == pod.uid, pod.resourceVersion == version {
         pod.status = written.status
         pod.annotations[HookLimits.annotation] = written.annotations[HookLimits.annotation]
       }

@@ -32,13 +32,10 @@ final class VolumeGrowth: Sendable {
     }
   }
 
-  func run() async {
+  func run() async throws {
     let controller = controller
     await volumes.whenPublished { controller.enqueue(ObjectKey(name: $0)) }
-    await withTaskGroup(of: Void.self) { group in
-      group.addTask { try? await self.informer.run() }
-      group.addTask { try? await controller.run() }
-    }
+    try await ServiceSet([informer, controller]).run()
   }
 
   /// - Returns: `nil` as well where no pod of this node has it any more: its own is ending then.
