@@ -278,7 +278,11 @@ let package = Package(
       ["Controllers", "APIServer", "KubernetesClient", "KubernetesAPI", "JSONDocument"]),
     tests(
       "PodScheduler",
-      ["PodScheduler", "APIServer", "KubernetesClient", "KubernetesAPI", "JSONDocument"]),
+      [
+        "PodScheduler", "APIServer", "CertificateAuthority", "KubernetesClient", "KubernetesAPI", "JSONDocument",
+        "LinuxSystem",
+        .logging, .serviceLifecycle,
+      ]),
     tests("LinuxSystem", ["LinuxSystem", "CLinux"]),
     tests("ProcessSupervision", ["ProcessSupervision", "LinuxSystem", .logging]),
     tests("HTTP2Connections", ["HTTP2Connections", .nioCore]),
@@ -351,7 +355,7 @@ let package = Package(
       [
         "nagaya", "APIServer", "CertificateAuthority", "JSONDocument", "KubernetesAPI", "KubernetesClient",
         "NodeHooks", "ObjectStore",
-        "OCI", "PlatformHarness", .argumentParser,
+        "OCI", "PlatformHarness", "PodScheduler", "StorageControllers", .argumentParser,
       ]),
     .executableTarget(
       name: "LayerStoreDriver",

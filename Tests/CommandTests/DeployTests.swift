@@ -3,6 +3,7 @@ import JSONDocument
 import KubernetesAPI
 import NodeHooks
 import PlatformHarness
+import PodScheduler
 import StorageControllers
 import Testing
 
@@ -68,6 +69,49 @@ import Testing
 }
 
 extension DeployTests {
+  @Test func `the extender has the rights that its room declares, and a command that there is`() throws {
+    let role = try Self.object("ClusterRole", in: "scheduler")
+    #expect(role.name == SchedulerAccess.extender.name && role["rules"] == SchedulerAccess.extender.object["rules"])
+    let binding = try Self.object("ClusterRoleBinding", in: "scheduler")
+    let account = try Self.object("ServiceAccount", in: "scheduler")
+    let pod = try Self.object("Deployment", in: "scheduler").spec["template"]["spec"]
+    #expect(binding["roleRef"]["name"].string == role.name)
+    #expect(binding["subjects"][0]["name"].string == account.name)
+    #expect(pod["serviceAccountName"].string == account.name)
+    #expect(pod["volumes"].elements.allSatisfy { $0["hostPath"].isNull })
+    let container = pod["containers"][0]
+    #expect(container["securityContext"]["runAsNonRoot"] == true)
+    #expect(container["securityContext"]["capabilities"] == ["drop": ["ALL"]])
+    let arguments = container["args"].elements.compactMap(\.string)
+    let command = try #require(try Nagaya.parseAsRoot(arguments) as? ServeSchedulerExtender)
+    #expect(command.port == container["ports"][0]["containerPort"].int && command.cluster.kubeconfig == nil)
+    for path in [command.tlsCert, command.tlsKey] {
+      let mounts = container["volumeMounts"].elements.compactMap { $0["mountPath"].string }
+      #expect(mounts.contains { path.hasPrefix("\($0)/") }, "\(path)")
+    }
+  }
+
+  @Test func `API server and kube-scheduler are told paths that the extender answers`() throws {
+    let service = try Self.object("Service", in: "scheduler")
+    let namespace = try Self.object("Namespace", in: "scheduler")
+    let hook = try Self.object("MutatingWebhookConfiguration", in: "scheduler")["webhooks"][0]
+    let target = hook["clientConfig"]["service"]
+    #expect(target["name"].string == service.name && target["namespace"].string == namespace.name)
+    #expect(target["path"].string == SchedulerExtender.Path.webhook && hook["failurePolicy"] == "Ignore")
+    let deployment = try Self.object("Deployment", in: "scheduler")
+    #expect(service.spec["selector"] == deployment.spec["template"]["metadata"]["labels"])
+    let configuration = try YAML.parseAll(
+      String(contentsOfFile: "\(Self.directory)/scheduler/extender.yaml", encoding: .utf8))[0]["extenders"][0]
+    let prefix = "https://\(service.name).\(namespace.name).svc"
+    let url = try #require(configuration["urlPrefix"].string)
+    #expect(url.hasPrefix(prefix) && configuration["enableHTTPS"] == true && configuration["nodeCacheCapable"] == true)
+    for (verb, path) in [
+      ("filterVerb", SchedulerExtender.Path.filter), ("prioritizeVerb", SchedulerExtender.Path.prioritize),
+    ] {
+      #expect("\(url)/\(configuration[verb].string ?? "")" == prefix + path)
+    }
+  }
+
   /// `key=value` lines of a unit of systemd.
   private static func unit() throws -> [String: String] {
     let text = try String(contentsOfFile: "\(directory)/hooks/nagaya-hooks.service", encoding: .utf8)

@@ -56,32 +56,33 @@ struct SchedulerCostTests {
       capacity["storageClassName"] = "fast"
       capacity["capacity"] = "100Ti"
       capacity["nodeTopology"] = ["matchLabels": ["host": .string("n\(index)")]]
-      informers.capacities.cache.store(capacity)
+      informers.storage.capacities.cache.store(capacity)
     }
     var driver = KubernetesObject(.csiDrivers, name: "local.nagaya.dev")
     driver.spec = ["storageCapacity": true]
-    informers.drivers.cache.store(driver)
+    informers.storage.drivers.cache.store(driver)
     var storageClass = KubernetesObject(.storageClasses, name: "fast")
     storageClass["provisioner"] = "local.nagaya.dev"
     storageClass["volumeBindingMode"] = "WaitForFirstConsumer"
-    informers.storageClasses.cache.store(storageClass)
+    informers.storage.storageClasses.cache.store(storageClass)
     for index in 0..<others {
       let bound = Self.claim("d\(index)", volume: "v\(index)")
       var volume = KubernetesObject(.persistentVolumes, name: "v\(index)")
       volume.spec = ["storageClassName": "fast", "claimRef": VolumeBinding.reference(to: bound)]
-      informers.claims.cache.store(bound)
-      informers.volumes.cache.store(volume)
+      informers.storage.claims.cache.store(bound)
+      informers.storage.volumes.cache.store(volume)
       informers.pods.cache.store(Self.pod("p\(index)", node: "n\(index % 10)", claim: "d\(index)"))
     }
     var new = Self.claim("new")
-    informers.claims.cache.store(new)
+    informers.storage.claims.cache.store(new)
     let pod = Self.pod("new", claim: "new")
     informers.pods.cache.store(pod)
 
     let usage = ClusterUsage()
     let binder = PodBinder(
-      client: client, informers: informers, usage: usage, reservations: VolumeReservations(),
-      ranking: MostFreeStorageRanking(), events: EventRecorder(client, component: "test", logger: logger),
+      client: client, informers: informers, usage: usage,
+      ledger: StorageLedger(informers.storage, ranking: MostFreeStorageRanking(), reservations: VolumeReservations()),
+      events: EventRecorder(client, component: "test", logger: logger),
       logger: logger)
     binder.follow(WorkQueue<ObjectKey>())
     #expect(usage.snapshot(except: "").reduce(0) { $0 + $1.usage.pods } == others)
@@ -93,10 +94,10 @@ struct SchedulerCostTests {
     // The volume is made and bound.
     new.spec["volumeName"] = "new"
     new.status["phase"] = "Bound"
-    informers.claims.cache.store(new)
+    informers.storage.claims.cache.store(new)
     var volume = KubernetesObject(.persistentVolumes, name: "new")
     volume.spec = ["storageClassName": "fast", "claimRef": VolumeBinding.reference(to: new)]
-    informers.volumes.cache.store(volume)
+    informers.storage.volumes.cache.store(volume)
     #expect(informers.pods.cache.list(by: .claims, new.key.description).map(\.name) == ["new"])
     #expect(try await binder.schedule(pod.key) == .done)
     #expect(usage.node(ofPod: pod.uid) == node)

@@ -39,85 +39,6 @@ struct SchedulingTests {
     }
   }
 
-  private static func addNode(_ name: String, to client: KubernetesClient, cpu: String = "4") async throws {
-    var node = KubernetesObject(.nodes, name: name, labels: ["kubernetes.io/hostname": name])
-    node.status["allocatable"] = ["cpu": .string(cpu), "memory": "8Gi", "pods": "110"]
-    node.status["conditions"] = [["type": "Ready", "status": "True", "reason": "KubeletReady", "message": ""]]
-    let created = try await client.create(node, as: .nodes)
-    // Whoever creates a node may not set its status on every server.
-    node.metadata["resourceVersion"] = .string(created.resourceVersion)
-    try await client.updateStatus(node, as: .nodes)
-  }
-
-  private static func addPod(
-    _ name: String, to client: KubernetesClient, cpu: String = "1", claims: [String] = []
-  ) async throws {
-    var pod = KubernetesObject(.pods, namespace: "default", name: name)
-    pod.spec = [
-      "containers": [
-        ["name": "main", "image": "x", "resources": ["requests": ["cpu": .string(cpu)]]]
-      ]
-    ]
-    if !claims.isEmpty {
-      pod.spec["volumes"] = .array(
-        claims.map { ["name": .string($0), "persistentVolumeClaim": ["claimName": .string($0)]] })
-    }
-    try await client.create(pod, as: .pods)
-  }
-
-  private static func addStorage(free: [String: String], to client: KubernetesClient) async throws {
-    var driver = KubernetesObject(.csiDrivers, name: "local.nagaya.dev")
-    driver.spec = ["storageCapacity": true, "attachRequired": false]
-    try await client.create(driver, as: .csiDrivers)
-    var storageClass = KubernetesObject(.storageClasses, name: "fast")
-    storageClass["provisioner"] = "local.nagaya.dev"
-    storageClass["volumeBindingMode"] = "WaitForFirstConsumer"
-    try await client.create(storageClass, as: .storageClasses)
-    for (node, amount) in free {
-      var capacity = KubernetesObject(.csiStorageCapacities, namespace: "default", name: "fast-\(node)")
-      capacity["storageClassName"] = "fast"
-      capacity["capacity"] = .string(amount)
-      capacity["nodeTopology"] = ["matchLabels": ["kubernetes.io/hostname": .string(node)]]
-      try await client.create(capacity, as: .csiStorageCapacities)
-    }
-  }
-
-  private static func addClaim(_ name: String, _ size: String, to client: KubernetesClient) async throws {
-    var claim = KubernetesObject(.persistentVolumeClaims, namespace: "default", name: name)
-    claim.spec = [
-      "storageClassName": "fast", "accessModes": ["ReadWriteOnce"],
-      "resources": ["requests": ["storage": .string(size)]],
-    ]
-    try await client.create(claim, as: .persistentVolumeClaims)
-  }
-
-  /// Makes the volume of a claim and binds it, as a provisioner does.
-  private static func provision(_ name: String, on node: String, with client: KubernetesClient) async throws {
-    let claim = try await client.get(.persistentVolumeClaims, namespace: "default", name: name)
-    var volume = KubernetesObject(.persistentVolumes, name: "pv-\(name)")
-    volume.spec = [
-      "capacity": ["storage": "1Gi"], "accessModes": ["ReadWriteOnce"], "storageClassName": "fast",
-      "persistentVolumeReclaimPolicy": "Delete", "csi": ["driver": "local.nagaya.dev", "volumeHandle": .string(name)],
-      "claimRef": VolumeBinding.reference(to: claim),
-      "nodeAffinity": [
-        "required": [
-          "nodeSelectorTerms": [
-            [
-              "matchExpressions": [
-                ["key": "kubernetes.io/hostname", "operator": "In", "values": [.string(node)]]
-              ]
-            ]
-          ]
-        ]
-      ],
-    ]
-    try await client.create(volume, as: .persistentVolumes)
-    try await client.patch(
-      .persistentVolumeClaims, namespace: "default", name: name, ["spec": ["volumeName": .string("pv-\(name)")]])
-    try await client.patch(
-      .persistentVolumeClaims, namespace: "default", name: name, subresource: "status", ["status": ["phase": "Bound"]])
-  }
-
   private static func node(of pod: String, _ client: KubernetesClient) async throws -> String? {
     try await client.get(.pods, namespace: "default", name: pod).spec["nodeName"].string
   }
@@ -135,9 +56,9 @@ struct SchedulingTests {
 
   @Test func podsSpreadOverNodesUntilTheyAreFull() async throws {
     try await run { client in
-      try await Self.addNode("a", to: client, cpu: "2")
-      try await Self.addNode("b", to: client, cpu: "2")
-      for index in 0..<5 { try await Self.addPod("p\(index)", to: client) }
+      try await SchedulerFixture.addNode("a", to: client, cpu: "2")
+      try await SchedulerFixture.addNode("b", to: client, cpu: "2")
+      for index in 0..<5 { try await SchedulerFixture.addPod("p\(index)", to: client) }
       try await eventually("four have their nodes") {
         let onA = try await client.list(.pods, fields: "spec.nodeName=a").items
         let onB = try await client.list(.pods, fields: "spec.nodeName=b").items
@@ -163,35 +84,35 @@ struct SchedulingTests {
 
   @Test func aNewNodeHelpsAWaitingPod() async throws {
     try await run { client in
-      try await Self.addPod("p", to: client)
+      try await SchedulerFixture.addPod("p", to: client)
       try await eventually("told") {
         try await Self.refusal(of: "p", client) == "no nodes available to schedule pods"
       }
-      try await Self.addNode("a", to: client)
+      try await SchedulerFixture.addNode("a", to: client)
       try await eventually("bound") { try await Self.node(of: "p", client) == "a" }
     }
   }
 
   @Test func aVolumeIsMadeOnTheChosenNodeBeforeThePodIsBound() async throws {
     try await run { client in
-      for node in ["a", "b"] { try await Self.addNode(node, to: client) }
-      try await Self.addStorage(free: ["a": "10Gi", "b": "50Gi"], to: client)
-      try await Self.addClaim("data", "5Gi", to: client)
-      try await Self.addPod("p", to: client, claims: ["data"])
+      for node in ["a", "b"] { try await SchedulerFixture.addNode(node, to: client) }
+      try await SchedulerFixture.addStorage(free: ["a": "10Gi", "b": "50Gi"], to: client)
+      try await SchedulerFixture.addClaim("data", "5Gi", to: client)
+      try await SchedulerFixture.addPod("p", to: client, claims: ["data"])
       try await eventually("the roomier node is chosen") { try await Self.selectedNode(of: "data", client) == "b" }
       #expect(try await Self.node(of: "p", client) == nil)
-      try await Self.provision("data", on: "b", with: client)
+      try await SchedulerFixture.provision("data", on: "b", with: client)
       try await eventually("bound") { try await Self.node(of: "p", client) == "b" }
     }
   }
 
   @Test func twoPodsNeverCountOnTheSameSpace() async throws {
     try await run { client in
-      try await Self.addNode("a", to: client)
-      try await Self.addStorage(free: ["a": "10Gi"], to: client)
+      try await SchedulerFixture.addNode("a", to: client)
+      try await SchedulerFixture.addStorage(free: ["a": "10Gi"], to: client)
       for name in ["x", "y"] {
-        try await Self.addClaim(name, "6Gi", to: client)
-        try await Self.addPod("p-\(name)", to: client, claims: [name])
+        try await SchedulerFixture.addClaim(name, "6Gi", to: client)
+        try await SchedulerFixture.addPod("p-\(name)", to: client, claims: [name])
       }
       try await eventually("one is refused") {
         let refusals = try await [Self.refusal(of: "p-x", client), Self.refusal(of: "p-y", client)]
@@ -205,16 +126,16 @@ struct SchedulingTests {
 
   @Test func anotherNodeIsTriedWhenProvisioningFails() async throws {
     try await run { client in
-      for node in ["a", "b"] { try await Self.addNode(node, to: client) }
-      try await Self.addStorage(free: ["a": "50Gi", "b": "10Gi"], to: client)
-      try await Self.addClaim("data", "5Gi", to: client)
-      try await Self.addPod("p", to: client, claims: ["data"])
+      for node in ["a", "b"] { try await SchedulerFixture.addNode(node, to: client) }
+      try await SchedulerFixture.addStorage(free: ["a": "50Gi", "b": "10Gi"], to: client)
+      try await SchedulerFixture.addClaim("data", "5Gi", to: client)
+      try await SchedulerFixture.addPod("p", to: client, claims: ["data"])
       try await eventually("a is chosen") { try await Self.selectedNode(of: "data", client) == "a" }
       try await client.patch(
         .persistentVolumeClaims, namespace: "default", name: "data",
         ["metadata": ["annotations": [ClaimAnnotations.selectedNode: .null]]])
       try await eventually("then b") { try await Self.selectedNode(of: "data", client) == "b" }
-      try await Self.provision("data", on: "b", with: client)
+      try await SchedulerFixture.provision("data", on: "b", with: client)
       try await eventually("bound") { try await Self.node(of: "p", client) == "b" }
     }
   }
@@ -240,17 +161,17 @@ extension SchedulingTests {
 
   @Test func theScheduledEventSaysWhyTheVolumesGotTheirNode() async throws {
     try await run(ranking: Listener()) { client in
-      try await Self.addNode("a", to: client)
-      try await Self.addStorage(free: ["a": "50Gi"], to: client)
-      try await Self.addClaim("data", "5Gi", to: client)
-      try await Self.addPod("p", to: client, claims: ["data"])
+      try await SchedulerFixture.addNode("a", to: client)
+      try await SchedulerFixture.addStorage(free: ["a": "50Gi"], to: client)
+      try await SchedulerFixture.addClaim("data", "5Gi", to: client)
+      try await SchedulerFixture.addPod("p", to: client, claims: ["data"])
       try await eventually("a is chosen") { try await Self.selectedNode(of: "data", client) == "a" }
-      try await Self.provision("data", on: "a", with: client)
+      try await SchedulerFixture.provision("data", on: "a", with: client)
       try await eventually("told") {
         try await Self.scheduled("p", client) == ["Successfully assigned default/p to a: keeps the alphabet"]
       }
       // Where no volume was made, there is nothing to say of volumes.
-      try await Self.addPod("q", to: client, claims: ["data"])
+      try await SchedulerFixture.addPod("q", to: client, claims: ["data"])
       try await eventually("told") {
         try await Self.scheduled("q", client) == ["Successfully assigned default/q to a"]
       }
@@ -260,17 +181,19 @@ extension SchedulingTests {
   @Test func aRestartForgetsTheReasonAndLearnsWhatIsThereOnce() async throws {
     let (first, second) = (Listener(), Listener())
     try await run(ranking: first, nextRanking: second) { client in
-      try await Self.addNode("a", to: client)
-      try await Self.addStorage(free: ["a": "50Gi"], to: client)
-      for (name, size) in [("data", "5Gi"), ("unused", "7Gi")] { try await Self.addClaim(name, size, to: client) }
-      try await Self.addPod("p", to: client, claims: ["data"])
+      try await SchedulerFixture.addNode("a", to: client)
+      try await SchedulerFixture.addStorage(free: ["a": "50Gi"], to: client)
+      for (name, size) in [("data", "5Gi"), ("unused", "7Gi")] {
+        try await SchedulerFixture.addClaim(name, size, to: client)
+      }
+      try await SchedulerFixture.addPod("p", to: client, claims: ["data"])
       try await eventually("a is chosen") { try await Self.selectedNode(of: "data", client) == "a" }
       try await client.patch(
         .persistentVolumeClaims, namespace: "default", name: "unused",
         ["metadata": ["annotations": ["any": "change"]]])
       try await eventually("both are learned") { first.learned.withLock { $0.count } == 2 }
     } again: { client in
-      try await Self.provision("data", on: "a", with: client)
+      try await SchedulerFixture.provision("data", on: "a", with: client)
       try await eventually("bound, without a reason that nobody remembers") {
         try await Self.scheduled("p", client) == ["Successfully assigned default/p to a"]
       }

@@ -9,23 +9,19 @@ struct PodBinder: Sendable {
   let client: KubernetesClient
   let informers: SchedulerInformers
   let usage: ClusterUsage
-  let reservations: VolumeReservations
-  let ranking: any VolumeNodeRanking
+  let ledger: StorageLedger
   let events: EventRecorder
   let logger: Logger
-  private let history = ClaimHistory()
   private let memory = Memory()
-  private let capacities = PublishedCapacities()
 
   init(
-    client: KubernetesClient, informers: SchedulerInformers, usage: ClusterUsage, reservations: VolumeReservations,
-    ranking: any VolumeNodeRanking, events: EventRecorder, logger: Logger
+    client: KubernetesClient, informers: SchedulerInformers, usage: ClusterUsage, ledger: StorageLedger,
+    events: EventRecorder, logger: Logger
   ) {
     self.client = client
     self.informers = informers
     self.usage = usage
-    self.reservations = reservations
-    self.ranking = ranking
+    self.ledger = ledger
     self.events = events
     self.logger = logger
   }
@@ -44,10 +40,7 @@ struct PodBinder: Sendable {
     }
     let volumes: PodVolumes
     do {
-      volumes = try PodVolumes(
-        of: pod, claim: { informers.claims.cache.get($0) }, volume: { informers.volumes.cache.get(name: $0) },
-        storageClass: { informers.storageClasses.cache.get(name: $0) },
-        existing: { ExistingVolume.candidates(for: $0, in: informers.volumes.cache) })
+      volumes = try informers.storage.volumes(of: pod)
     } catch {
       // A pod whose volume is just being bound is on its way, not refused: the next change of a volume brings it back.
       if usage.node(ofPod: pod.uid) != nil {
@@ -60,9 +53,9 @@ struct PodBinder: Sendable {
     let requests = PodRequests(pod)
     let question = SchedulingDecision.Question(
       pod: pod, requests: requests, volumes: volumes, nodes: usage.snapshot(except: pod.uid),
-      storage: volumes.unbound.isEmpty ? [:] : storage(for: volumes.unbound),
+      storage: volumes.unbound.isEmpty ? [:] : ledger.storage(for: volumes.unbound, on: usage.nodes),
       failedNodes: memory.failedNodes(of: key))
-    switch SchedulingDecision.make(question, ranking: ranking) {
+    switch SchedulingDecision.make(question, ranking: ledger.ranking) {
     case .none(let refusals):
       usage.remove(uid: pod.uid)
       // Where every other node was tried, the failed ones may be tried anew, after a while.
@@ -71,7 +64,7 @@ struct PodBinder: Sendable {
       try await refuse(pod, Refusal.message(refusals))
       if hasFailed { return .requeueAfter(.seconds(5)) }
       // What a driver has not shown yet ends without an event.
-      return reservations.isUnsettled ? .requeueAfter(reservations.patience) : .done
+      return ledger.reservations.isUnsettled ? .requeueAfter(ledger.reservations.patience) : .done
     case .node(let node, let reason):
       usage.place(uid: pod.uid, on: node, requests)
       do {
@@ -83,7 +76,7 @@ struct PodBinder: Sendable {
       } catch {
         if volumes.unbound.allSatisfy({ $0.selectedNode == nil }) {
           usage.remove(uid: pod.uid)
-          reservations.release(volumes.unbound.map(\.claim.uid))
+          ledger.reservations.release(volumes.unbound.map(\.claim.uid))
         }
         throw error
       }
@@ -100,7 +93,7 @@ struct PodBinder: Sendable {
   ) async throws {
     let new = unbound.filter { $0.selectedNode == nil }
     guard !new.isEmpty else { return }
-    reservations.reserve(new.map(\.claim), on: node)
+    ledger.reservations.reserve(new.map(\.claim), on: node)
     logger.info(
       "volumes get their node",
       metadata: ["pod": "\(pod.key)", "node": "\(node)", "claims": "\(new.count)", "reason": "\(reason ?? "")"])
@@ -147,36 +140,13 @@ struct PodBinder: Sendable {
       where status.isNotFound || status.isConflict
     {}
   }
-
-  // MARK: Storage
-
-  /// What every node has in the pools of these claims: published capacity less what is promised.
-  private func storage(for unbound: [PodVolumes.Unbound]) -> [String: NodeStorage] {
-    let tracked = unbound.map(\.storageClass).filter { storageClass in
-      informers.drivers.cache.get(name: storageClass["provisioner"].string ?? "")?.spec["storageCapacity"].bool == true
-    }
-    let promises = reservations.promised(except: Set(unbound.map(\.claim.uid)))
-    let capacities = capacities.now
-    var all: [String: NodeStorage] = [:]
-    for node in usage.nodes {
-      var pools: [String: NodeStorage.Pool] = [:]
-      for storageClass in tracked {
-        let pool = StoragePool.name(for: storageClass)
-        pools[pool] = capacities.pool(
-          of: storageClass.name, on: node,
-          reserved: promises.bytes(ofPool: pool, storageClass: storageClass.name, on: node.name))
-      }
-      all[node.name] = NodeStorage(node: node.name, pools: pools)
-    }
-    return all
-  }
 }
 
 extension PodBinder {
   /// Follows what happens in the cluster: keeps the books, and brings back pods that a change may help.
   func follow(_ queue: WorkQueue<ObjectKey>) {
-    let (usage, reservations, memory, informers, capacities) = (usage, reservations, memory, informers, capacities)
-    let learn = learning()
+    let (usage, ledger, memory, informers) = (usage, ledger, memory, informers)
+    let storage = informers.storage
     let wakeAll: @Sendable () -> Void = {
       for (key, delay) in memory.takeWaiting() { queue.add(key, after: delay) }
     }
@@ -208,16 +178,9 @@ extension PodBinder {
         wakeAll()
       }
     }
-    informers.claims.onEvent { event in
-      let claim = event.object
-      let change: VolumeReservations.Change
-      if case .deleted = event {
-        change = .init(isReleased: reservations.release([claim.uid]))
-      } else {
-        change = reservations.observe(claim)
-      }
-      learn(event)
-      for pod in informers.pods.cache.list(by: .claims, claim.key.description) where PodBinder.isOurs(pod) {
+    storage.claims.onEvent { event in
+      let change = ledger.claimChanged(event)
+      for pod in informers.pods.cache.list(by: .claims, event.object.key.description) where PodBinder.isOurs(pod) {
         if let failedNode = change.failedNode {
           memory.failed(pod.key, on: failedNode)
           usage.remove(uid: pod.uid)
@@ -226,45 +189,12 @@ extension PodBinder {
       }
       if change.isReleased { wakeAll() }
     }
-    informers.capacities.onEvent { event in
-      let capacity = event.object
-      if case .deleted = event {
-        capacities.change { $0.remove(capacity.key) }
-        return reservations.capacityRemoved(capacity.key)
-      }
-      capacities.change { $0.set(capacity) }
-      if let selector = CapacityIndex.selector(of: capacity) {
-        reservations.capacityChanged(capacity) { node in usage.labels(ofNode: node).map(selector.matches) ?? false }
-      }
-      wakeAll()
+    storage.capacities.onEvent { event in
+      if ledger.capacityChanged(event, labels: { usage.labels(ofNode: $0) }) { wakeAll() }
     }
-    // Claims may be known before their class is.
-    informers.storageClasses.onEvent { _ in
-      for claim in informers.claims.cache.list() { learn(.added(claim)) }
-    }
-    for informer in [informers.volumes, informers.storageClasses, informers.drivers] {
+    storage.storageClasses.onEvent { _ in ledger.classChanged() }
+    for informer in [storage.volumes, storage.storageClasses, storage.drivers] {
       informer.onEvent { _ in wakeAll() }
-    }
-  }
-}
-
-extension PodBinder {
-  /// Lets the ranking learn from claims, from each once.
-  private func learning() -> @Sendable (InformerEvent) -> Void {
-    let (ranking, history, informers) = (ranking, history, informers)
-    return { event in
-      let claim = event.object
-      let observation: VolumeObservation?
-      if case .deleted = event {
-        observation = history.end(claim.uid)
-      } else {
-        let storageClass = claim.spec["storageClassName"].string.flatMap {
-          informers.storageClasses.cache.get(name: $0)
-        }
-        let isMade = storageClass.map { $0["provisioner"].string != ExistingVolume.noProvisioner } ?? false
-        observation = history.observe(claim, pool: isMade ? storageClass.map(StoragePool.name) : nil)
-      }
-      if let observation { ranking.learn(observation) }
     }
   }
 }

@@ -26,13 +26,9 @@ public struct PodScheduler: Service {
   ) {
     let informers = SchedulerInformers(client, pods: pods, nodes: nodes, logger: logger)
     let events = EventRecorder(client, component: Self.name, logger: logger)
-    let classes = informers.storageClasses.cache
     let binder = PodBinder(
       client: client, informers: informers, usage: ClusterUsage(),
-      reservations: VolumeReservations(poolOf: { name in
-        classes.get(name: name).map(StoragePool.name) ?? name
-      }),
-      ranking: ranking, events: events, logger: logger)
+      ledger: StorageLedger(informers.storage, ranking: ranking), events: events, logger: logger)
     let queue = WorkQueue<ObjectKey>()
     self.informers = informers
     self.events = events
@@ -54,11 +50,7 @@ public struct PodScheduler: Service {
 struct SchedulerInformers: Sendable {
   let pods: Informer
   let nodes: Informer
-  let claims: Informer
-  let volumes: Informer
-  let storageClasses: Informer
-  let drivers: Informer
-  let capacities: Informer
+  let storage: StorageInformers
   /// Those that nobody else runs.
   let own: [any Service]
 
@@ -67,17 +59,11 @@ struct SchedulerInformers: Sendable {
     let pods = pods.flatMap { $0.cache.has(.claims) ? $0 : nil }
     self.pods = pods ?? Informer(client, .pods, indexes: [.claims], logger: logger)
     self.nodes = nodes ?? Informer(client, .nodes, logger: logger)
-    claims = Informer(client, .persistentVolumeClaims, logger: logger)
-    volumes = Informer(client, .persistentVolumes, indexes: [ExistingVolume.index], logger: logger)
-    storageClasses = Informer(client, .storageClasses, logger: logger)
-    drivers = Informer(client, .csiDrivers, logger: logger)
-    capacities = Informer(client, .csiStorageCapacities, logger: logger)
-    own =
-      (pods == nil ? [self.pods] : []) + (nodes == nil ? [self.nodes] : [])
-      + [claims, volumes, storageClasses, drivers, capacities]
+    storage = StorageInformers(client, logger: logger)
+    own = (pods == nil ? [self.pods] : []) + (nodes == nil ? [self.nodes] : []) + storage.all
   }
 
-  var all: [Informer] { [pods, nodes, claims, volumes, storageClasses, drivers, capacities] }
+  var all: [Informer] { [pods, nodes] + storage.all }
 
   /// Pods that wait for a node.
   func unassigned() -> [ObjectKey] { pods.cache.list().filter(PodBinder.isOurs).map(\.key) }

@@ -10,4 +10,12 @@ public enum SchedulerAccess {
       .init("", ["pods/status"], ["update"]), .init("", ["events"], ["create", "patch"]),
       .init("storage.k8s.io", ["storageclasses", "csidrivers", "csistoragecapacities"], ["list", "watch"]),
     ])
+
+  /// What the extender may ask for: it changes nothing.
+  public static let extender = PartRole(
+    "system:nagaya:scheduler-extender",
+    [
+      .init("", ["nodes", "persistentvolumeclaims", "persistentvolumes"], ["list", "watch"]),
+      .init("storage.k8s.io", ["storageclasses", "csidrivers", "csistoragecapacities"], ["list", "watch"]),
+    ])
 }

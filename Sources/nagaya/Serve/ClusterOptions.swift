@@ -2,14 +2,11 @@ import ArgumentParser
 import KubernetesClient
 import Logging
 
-/// How a part that stands alone reaches the API, and where it keeps what only it needs.
-struct ClusterOptions: ParsableArguments {
+/// How a part that stands alone reaches the API.
+struct ClusterAccess: ParsableArguments {
   @Option(
     help: "How to reach the API, and as whom. Default: the account of the pod that this runs in.", completion: .file())
   var kubeconfig: String?
-
-  @Option(help: "Where this part's lock is.", completion: .directory)
-  var runDir = "/run/nagaya"
 
   @Option(help: "How much is logged: trace, debug, info, notice, warning or error.")
   var logLevel = Logger.Level.info
@@ -23,8 +20,20 @@ struct ClusterOptions: ParsableArguments {
       throw CommandFailure("\(error)", remedy: "run it in a pod with a service account, or name a file: --kubeconfig")
     }
   }
+}
+
+/// How a part that stands alone reaches the API, and where it keeps what only it needs.
+struct ClusterOptions: ParsableArguments {
+  @OptionGroup var access: ClusterAccess
+
+  @Option(help: "Where this part's lock is.", completion: .directory)
+  var runDir = "/run/nagaya"
+
+  var kubeconfig: String? { access.kubeconfig }
+
+  func client(userAgent: String) throws -> KubernetesClient { try access.client(userAgent: userAgent) }
 
   func process(_ kind: PartKind) -> PartProcess {
-    PartProcess(kind, layout: Layout(state: runDir, run: runDir), logLevel: logLevel.rawValue)
+    PartProcess(kind, layout: Layout(state: runDir, run: runDir), logLevel: access.logLevel.rawValue)
   }
 }

@@ -6,6 +6,7 @@ struct Serve: AsyncParsableCommand {
     abstract: "Run one part of Nagaya by itself, beside an existing cluster.",
     subcommands: [
       ServeImages.self, ServeHooks.self, ServeAPI.self, ServeControllers.self, ServeStorage.self,
-      ServeStorageController.self, ServeNode.self, ServeNodeHooks.self, ServeEdge.self,
+      ServeStorageController.self, ServeSchedulerExtender.self, ServeNode.self, ServeNodeHooks.self,
+      ServeEdge.self,
     ])
 }

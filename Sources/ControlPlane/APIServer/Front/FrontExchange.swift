@@ -18,6 +18,7 @@ struct FrontExchange: Sendable {
   let drain: FrontDrain
   let limits: HTTPSFront.Limits
   let audit: AuditLog?
+  let publicPaths: Set<String>
   let bodies: FrontBodyBudget
   let logger: Logger
 
@@ -175,7 +176,7 @@ struct FrontExchange: Sendable {
       return try await authenticator.authenticate(token: String(parts[1]))
     }
     if let refusal { throw refusal }
-    if Self.publicPaths.contains(path) { return .anonymous }
+    if Self.publicPaths.contains(path) || publicPaths.contains(path) { return .anonymous }
     throw APIStatus(.unauthorized, "Unauthorized")
   }
 

@@ -79,9 +79,11 @@ public final class HTTPSFront: Service {
   ///   - certificate: the server's own.
   ///   - authenticator: says who a client is.
   ///   - audit: is told who asked for what.
+  ///   - publicPaths: what anybody may ask for, besides what tells that the server is there.
   public init(
     host: String = "127.0.0.1", port: Int, certificate: IssuedCertificate, authenticator: Authenticator,
-    handler: any APIRequestHandling, audit: AuditLog? = nil, limits: Limits = Limits(), logger: Logger
+    handler: any APIRequestHandling, audit: AuditLog? = nil, publicPaths: Set<String> = [],
+    limits: Limits = Limits(), logger: Logger
   ) throws {
     self.host = host
     requestedPort = port
@@ -93,7 +95,8 @@ public final class HTTPSFront: Service {
     self.tls = tls
     let exchange = FrontExchange(
       handler: handler, authenticator: authenticator, table: table, drain: drain, limits: limits, audit: audit,
-      bodies: FrontBodyBudget(perUser: limits.bodyBytesPerUser, inAll: limits.bodyBytesInAll), logger: logger)
+      publicPaths: publicPaths, bodies: FrontBodyBudget(perUser: limits.bodyBytesPerUser, inAll: limits.bodyBytesInAll),
+      logger: logger)
     let responder: HTTPChannelHandler.Responder = { request, writer, channel in
       try await exchange.respond(request.head, FrontBody(body: request.body.makeAsyncIterator()), writer, channel)
     }

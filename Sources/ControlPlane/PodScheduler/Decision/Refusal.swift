@@ -31,7 +31,8 @@ enum Refusal: Sendable, Hashable {
     var free: Int64
   }
 
-  private var text: String {
+  /// In kube-scheduler's words, without numbers: nodes with the same are counted together.
+  var text: String {
     switch self {
     case .notReady: "node(s) were not ready"
     case .unschedulable: "node(s) were unschedulable"

@@ -70,7 +70,7 @@ enum SchedulingDecision: Sendable, Equatable {
   }
 
   /// Asks for the order of the candidates by their storage; empty where no volume has to be made or nothing is known.
-  private static func rank(
+  static func rank(
     _ question: Question, _ ranking: any VolumeNodeRanking, candidates: [NodeState], _ refusals: [String: [Refusal]]
   ) -> [RankedNode] {
     guard let demand = candidates.first.map(question.demand(on:)), !demand.claims.isEmpty else { return [] }
@@ -124,7 +124,7 @@ enum SchedulingDecision: Sendable, Equatable {
     return reasons
   }
 
-  private static func volumeRefusals(_ node: NodeState, _ question: Question) -> [Refusal] {
+  static func volumeRefusals(_ node: NodeState, _ question: Question) -> [Refusal] {
     for volume in question.volumes.bound
     where !ExistingVolume.isUsable(volume, onNode: node.name, labels: node.labels) {
       return [.volumeAffinity]

@@ -11,6 +11,8 @@ import Locking
 /// figures never fall by as much is believed 10 s after the volume was bound.
 final class VolumeReservations: Sendable {
   private enum Progress {
+    /// Somebody else's scheduler will probably choose it, or has and did not say so yet.
+    case expected(until: ContinuousClock.Instant)
     /// Chosen here; the annotation is being written.
     case chosen
     /// The claim carries the node; the provisioner works.
@@ -70,6 +72,24 @@ final class VolumeReservations: Sendable {
     }
   }
 
+  /// Takes the space of these claims on a node that somebody else will probably choose for them, for a while: a claim that
+  /// says its node has that.
+  func expect(_ claims: [KubernetesObject], on node: String, for time: Duration) {
+    let until = ContinuousClock.now + time
+    state.withLock { state in
+      for claim in claims {
+        let known = state.reservations[claim.uid]
+        switch known?.progress {
+        case .chosen, .announced, .bound: continue
+        case .expected, nil: break
+        }
+        let expected = Self.reservation(for: claim, on: node, .expected(until: until))
+        state.reservations[claim.uid] = expected
+        if let known, known.place != expected.place { forgetIfUnused(known.place, &state) }
+      }
+    }
+  }
+
   /// Gives back what was promised to claims that get no volume.
   /// - Returns: whether there was anything.
   @discardableResult
@@ -86,8 +106,16 @@ final class VolumeReservations: Sendable {
     state.withLock { state in
       let known = state.reservations[claim.uid]
       if claim.spec["volumeName"].string?.isEmpty == false {
-        guard let known else { return Change() }
+        guard var known else { return Change() }
         if case .bound = known.progress { return Change() }
+        if case .expected = known.progress {
+          // What was expected counts no more: its node has it, if any was chosen.
+          state.reservations[claim.uid] = nil
+          forgetIfUnused(known.place, &state)
+          guard let selected = claim.annotations[ClaimAnnotations.selectedNode] else { return Change(isReleased: true) }
+          known = Self.reservation(for: claim, on: selected, .announced)
+          state.reservations[claim.uid] = known
+        }
         state.reservations[claim.uid]?.progress = .bound(since: .now)
         return Change(isReleased: settle(known.place, &state))
       }
@@ -163,6 +191,11 @@ final class VolumeReservations: Sendable {
 
   private func expire(_ state: inout State) {
     for (uid, reservation) in state.reservations {
+      if case .expected(let until) = reservation.progress, until < .now {
+        state.reservations[uid] = nil
+        forgetIfUnused(reservation.place, &state)
+        continue
+      }
       guard case .bound(let since) = reservation.progress, since.duration(to: .now) > patience else { continue }
       let seen = min(reservation.bytes, max(0, state.fallen[reservation.place] ?? 0))
       end(uid, reservation, seen: seen, &state)
