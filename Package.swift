@@ -119,6 +119,7 @@ let package = Package(
     room("Locking", on: "System"),
     room("LinuxSystem", on: "System", ["CLinux", .subprocess, .logging]),
     room("ProcessSupervision", on: "System", ["CLinux", "JSONDocument", "LinuxSystem", .logging]),
+    room("ProcessMetrics", on: "System", ["LinuxSystem"]),
     room("CertificateAuthority", on: "System", [.x509, .crypto, .nioSSL]),
 
     // Kubernetes: object model and client.
@@ -126,8 +127,8 @@ let package = Package(
     room(
       "KubernetesClient", on: "Kubernetes",
       [
-        "BoundedNumbers", "KubernetesAPI", "JSONDocument", .asyncHTTPClient, .nioCore, .nioHTTP1, .nioPosix, .nioSSL,
-        .logging, .yams,
+        "BoundedNumbers", "KubernetesAPI", "JSONDocument", "ProcessMetrics", .asyncHTTPClient, .nioCore, .nioHTTP1,
+        .nioPosix, .nioSSL, .logging, .yams,
         .serviceLifecycle, .collections,
       ]),
 
@@ -137,7 +138,8 @@ let package = Package(
       "APIServer", on: "ControlPlane",
       [
         "BoundedNumbers", "ObjectStore", "KubernetesAPI", "KubernetesClient", "JSONDocument", "CertificateAuthority",
-        "HTTP2Connections", .hummingbird, .hummingbirdTLS, .hummingbirdHTTP2, .nioCore, .nioPosix, .nioHTTP2, .nioSSL,
+        "HTTP2Connections", "ProcessMetrics", .hummingbird, .hummingbirdTLS, .hummingbirdHTTP2, .nioCore, .nioPosix,
+        .nioHTTP2, .nioSSL,
         .nioTLS,
         .x509, .crypto, .logging, .serviceLifecycle, .collections,
       ]),
@@ -153,7 +155,7 @@ let package = Package(
       "NodeAgent", on: "Node",
       [
         "BoundedNumbers", "ContainerdAPI", "KubernetesAPI", "KubernetesClient", "JSONDocument", "OCI", "CRI", "CSI",
-        "GRPCSockets", "LinuxSystem", .grpc,
+        "GRPCSockets", "LinuxSystem", "ProcessMetrics", .grpc,
         .grpcTransport, .asyncHTTPClient, .nioCore, .nioPosix, .subprocess, .logging,
         .serviceLifecycle,
       ]),
@@ -175,15 +177,16 @@ let package = Package(
       "LazyImages", on: "Node",
       [
         "CLinux", "ContainerdAPI", "CRI", "EROFS", "EStargz", "GRPCSockets", "JSONDocument", "KubernetesAPI",
-        "LayerStore", "LinuxSystem", "OCI", "RegistryClient", .grdb, .grpc, .grpcProtobuf, .grpcTransport,
+        "LayerStore", "LinuxSystem", "OCI", "ProcessMetrics", "RegistryClient", .grdb, .grpc, .grpcProtobuf,
+        .grpcTransport,
         .hummingbird, .nioCore, .logging, .serviceLifecycle,
       ]),
 
     room(
       "NodeHooks", on: "Node",
       [
-        "BoundedNumbers", "JSONDocument", "KubernetesAPI", "KubernetesClient", "LinuxSystem", "NRI", "TTRPC",
-        .hummingbird, .logging, .protobuf, .serviceLifecycle, .yams,
+        "BoundedNumbers", "JSONDocument", "KubernetesAPI", "KubernetesClient", "LinuxSystem", "NRI", "ProcessMetrics",
+        "TTRPC", .hummingbird, .logging, .protobuf, .serviceLifecycle, .yams,
       ]),
 
     // Storage: volumes and their places.
@@ -221,7 +224,8 @@ let package = Package(
       "Edge", on: "Platform",
       [
         "BoundedNumbers", "KubernetesAPI", "KubernetesClient", "JSONDocument", "CertificateAuthority",
-        "HTTP2Connections", .nioCore, .nioPosix, .nioSSL, .nioTLS, .nioHTTP1, .nioHTTP2, .logging, .serviceLifecycle,
+        "HTTP2Connections", "ProcessMetrics", .nioCore, .nioPosix, .nioSSL, .nioTLS, .nioHTTP1, .nioHTTP2, .logging,
+        .serviceLifecycle,
       ]),
 
     .executableTarget(
@@ -232,9 +236,10 @@ let package = Package(
         "EStargz", "JSONDocument", "KubernetesAPI", "KubernetesClient", "LayerStore", "LazyImages", "LinuxSystem",
         "Locking", "NodeAgent", "NodeHooks", "NRI", "ObjectStore", "OCI", "RegistryClient", "Placement",
         "PlacementReports",
-        "PlacementSimulator", "PlacementTraces", "PodScheduler", "ProcessSupervision",
+        "PlacementSimulator", "PlacementTraces", "PodScheduler", "ProcessMetrics", "ProcessSupervision",
         "StorageControllers", "Tenancy",
-        "VolumePools", .argumentParser, .asyncHTTPClient, .logging, .nioCore, .serviceLifecycle, .subprocess,
+        "VolumePools", .argumentParser, .asyncHTTPClient, .hummingbird, .logging, .nioCore, .serviceLifecycle,
+        .subprocess,
       ], path: "Sources/nagaya", exclude: ["README.md"], swiftSettings: strict),
 
     .executableTarget(
@@ -285,6 +290,7 @@ let package = Package(
       ]),
     tests("LinuxSystem", ["LinuxSystem", "CLinux"]),
     tests("ProcessSupervision", ["ProcessSupervision", "LinuxSystem", .logging]),
+    tests("ProcessMetrics", ["ProcessMetrics"]),
     tests("HTTP2Connections", ["HTTP2Connections", .nioCore]),
     tests("TTRPC", ["TTRPC", .nioCore, .protobuf]),
     tests("NRI", ["NRI", "NRIHarness", "TTRPC", .protobuf]),

@@ -24,7 +24,8 @@ import Foundation
   ]
   static let platform: [any ParsableCommand.Type] = [Revoke.self]
   static let machine: [any ParsableCommand.Type] = [
-    Up.self, Down.self, Uninstall.self, Status.self, Doctor.self, Store.self, Serve.self, Image.self, Images.self,
+    Up.self, Down.self, Uninstall.self, Status.self, Metrics.self, Doctor.self, Store.self, Serve.self, Image.self,
+    Images.self,
     Hooks.self,
   ]
   static let tools: [any ParsableCommand.Type] = [

@@ -220,6 +220,7 @@ public final class APIServer: APIRequestHandling, Service {
   private func respondToOtherPath(_ request: APIRequest, from user: UserInfo) async throws(APIStatus) -> APIResponse {
     try await authorize(
       AccessAttributes(user: user, verb: request.method.rawValue.lowercased(), nonResourcePath: request.path))
+    if request.path == "/metrics", request.method == .get { return metricsResponse() }
     if let response = discovery(request) { return response }
     throw Self.noSuchResource
   }

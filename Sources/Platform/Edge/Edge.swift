@@ -5,6 +5,7 @@ import Locking
 import Logging
 import NIOCore
 import NIOPosix
+import ProcessMetrics
 import ServiceLifecycle
 
 /// The https entrance of the platform: `https://<app>.<environment>.<tenant>.<domain>` leads to the app's ready pods.
@@ -44,6 +45,7 @@ public final class Edge: Service, Sendable {
     namespaces.onEvent { routes.apply(namespace: $0) }
     applications.onEvent { routes.apply(application: $0) }
     endpointSlices.onEvent { routes.apply(endpointSlice: $0) }
+    MetricsRegistry.process.add(routes)
   }
 
   /// The address, once the edge listens.

@@ -1,29 +1,17 @@
-import AsyncHTTPClient
-import Foundation
 import JSONDocument
-import NIOCore
 
 /// Speaks with the hooks' status socket.
 struct HooksSocket {
-  private let path: String
+  private static let limit = 64 << 20
+  private let socket: StatusSocket
 
-  init(_ directories: HooksDirectories) { path = directories.statusSocket }
+  init(_ directories: HooksDirectories) {
+    socket = StatusSocket(
+      path: directories.statusSocket, owner: "process of the hooks",
+      remedy: "start them with `nagaya up` or `nagaya serve hooks`, or name --run")
+  }
 
   func ask(_ uri: String) async throws -> JSONValue {
-    guard FileManager.default.fileExists(atPath: path) else {
-      throw CommandFailure(
-        "no hooks serve \(path)", remedy: "start them with `nagaya up` or `nagaya serve hooks`, or name --run")
-    }
-    guard let url = URL(httpURLWithSocketPath: path, uri: uri) else {
-      throw CommandFailure("\(path) is no path of a socket", remedy: "name another --run")
-    }
-    do {
-      let response = try await HTTPClient.shared.execute(
-        HTTPClientRequest(url: url.absoluteString), timeout: .seconds(30))
-      let body = try await response.body.collect(upTo: 64 << 20)
-      return try JSONValue(parsing: Array(body.readableBytesView), limits: JSONLimits(bytes: 64 << 20))
-    } catch {
-      throw CommandFailure("the hooks do not answer on \(path): \(error)", remedy: "see whether they run")
-    }
+    try JSONValue(parsing: try await socket.ask(uri, limit: Self.limit).body, limits: JSONLimits(bytes: Self.limit))
   }
 }

@@ -1,13 +1,15 @@
-import AsyncHTTPClient
-import Foundation
 import JSONDocument
-import NIOCore
 
 /// Speaks with the snapshotter's status socket.
 struct ImagesSocket {
-  private let path: String
+  private static let limit = 256 << 20
+  private let socket: StatusSocket
 
-  init(_ directories: ImagesDirectories) { path = "\(directories.runDirectory)/status.sock" }
+  init(_ directories: ImagesDirectories) {
+    socket = StatusSocket(
+      path: "\(directories.runDirectory)/status.sock", owner: "snapshotter",
+      remedy: "start it with `nagaya up` or `nagaya serve images`, or name --run")
+  }
 
   func report() async throws -> JSONValue { try await ask("GET", "/v1/images") }
 
@@ -16,28 +18,11 @@ struct ImagesSocket {
   func collect(keepBytes: Int64) async throws -> JSONValue { try await ask("POST", "/v1/gc?keep=\(keepBytes)") }
 
   private func ask(_ method: String, _ uri: String) async throws -> JSONValue {
-    guard FileManager.default.fileExists(atPath: path) else {
-      throw CommandFailure(
-        "no snapshotter serves \(path)", remedy: "start it with `nagaya up` or `nagaya serve images`, or name --run")
+    let (status, body) = try await socket.ask(method, uri, limit: Self.limit)
+    let json = try JSONValue(parsing: body, limits: JSONLimits(bytes: Self.limit))
+    guard status == 200 else {
+      throw CommandFailure(json["message"].string ?? "the snapshotter answered \(status)", remedy: "")
     }
-    guard let url = URL(httpURLWithSocketPath: path, uri: uri) else {
-      throw CommandFailure("\(path) is no path of a socket", remedy: "name another --run")
-    }
-    var request = HTTPClientRequest(url: url.absoluteString)
-    request.method = .RAW(value: method)
-    do {
-      let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
-      let body = try await response.body.collect(upTo: 256 << 20)
-      let json = try JSONValue(parsing: Array(body.readableBytesView), limits: JSONLimits(bytes: 256 << 20))
-      guard response.status == .ok else {
-        throw CommandFailure(json["message"].string ?? "the snapshotter answered \(response.status)", remedy: "")
-      }
-      return json
-    } catch let failure as CommandFailure {
-      throw failure
-    } catch {
-      throw CommandFailure(
-        "the snapshotter does not answer on \(path): \(error)", remedy: "see whether it runs: `nagaya status`")
-    }
+    return json
   }
 }

@@ -6,6 +6,7 @@ import KubernetesAPI
 import KubernetesClient
 import Logging
 import ObjectStore
+import ProcessMetrics
 import ServiceLifecycle
 
 /// `nagaya serve api`: the API server with its store, and who signs.
@@ -34,6 +35,7 @@ struct APIPart {
       virtualResources: { _, _ in gate.virtualResources() },
       admission: { [NodeRestriction(), StorageGuard(objects: $0), TenantGuard(objects: $0)] },
       logs: logs, logger: process.log("api"))
+    MetricsRegistry.process.add(server)
     @Sendable func client(_ name: String) -> KubernetesClient { server.client(as: .component(name)) }
     try await Bootstrap(client: client("bootstrap")).run()
     // By its own address pods reach it at their gateway.

@@ -6,6 +6,7 @@ import Logging
 import NRI
 import NodeAgent
 import NodeHooks
+import ProcessMetrics
 import ServiceLifecycle
 import StorageControllers
 
@@ -72,6 +73,7 @@ struct NodePart {
         apiPort: { try await front.port }),
       client: client, logger: process.log("node"))
     requests.set(agent.requests)
+    MetricsRegistry.process.add(agent)
 
     let startup = process.startup([
       .init("containerd") {

@@ -9,6 +9,8 @@ struct PartProcess: Sendable {
   let layout: Layout
   let logger: Logger
   let reporter: StatusReporter
+  /// Where else than on its socket the part says how it is.
+  var metricsAddress: ListenAddress?
 
   init(_ kind: PartKind, _ options: PlatformOptions) {
     self.init(kind, layout: options.directories.layout, logLevel: options.logLevel)
@@ -40,8 +42,9 @@ struct PartProcess: Sendable {
     do {
       // Two processes that do the same would undo each other's work.
       let lock = try InstanceLock(layout, part: kind.rawValue)
+      let own = statusServers
       var configuration = ServiceGroupConfiguration(
-        services: try await services().map {
+        services: (own + (try await services())).map {
           .init(
             service: $0, successTerminationBehavior: .gracefullyShutdownGroup,
             failureTerminationBehavior: .gracefullyShutdownGroup)
@@ -52,6 +55,15 @@ struct PartProcess: Sendable {
     } catch {
       reporter.failed("\(error)")
       throw error
+    }
+  }
+
+  /// Says how the part is from its beginning to its end.
+  private var statusServers: [any Service] {
+    let places: [PartStatusServer.Place] =
+      [.socket(layout.statusSocket(of: kind))] + (metricsAddress.map { [.address(host: $0.host, port: $0.port)] } ?? [])
+    return places.map { [reporter] place in
+      PartStatusServer(place: place, isReady: { reporter.wasReady }, logger: log("status"))
     }
   }
 

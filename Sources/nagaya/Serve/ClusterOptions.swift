@@ -26,14 +26,28 @@ struct ClusterAccess: ParsableArguments {
 struct ClusterOptions: ParsableArguments {
   @OptionGroup var access: ClusterAccess
 
-  @Option(help: "Where this part's lock is.", completion: .directory)
+  @Option(help: "Where this part's lock is, and the socket on which it says how it is.", completion: .directory)
   var runDir = "/run/nagaya"
+
+  @Option(
+    help: ArgumentHelp(
+      "Serve /metrics, /livez and /readyz there, too, to anybody: such as :9810. Default: on RUN-DIR/parts alone.",
+      valueName: "host:port"),
+    transform: { text in
+      guard let address = ListenAddress(text) else {
+        throw ValidationError("\(text) is no address; give a port as in :9810 or 127.0.0.1:9810")
+      }
+      return address
+    })
+  var metricsAddress: ListenAddress?
 
   var kubeconfig: String? { access.kubeconfig }
 
   func client(userAgent: String) throws -> KubernetesClient { try access.client(userAgent: userAgent) }
 
   func process(_ kind: PartKind) -> PartProcess {
-    PartProcess(kind, layout: Layout(state: runDir, run: runDir), logLevel: access.logLevel.rawValue)
+    var process = PartProcess(kind, layout: Layout(state: runDir, run: runDir), logLevel: access.logLevel.rawValue)
+    process.metricsAddress = metricsAddress
+    return process
   }
 }

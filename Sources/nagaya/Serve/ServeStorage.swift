@@ -3,6 +3,7 @@ import CSIDriver
 import Foundation
 import KubernetesClient
 import LinuxSystem
+import ProcessMetrics
 import ServiceLifecycle
 import StorageControllers
 
@@ -39,6 +40,7 @@ struct ServeStorage: AsyncParsableCommand {
       node: name, directory: node.poolDir,
       limit: try node.poolSize.map { try Sizes.bytes($0, option: "--pool-size", least: 1) },
       logger: process.log("pool"))
+    MetricsRegistry.process.add { await volumes.metrics }
     let controllers = try NodeStorageControllers(
       client: client, driverSocket: node.csiSocket, poolPath: node.poolDir, entersNode: node.noKubelet,
       logger: process.log("storage"))

@@ -148,6 +148,6 @@ extension Layout {
   ]
   /// What it has in its run directory.
   static let runEntries = Set(
-    ["containerd", "csi", "drain", "hooks", "images", "nagaya.json", "nagaya.lock"]
+    ["containerd", "csi", "drain", "hooks", "images", "nagaya.json", "nagaya.lock", "parts"]
       + PartKind.allCases.map { "\($0.rawValue).lock" })
 }

@@ -226,6 +226,8 @@ struct Layout: Sendable {
   var images: String { "\(state)/images" }
   var imagesRun: String { "\(run)/images" }
   var hooksSocket: String { "\(run)/hooks/status.sock" }
+  /// Where a part says how it is.
+  func statusSocket(of part: PartKind) -> String { "\(run)/parts/\(part.rawValue).sock" }
   var log: String { "\(state)/nagaya.log" }
   var arguments: String { "\(state)/arguments.json" }
   var drain: String { "\(run)/drain" }

@@ -36,6 +36,10 @@ public enum DefaultRoles {
       role(
         "system:service-account-issuer-discovery",
         [RBACRule(verbs: ["get"], nonResourceURLs: ["/.well-known/openid-configuration", "/openid/v1/jwks"])]),
+      role(
+        "system:monitoring",
+        [RBACRule(verbs: ["get"], nonResourceURLs: ["/healthz", "/livez", "/metrics", "/readyz"])]),
+      binding("system:monitoring", to: ["system:monitoring"]),
       binding("system:service-account-issuer-discovery", to: ["system:serviceaccounts"]),
       binding("cluster-admin", to: ["system:masters"]),
       binding("system:discovery", to: ["system:authenticated"]),

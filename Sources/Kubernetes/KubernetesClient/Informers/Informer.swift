@@ -2,6 +2,7 @@ import JSONDocument
 import KubernetesAPI
 import Locking
 import Logging
+public import ProcessMetrics
 import ServiceLifecycle
 
 /// A change of an informer's cache.
@@ -89,6 +90,7 @@ public final class Informer: Service, Sendable {
       self?.returned.raise()
       return self != nil
     }
+    MetricsRegistry.process.add(self)
   }
 
   /// Of the server that it follows.
@@ -230,5 +232,23 @@ public final class Informer: Service, Sendable {
       guard let old = cache.remove(key) else { return }
       for handler in handlers { handler(.deleted(last ?? old)) }
     }
+  }
+}
+
+extension Informer: MetricsSource {
+  public var metrics: MetricsText {
+    let (counts, resource) = (counters, resource.qualifiedPlural)
+    var text = MetricsText()
+    text.gauge("nagaya_informer_objects", "Objects that are kept.", cache.count, ["resource": resource])
+    text.gauge(
+      "nagaya_informer_bytes", "Bytes of JSON of the objects that are kept.", cache.byteCount, ["resource": resource])
+    text.gauge(
+      "nagaya_informer_synced", "Informers that have taken their first list.", isSynced ? 1 : 0, ["resource": resource])
+    text.counter("nagaya_informer_events_total", "Changes that were told.", counts.events, ["resource": resource])
+    text.counter("nagaya_informer_lists_total", "Lists that were taken.", counts.lists, ["resource": resource])
+    text.counter("nagaya_informer_watches_total", "Watches that were begun.", counts.watches, ["resource": resource])
+    text.counter(
+      "nagaya_informer_failures_total", "Lists and watches that failed.", counts.failures, ["resource": resource])
+    return text
   }
 }

@@ -38,8 +38,7 @@ public struct LeaderLease: Sendable {
   /// Waits until this replica leads, then runs `work` and gives the lease back when it ends.
   /// - Throws: what `work` throws; `APIStatus` with reason `conflict` if the lease was lost (`work` is cancelled then).
   public func whileLeading(_ work: @escaping @Sendable () async throws -> Void) async throws {
-    let renewed = Renewal()
-    try await waitUntilHeld(renewed)
+    let renewed = Renewal(try await waitUntilHeld())
     logger.info("leads", metadata: ["lease": "\(namespace)/\(name)", "identity": "\(identity)"])
     do {
       try await withThrowingTaskGroup(of: Void.self) { group in
@@ -57,13 +56,19 @@ public struct LeaderLease: Sendable {
     await release()
   }
 
-  /// A server that is away is asked again.
-  private func waitUntilHeld(_ renewed: Renewal) async throws {
+  /// A server that is away is asked again. A lease that was got so late that a third of it is over is renewed before anybody
+  /// works by it.
+  /// - Returns: when the last request for it began.
+  func waitUntilHeld() async throws -> ContinuousClock.Instant {
     var observation = Observation()
     while true {
       let asked = ContinuousClock.now
       do {
-        if try await tryToHold(&observation) { return renewed.note(asked) }
+        if try await tryToHold(&observation) {
+          if asked.duration(to: .now) < duration / 3 { return asked }
+          try Task.checkCancellation()
+          continue
+        }
       } catch let status as APIStatus where status.code >= 500 || status.code == 429 {}
       try await Task.sleep(for: duration / 5)
     }
@@ -71,7 +76,8 @@ public struct LeaderLease: Sendable {
 
   /// When the lease was renewed last, by this replica's clock.
   private final class Renewal: Sendable {
-    private let time = Mutex(ContinuousClock.now)
+    private let time: Mutex<ContinuousClock.Instant>
+    init(_ instant: ContinuousClock.Instant) { time = Mutex(instant) }
     var last: ContinuousClock.Instant { time.withLock { $0 } }
     func note(_ instant: ContinuousClock.Instant) { time.withLock { $0 = instant } }
   }

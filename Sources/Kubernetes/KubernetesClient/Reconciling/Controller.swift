@@ -1,6 +1,7 @@
 import KubernetesAPI
 import Locking
 import Logging
+public import ProcessMetrics
 import ServiceLifecycle
 
 /// What a reconcile came to.
@@ -59,6 +60,7 @@ public final class Controller<Key: Hashable & Sendable & CustomStringConvertible
       queue?.retryFailed()
       return queue != nil
     }
+    MetricsRegistry.process.add(self)
   }
 
   public func enqueue(_ key: Key) { queue.add(key) }
@@ -151,5 +153,30 @@ extension Controller where Key == ObjectKey {
       else { return [] }
       return [ObjectKey(namespace: owner.isNamespaced ? object.namespace : "", name: controller.name)]
     }
+  }
+}
+
+extension Controller: MetricsSource {
+  /// The queue's under the names that client-go gives them.
+  public var metrics: MetricsText {
+    let (counts, queue) = (counters, queue.counters)
+    var text = MetricsText()
+    text.gauge("workqueue_depth", "Keys that wait.", queue.depth, ["name": name])
+    text.gauge("nagaya_workqueue_delayed", "Keys that wait for their time.", queue.delayed, ["name": name])
+    text.gauge("nagaya_workqueue_in_work", "Keys that are worked on.", queue.inWork, ["name": name])
+    text.counter("workqueue_adds_total", "Keys that were added.", queue.added, ["name": name])
+    text.counter(
+      "workqueue_retries_total", "Keys that were added again after a failure.", queue.retried, ["name": name])
+    text.counter(
+      "nagaya_workqueue_dropped_total", "Keys turned away as the queue was full.", queue.dropped, ["name": name])
+    text.counter("nagaya_reconciles_total", "Reconciles.", counts.reconciles, ["controller": name])
+    text.counter("nagaya_reconcile_failures_total", "Reconciles that failed.", counts.failures, ["controller": name])
+    text.counter(
+      "nagaya_reconcile_conflicts_total", "Reconciles that somebody else's write made void.", counts.conflicts,
+      ["controller": name])
+    text.counter(
+      "nagaya_reconcile_seconds_total", "Time spent in reconciles, of all workers together.",
+      counts.busy / .seconds(1), ["controller": name])
+    return text
   }
 }

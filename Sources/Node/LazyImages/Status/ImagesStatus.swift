@@ -21,9 +21,10 @@ struct ImagesStatus: ImagesStatusSource {
   }
 
   func metrics() async -> String {
-    ImagesMetrics.render(
+    ImagesMetrics.metrics(
       await store.layers(), decisions: await resolver.decisions(), fill: store.fill, gauges: await store.gauges,
-      calls: calls)
+      calls: calls
+    ).text
   }
 
   /// From what needs no actor: it answers whoever is stuck.

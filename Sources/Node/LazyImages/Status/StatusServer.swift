@@ -3,6 +3,7 @@ import Hummingbird
 import JSONDocument
 import LinuxSystem
 public import Logging
+import ProcessMetrics
 public import ServiceLifecycle
 
 /// What the status socket answers with.
@@ -47,7 +48,7 @@ public struct StatusServer: Service {
     router.get("/v1/calls") { _, _ in Self.json(source.progress().json) }
     router.get("/metrics") { _, _ in
       Response(
-        status: .ok, headers: [.contentType: "text/plain; version=0.0.4"],
+        status: .ok, headers: [.contentType: MetricsText.contentType],
         body: .init(byteBuffer: ByteBuffer(string: await source.metrics())))
     }
     router.post("/v1/gc") { request, _ in

@@ -5,6 +5,7 @@ import KubernetesAPI
 public import KubernetesClient
 import LinuxSystem
 public import Logging
+public import ProcessMetrics
 public import ServiceLifecycle
 
 /// Runs the pods that are bound to one node.
@@ -304,7 +305,7 @@ public actor NodeAgent: Service {
     if let uid { workers[uid]?.worker.wake.raise() } else { for (worker, _) in workers.values { worker.wake.raise() } }
   }
 
-  private var allWorkers: [PodWorker] { workers.values.map(\.worker) }
+  fileprivate var allWorkers: [PodWorker] { workers.values.map(\.worker) }
 
   /// Takes down all pods of this node: containers, sandboxes, mounts. Their objects stay as they are, so the next
   /// start runs them again. Needs the runtime and the CSI drivers to run.
@@ -332,6 +333,16 @@ public actor NodeAgent: Service {
     } catch {
       logger.warning(
         "a sandbox can't be removed", metadata: ["error": "\((error as? RPCError)?.message ?? "\(error)")"])
+    }
+  }
+}
+
+extension NodeAgent: MetricsSource {
+  public var metrics: MetricsText {
+    get async {
+      var text = MetricsText()
+      text.gauge("nagaya_node_pods", "Pods of this node that are looked after.", allWorkers.count)
+      return text
     }
   }
 }

@@ -3,6 +3,7 @@ import Hummingbird
 public import JSONDocument
 import LinuxSystem
 import Logging
+import ProcessMetrics
 
 /// HTTP on a unix socket that only its owner can open: `GET /metrics`, `GET /v1/hooks`,
 /// `GET /v1/containers?namespace=&pod=`, `GET /v1/limits?after=VERSION`: what was changed of running containers since.
@@ -18,12 +19,12 @@ struct HookStatusServer: Sendable {
     let hooks = hooks
     router.get("/metrics") { _, _ in
       let known = hooks.known
-      let text = HookMetrics.render(
+      let metrics = HookMetrics.metrics(
         hooks.counters.now, containers: known.containers, unadjusted: known.unadjusted,
         policies: hooks.source.policies.policies.count)
       return Response(
-        status: .ok, headers: [.contentType: "text/plain; version=0.0.4"],
-        body: .init(byteBuffer: ByteBuffer(string: text)))
+        status: .ok, headers: [.contentType: MetricsText.contentType],
+        body: .init(byteBuffer: ByteBuffer(string: metrics.text)))
     }
     router.get("/v1/hooks") { _, _ in
       let known = hooks.known
