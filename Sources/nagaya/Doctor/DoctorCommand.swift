@@ -1,10 +1,22 @@
 import ArgumentParser
 import JSONDocument
 
-/// `nagaya doctor`: looks for what is wrong with an instance, or will be, and says what to do.
+/// `nagaya doctor`: looks for what is wrong, or will be, and says what to do.
 struct Doctor: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Look for what is wrong with this instance, and say what to do.",
+    abstract: "Look for what is wrong with this instance or a cluster, and say what to do.",
+    discussion: """
+      EXAMPLES
+        nagaya doctor                       this machine's instance
+        nagaya doctor --all -o yaml
+        nagaya doctor kubernetes            the cluster of your kubeconfig: what of Nagaya fits, and what is missing
+      """, subcommands: [DoctorInstance.self, DoctorKubernetes.self], defaultSubcommand: DoctorInstance.self)
+}
+
+/// `nagaya doctor instance`, which is `nagaya doctor`.
+struct DoctorInstance: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "instance", abstract: "Look for what is wrong with this machine's instance.",
     discussion: """
       Looks at the machine, the disk, the parts of the instance, the stored objects, certificates and keys, the domain, \
       the node and the tenants' levels. Changes nothing. Works while Nagaya runs and while it does not.
@@ -14,14 +26,23 @@ struct Doctor: AsyncParsableCommand {
 
   @OptionGroup var directories: DirectoryOptions
 
+  @OptionGroup var report: DoctorReport
+
+  func run() async throws {
+    try report.show(await Examination(directories.layout).run())
+  }
+}
+
+/// How findings are shown.
+struct DoctorReport: ParsableArguments {
   @Option(name: [.long, .short], help: "Form of the output: table, json or yaml.")
   var output = ReportFormat.table
 
   @Flag(help: "Show what is in order, too.")
   var all = false
 
-  func run() async throws {
-    let found = await Examination(directories.layout).run()
+  /// - Throws: `ExitCode(1)` if something is broken.
+  func show(_ found: [Diagnosis]) throws {
     let worst = found.map(\.level).max() ?? .ok
     let report: JSONValue = ["worst": .string(worst.rawValue), "findings": .array(found.map(\.json))]
     let shown = found.filter { all || $0.level > .ok }
