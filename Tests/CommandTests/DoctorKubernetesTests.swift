@@ -84,7 +84,7 @@ import Testing
       var status = node
       status.metadata["resourceVersion"] = .string(created.resourceVersion)
       try await server.client().updateStatus(status, as: .nodes)
-      let result = await CommandRunner(server: server).run("doctor", "kubernetes", "--all", "-o", "json")
+      let result = await CommandRunner(server: server)("doctor", "kubernetes", "--all", "-o", "json")
       #expect(result.code == 0, "\(result.out)\(result.error)")
       let report = try JSONValue(parsing: result.out)
       #expect(report["worst"] == "notice")
@@ -92,7 +92,7 @@ import Testing
       for part in ["storage", "hooks", "scheduler"] {
         #expect(remedies.contains { $0.contains("deploy/\(part)") }, "\(part)")
       }
-      let table = await CommandRunner(server: server).run("doctor", "kubernetes")
+      let table = await CommandRunner(server: server)("doctor", "kubernetes")
       #expect(table.out.contains("LEVEL") && table.out.contains("0 errors"))
     }
   }

@@ -22,7 +22,7 @@ extension WholePlatform {
       }
       for figure in [
         "workqueue_depth{part=\"controllers\",name=\"scheduler\"}",
-        "apiserver_storage_objects{part=\"api\",resource=\"pods\"}",
+        "apiserver_storage_objects{part=\"api\",resource=\"namespaces\"}",
         "nagaya_informer_synced{part=\"edge\",resource=\"pods\"} 1", "nagaya_pool_size_bytes{part=\"storage\",node=",
         "nagaya_hooks_connected{part=\"hooks\"} 1", "nagaya_images_layers{part=\"images\",state=\"complete\"}",
       ] { #expect(text.contains("\n\(figure)"), "\(figure)") }

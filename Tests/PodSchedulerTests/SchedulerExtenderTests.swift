@@ -256,7 +256,8 @@ struct SchedulerExtenderTests {
 
   @Test func `only schedulers are answered as such, and what is no request is refused`() async throws {
     try await run { world in
-      let body = JSONValue(["Pod": world.pod("p"), "NodeNames": ["a"]]).encoded()
+      let question: JSONValue = ["Pod": world.pod("p"), "NodeNames": ["a"]]
+      let body = question.encoded()
       for path in [SchedulerExtender.Path.filter, SchedulerExtender.Path.prioritize] {
         #expect(await world.response(path, body, as: "system:anonymous").status == 403)
         for (bad, word) in [

@@ -1,4 +1,4 @@
-public import KubernetesClient
+import KubernetesClient
 public import ProcessMetrics
 
 extension APIServer: MetricsSource {

@@ -12,6 +12,7 @@ struct HooksSocket {
   }
 
   func ask(_ uri: String) async throws -> JSONValue {
-    try JSONValue(parsing: try await socket.ask(uri, limit: Self.limit).body, limits: JSONLimits(bytes: Self.limit))
+    try JSONValue(
+      parsing: try await socket.ask("GET", uri, limit: Self.limit).body, limits: JSONLimits(bytes: Self.limit))
   }
 }

@@ -122,7 +122,8 @@ struct ServeSchedulerExtender: AsyncParsableCommand {
     func run() async throws {
       try await cancelWhenGracefulShutdown {
         try await extender.waitUntilSynced()
-        logger.notice("serving", metadata: ["port": "\(try await front.port)"])
+        let port = try await front.port
+        logger.notice("serving", metadata: ["port": "\(port)"])
       }
       try? await gracefulShutdown()
     }

@@ -11,8 +11,7 @@ struct StatusSocket: Sendable {
 
   /// - Parameter limit: bytes that an answer may have.
   /// - Throws: `CommandFailure` where nobody serves the socket, or does not answer within 30 s.
-  func ask(_ method: String = "GET", _ uri: String, limit: Int = 64 << 20) async throws -> (status: Int, body: [UInt8])
-  {
+  func ask(_ method: String, _ uri: String, limit: Int = 64 << 20) async throws -> (status: Int, body: [UInt8]) {
     guard FileManager.default.fileExists(atPath: path) else {
       throw CommandFailure("no \(owner) serves \(path)", remedy: remedy)
     }

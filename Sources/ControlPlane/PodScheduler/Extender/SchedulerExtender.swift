@@ -1,5 +1,5 @@
 import JSONDocument
-public import KubernetesAPI
+import KubernetesAPI
 public import KubernetesClient
 public import Logging
 public import ServiceLifecycle
