@@ -276,7 +276,7 @@ let package = Package(
       "APIServer",
       [
         "APIServer", "ObjectStore", "KubernetesAPI", "KubernetesClient", "JSONDocument",
-        "CertificateAuthority", .crypto, .logging, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle,
+        "CertificateAuthority", "LinuxSystem", .crypto, .logging, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle,
       ]),
     tests(
       "Controllers",

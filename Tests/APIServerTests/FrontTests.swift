@@ -3,8 +3,11 @@ import Foundation
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
+import ServiceLifecycle
 import TestSupport
 import Testing
+
+import class LinuxSystem.ListeningSocket
 
 @testable import APIServer
 
@@ -186,6 +189,36 @@ import Testing
         #expect(answer.status != 200, "\(version)")
         let after = try await harness.curl("/healthz", [version])
         #expect(after.status == 200)
+      }
+    }
+  }
+
+  @Test func `who connects between two fronts of one socket is served by the second`() async throws {
+    try await FrontHarness.with(MirrorHandler()) { harness in
+      let socket = try ListeningSocket("127.0.0.1", port: 0)
+      let port = try #require(socket.port)
+      for turn in 1...3 {
+        // Nobody accepts yet.
+        let answer = Task {
+          try await Command.run(
+            "curl",
+            ["-s", "--cacert", harness.authorityPath, "-w", "%{http_code}", "https://127.0.0.1:\(port)/healthz"])
+        }
+        try await Task.sleep(for: .milliseconds(100))
+        let front = try HTTPSFront(
+          port: 0, socket: dup(socket.descriptor.number),
+          certificate: try harness.authority.issueServer(
+            commonName: "x", dnsNames: ["localhost"], ipAddresses: ["127.0.0.1"]),
+          authenticator: try Authenticator(authority: harness.authority), handler: MirrorHandler(),
+          logger: .init(label: "front"))
+        let group = ServiceGroup(services: [front], logger: .init(label: "front"))
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+          tasks.addTask { try await group.run() }
+          #expect(try await front.port == port)
+          #expect(try await answer.value.output.hasSuffix("200"), "turn \(turn)")
+          await group.triggerGracefulShutdown()
+          try await tasks.waitForAll()
+        }
       }
     }
   }

@@ -33,8 +33,10 @@ extension WholePlatform {
       let pids = try await others(than: part, nagaya)
       let pid = try await nagaya.pid(of: part)
       #expect(kill(pid, signal) == 0)
-      // Apps answer whatever part is gone, but for the edge itself.
-      if part != "edge" { try await shell.succeed("curl -sSf --cacert $CA \(nagaya.url(name))") }
+      // Whoever calls an app, or the API, while the part that serves them is started anew waits, and is not refused.
+      try await eventually("the process is gone") { kill(pid, 0) != 0 }
+      try await shell.succeed("curl -sSf --cacert $CA \(nagaya.url(name))")
+      try await shell.succeed("kubectl get --raw /readyz")
       try await eventually("\(part) is ready again, in another process") {
         let (now, phase) = (try await nagaya.pid(of: part), try await nagaya.status()["phase"].string)
         return now > 1 && now != pid && phase == "ready"

@@ -140,4 +140,23 @@ import Testing
       #expect(lines[2] == lines[3])
     }
   }
+
+  @Test("a child finds the sockets that were kept for it, by their names, and nothing else")
+  func sockets() async throws {
+    let (one, two) = (try ListeningSocket("127.0.0.1", port: 0), try ListeningSocket("127.0.0.1", port: 0))
+    var program = SupervisedProgram(
+      name: "a", program: "/bin/bash",
+      arguments: ["-c", "echo $NAGAYA_SOCKETS; for n in 4 5; do readlink /proc/$$/fd/$n; done; ls /proc/$$/fd | wc -l"])
+    program.sockets = [
+      .init(name: "two", descriptor: two.descriptor.number), .init(name: "one", descriptor: one.descriptor.number),
+    ]
+    let lines = try await BlockingWork.run { [program] in
+      let child = try ChildProcess(program)
+      while child.reap() == nil { usleep(1000) }
+      return child.readOutput().map { String(decoding: $0, as: UTF8.self) }
+    }
+    let expected = try [two, one].map { "socket:[\(try $0.descriptor.identity().inode)]" }
+    // The standard ones, the status, the two; bash has one for its own.
+    #expect(lines.prefix(3) == (["two:one"] + expected)[...] && ["6", "7"].contains(lines.last), "\(lines)")
+  }
 }

@@ -6,6 +6,8 @@ public struct EdgeConfiguration: Sendable {
   public var address: String
   /// 0 takes any free port.
   public var port: Int
+  /// A socket that listens, which is used instead of address and port, and closed at the end.
+  public var socket: Int32?
   /// Hosts are `<app>.<environment>.<tenant>.<domain>`.
   public var domain: String
   public var limits: Limits

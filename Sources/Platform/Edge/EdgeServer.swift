@@ -46,12 +46,17 @@ public final class EdgeServer: Sendable {
   @discardableResult
   public func start() async throws -> SocketAddress {
     let context = try NIOSSLContext(configuration: try tlsConfiguration())
-    let channel = try await ServerBootstrap(group: group)
+    let bootstrap = ServerBootstrap(group: group)
       .serverChannelOption(.backlog, value: 1024)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
       .childChannelInitializer { [self] channel in serve(channel, context) }
-      .bind(host: configuration.address, port: configuration.port).get()
+    let channel: any Channel
+    if let socket = configuration.socket {
+      channel = try await bootstrap.withBoundSocket(socket).get()
+    } else {
+      channel = try await bootstrap.bind(host: configuration.address, port: configuration.port).get()
+    }
     listener.withLock { $0 = channel }
     guard let address = channel.localAddress else { throw ChannelError.unknownLocalAddress }
     logger.info("the edge listens", metadata: ["address": "\(address)", "domain": "\(configuration.domain)"])

@@ -428,7 +428,8 @@ int nagaya_start(char *const arguments[], int *status) {
 }
 
 int nagaya_start_child(const char *program, char *const arguments[], char *const environment[], int output_fd,
-                       int status_fd, const char *oom_score_adj, int *pid_fd) {
+                       int status_fd, const int inherited[], int inherited_count, const char *oom_score_adj, int *pid_fd) {
+  if (inherited_count < 0 || inherited_count > NAGAYA_MAX_INHERITED) return -EINVAL;
   // No handler of this process may run in the child, where the other threads that it may rely on do not exist.
   sigset_t every, before;
   sigfillset(&every);
@@ -450,9 +451,18 @@ int nagaya_start_child(const char *program, char *const arguments[], char *const
     for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
     int output = fcntl(output_fd, F_DUPFD, 16), status = fcntl(status_fd, F_DUPFD, 16);
     int nothing = open("/dev/null", O_RDONLY);
+    // Out of the way first: one may have the number that another is to get.
+    int given[NAGAYA_MAX_INHERITED];
+    for (int index = 0; index < inherited_count; index++) {
+      given[index] = fcntl(inherited[index], F_DUPFD, 16);
+      if (given[index] < 0) _exit(127);
+    }
     if (output < 0 || status < 0 || nothing < 0 || dup2(nothing, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0 ||
-        dup2(status, 3) < 0 || syscall(SYS_close_range, 4, ~0u, 0u) < 0)
+        dup2(status, 3) < 0)
       _exit(127);
+    for (int index = 0; index < inherited_count; index++)
+      if (dup2(given[index], 4 + index) < 0) _exit(127);
+    if (syscall(SYS_close_range, 4 + inherited_count, ~0u, 0u) < 0) _exit(127);
     if (oom_score_adj[0]) {
       int score = open("/proc/self/oom_score_adj", O_WRONLY);
       // To lower it needs a right that not every root has.

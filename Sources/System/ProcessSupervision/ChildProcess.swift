@@ -23,12 +23,15 @@ final class ChildProcess {
     let (statusRead, statusWrite) = try Self.pipe()
     var environment = program.environment
     environment[StatusReporter.variable] = "\(StatusReporter.descriptor)"
+    environment[InheritedSockets.variable] =
+      program.sockets.isEmpty ? nil : program.sockets.map(\.name).joined(separator: ":")
     let arguments = ([program.program] + program.arguments).map { strdup($0) } + [nil]
     let variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
     defer { for text in arguments + variables { free(text) } }
     var handle: Int32 = -1
     let answer = nagaya_start_child(
       program.program, arguments, variables, outputWrite.number, statusWrite.number,
+      program.sockets.map(\.descriptor), Int32(clamping: program.sockets.count),
       program.oomScoreAdjustment.map { "\($0)" } ?? "", &handle)
     guard answer > 0 else { throw SystemError("fork", program.program, errno: -answer) }
     id = answer

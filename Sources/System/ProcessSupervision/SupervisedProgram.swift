@@ -12,10 +12,25 @@ public struct SupervisedProgram: Sendable, Hashable {
   public var stopLimit: Duration
   /// Written to `/proc/PID/oom_score_adj` if this process may: -1000 (spared) to 1000 (taken first). `nil`: as the supervisor.
   public var oomScoreAdjustment: Int?
+  /// Sockets that it finds open, by their names (`InheritedSockets`).
+  public var sockets: [Socket]
+
+  /// A listening socket that whoever made it keeps open for as long as the supervisor runs.
+  public struct Socket: Sendable, Hashable {
+    /// Without colons.
+    public var name: String
+    public var descriptor: Int32
+
+    public init(name: String, descriptor: Int32) {
+      self.name = name
+      self.descriptor = descriptor
+    }
+  }
 
   public init(
     name: String, program: String, arguments: [String], environment: [String: String] = [:],
-    startsAfter: Set<String> = [], stopLimit: Duration = .seconds(10), oomScoreAdjustment: Int? = nil
+    startsAfter: Set<String> = [], stopLimit: Duration = .seconds(10), oomScoreAdjustment: Int? = nil,
+    sockets: [Socket] = []
   ) {
     self.name = name
     self.program = program
@@ -24,5 +39,6 @@ public struct SupervisedProgram: Sendable, Hashable {
     self.startsAfter = startsAfter
     self.stopLimit = stopLimit
     self.oomScoreAdjustment = oomScoreAdjustment
+    self.sockets = sockets
   }
 }

@@ -7,6 +7,7 @@ import KubernetesClient
 import Logging
 import ObjectStore
 import ProcessMetrics
+import ProcessSupervision
 import ServiceLifecycle
 
 /// `nagaya serve api`: the API server with its store, and who signs.
@@ -44,7 +45,7 @@ struct APIPart {
       authority: authorities.clients, tokenFile: "\(layout.pki)/tokens", objects: gate.objects,
       accounts: accountKeys, revocations: revocations)
     let front = try HTTPSFront(
-      port: options.apiPort,
+      port: options.apiPort, socket: InheritedSockets.take(PartKind.api.rawValue),
       certificate: try authorities.serverCertificate(names: [node], addresses: addresses),
       authenticator: authenticator,
       handler: server,

@@ -1,5 +1,6 @@
 import CertificateAuthority
 import Edge
+import ProcessSupervision
 import ServiceLifecycle
 
 /// `nagaya serve edge`: the https entrance of the apps.
@@ -17,8 +18,11 @@ struct EdgePart {
     ) {
       certificates.use(try .loadOrCreate(directory: directory, purpose: purpose, lifetime: lifetime))
     }
+    var configuration = EdgeConfiguration(
+      address: options.edgeAddress, port: options.edgePort, domain: options.domain)
+    configuration.socket = InheritedSockets.take(PartKind.edge.rawValue)
     let edge = Edge(
-      EdgeConfiguration(address: options.edgeAddress, port: options.edgePort, domain: options.domain),
+      configuration,
       client: PartIdentity.edge.client(process.layout),
       certificates: certificates, logger: process.log("edge"))
     let startup = process.startup([

@@ -60,13 +60,15 @@ enum PartKind: String, CaseIterable, Sendable {
   }
 
   /// The process that runs this part of the instance with `options`.
-  func program(_ options: PlatformOptions, environment: [String: String]) -> SupervisedProgram {
+  func program(
+    _ options: PlatformOptions, environment: [String: String], sockets: [SupervisedProgram.Socket] = []
+  ) -> SupervisedProgram {
     // A process that traps would live on, with its sockets, until a second process has read its whole memory and symbols.
     // What it said last is kept anyway.
     let environment = ["SWIFT_BACKTRACE": "enable=no"].merging(environment) { $1 }
     return SupervisedProgram(
       name: rawValue, program: Installation.executable, arguments: ["serve", command] + arguments(options),
       environment: environment, startsAfter: self == .api ? [] : [Self.api.rawValue], stopLimit: stopLimit,
-      oomScoreAdjustment: oomScoreAdjustment)
+      oomScoreAdjustment: oomScoreAdjustment, sockets: sockets)
   }
 }

@@ -19,9 +19,9 @@ struct InstanceSupervision {
     do {
       // Everything that can stand in the way is asked first, so that nothing has to be taken down again.
       try await LeftoverParts(layout).end()
-      try PortCheck.run("127.0.0.1", port: options.apiPort, what: "the API", option: "--api-port")
-      try PortCheck.run(options.edgeAddress, port: options.edgePort, what: "the edge", option: "--edge-port")
-      let options = fixed(options)
+      var options = options
+      let sockets = try InstanceSockets(
+        &options, environment: ProcessInfo.processInfo.environment, logger: logger)
       instance.engines = try Installation.engines(options.engines)
       instance.api = "https://127.0.0.1:\(options.apiPort)"
       instance.edge = "\(options.edgeAddress):\(options.edgePort)"
@@ -36,7 +36,7 @@ struct InstanceSupervision {
           atPath: directory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
       }
       try SavedArguments(layout).write(options)
-      if let failure = try await supervise(instance, options) { throw CommandFailure(failure, remedy: "") }
+      if let failure = try await supervise(instance, options, sockets) { throw CommandFailure(failure, remedy: "") }
     } catch {
       instance.phase = .failed
       instance.failure = "\(error)"
@@ -46,26 +46,21 @@ struct InstanceSupervision {
     try? FileManager.default.removeItem(atPath: layout.instance)
   }
 
-  /// "Any free port" becomes one that the parts agree on, and find again when one of them is started anew.
-  private func fixed(_ options: PlatformOptions) -> PlatformOptions {
-    var options = options
-    if options.apiPort == 0 { options.apiPort = PortCheck.free("127.0.0.1") ?? 0 }
-    if options.edgePort == 0 { options.edgePort = PortCheck.free(options.edgeAddress) ?? 0 }
-    return options
-  }
-
   /// - Returns: why the first start came to nothing.
-  private func supervise(_ instance: Instance, _ options: PlatformOptions) async throws -> String? {
+  private func supervise(
+    _ instance: Instance, _ options: PlatformOptions, _ sockets: InstanceSockets
+  ) async throws -> String? {
+    defer { withExtendedLifetime(sockets) {} }
     let engine = ContainerdLayout(
       stateDirectory: layout.state, runDirectory: layout.run, enginesDirectory: instance.engines)
     let hadContainers = EngineTakedown.isNeeded(engine, layout)
-    let environment = ProcessInfo.processInfo.environment
+    let environment = InstanceSockets.environment(ofParts: ProcessInfo.processInfo.environment)
     let record = InstanceRecord(instance, layout: layout)
     var logger = logger
     logger[metadataKey: "part"] = "supervisor"
     let rotation = LogRotation(log: LogFile(path: layout.log), logger: logger)
     let supervisor = try Supervisor(
-      PartKind.allCases.map { $0.program(options, environment: environment) },
+      PartKind.allCases.map { $0.program(options, environment: environment, sockets: sockets.sockets(of: $0)) },
       output: OutputRelay { rotation.written($0) }, logger: logger
     ) { report in
       // A start that failed leaves nothing running that it began.

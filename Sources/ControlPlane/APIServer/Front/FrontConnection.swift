@@ -151,8 +151,8 @@ final class FrontConnection: Sendable {
 final class FrontConnectionTable: Sendable {
   private struct State {
     var open: [ObjectIdentifier: FrontConnection] = [:]
-    /// Nobody comes any more.
-    var isEnded = false
+    /// Nobody new is let in.
+    var isClosing = false
   }
 
   private let state = Mutex(State())
@@ -164,10 +164,10 @@ final class FrontConnectionTable: Sendable {
 
   var count: Int { state.withLock { $0.open.count } }
 
-  /// Takes a connection in; one that comes after the end is closed, and is not of the table.
+  /// Takes a connection in; one that comes after the end has begun is closed, and is not of the table.
   func insert(_ connection: FrontConnection) {
     let crowd: [FrontConnection]? = state.withLock { state in
-      if state.isEnded { return nil }
+      if state.isClosing { return nil }
       state.open[ObjectIdentifier(connection.channel)] = connection
       return state.open.count > comfortable ? Array(state.open.values) : []
     }
@@ -200,9 +200,20 @@ final class FrontConnectionTable: Sendable {
     }
   }
 
+  /// Lets connections end when they have nothing to do any more, and nobody new in.
+  func quiesce() {
+    let open = state.withLock { state in
+      state.isClosing = true
+      return Array(state.open.values)
+    }
+    for connection in open {
+      connection.channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+    }
+  }
+
   /// Ends all connections, and those that come, and waits for what is done for them.
   func end() async {
-    state.withLock { $0.isEnded = true }
+    state.withLock { $0.isClosing = true }
     while let connection = state.withLock({ $0.open.values.first }) {
       connection.cancel()
       try? await connection.channel.closeFuture.get()

@@ -68,7 +68,7 @@ public final class HTTPSFront: Service {
   private let requestedPort: Int
   private let limits: Limits
   private let logger: Logger
-  private let server: any Service
+  private let server: FrontListener
   private let bound: BoundPort
   private let drain = FrontDrain()
   private let table: FrontConnectionTable
@@ -76,12 +76,14 @@ public final class HTTPSFront: Service {
 
   /// - Parameters:
   ///   - port: 0 takes any free one; `port` tells which.
+  ///   - socket: a socket that listens, which is used instead of `host` and `port`, and closed at the end.
   ///   - certificate: the server's own.
   ///   - authenticator: says who a client is.
   ///   - audit: is told who asked for what.
   ///   - publicPaths: what anybody may ask for, besides what tells that the server is there.
   public init(
-    host: String = "127.0.0.1", port: Int, certificate: IssuedCertificate, authenticator: Authenticator,
+    host: String = "127.0.0.1", port: Int, socket: Int32? = nil, certificate: IssuedCertificate,
+    authenticator: Authenticator,
     handler: any APIRequestHandling, audit: AuditLog? = nil, publicPaths: Set<String> = [],
     limits: Limits = Limits(), logger: Logger
   ) throws {
@@ -113,15 +115,13 @@ public final class HTTPSFront: Service {
       http1: HTTP1Channel(responder: responder, configuration: requests), table: table, limits: limits)
     let bound = BoundPort()
     self.bound = bound
-    // Hummingbird reports the address at a level that is ours to choose.
+    // Hummingbird tells of each connection.
     var serverLogger = logger
     serverLogger.logLevel = max(logger.logLevel, .warning)
-    server = channel.server(
-      configuration: ServerConfiguration(
-        address: .hostname(host, port: port), backlog: 1024,
-        availableConnectionsDelegate: .maximum(max(1, limits.connections), logger: serverLogger)),
-      onServerRunning: { bound.set($0.localAddress?.port ?? port) },
-      eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: serverLogger)
+    server = FrontListener(
+      place: socket.map { .socket($0) } ?? .address(host: host, port: port), channel: channel, table: table,
+      limit: max(1, limits.connections), logger: serverLogger,
+      isListening: { bound.set($0.localAddress?.port ?? port) })
   }
 
   /// The port it listens on; waits until it does.

@@ -116,11 +116,13 @@ uint64_t nagaya_bit_first_clear(const void *map, uint64_t from, uint64_t end);
 
 // Starts a program with /dev/null as its standard files and waits for it to end; sets its wait status.
 int nagaya_start(char *const arguments[], int *status);
-// Starts a program as a child in a process group of its own, with output_fd as its output and errors and status_fd as its
-// descriptor 3, nothing else open, every signal at its default, and oom_score_adj (unless empty) written for it. The kernel
+// The most descriptors that a child is given besides its own.
+#define NAGAYA_MAX_INHERITED 8
+// Starts a program as a child in a process group of its own, with output_fd as its output and errors, status_fd as its
+// descriptor 3, the inherited ones as 4 and on, nothing else open, every signal at its default, and oom_score_adj (unless empty) written for it. The kernel
 // kills it (SIGKILL) when the thread that called this ends. Answers its id; pid_fd becomes readable when it has ended.
 int nagaya_start_child(const char *program, char *const arguments[], char *const environment[], int output_fd,
-                       int status_fd, const char *oom_score_adj, int *pid_fd);
+                       int status_fd, const int inherited[], int inherited_count, const char *oom_score_adj, int *pid_fd);
 // A pipe, both ends closed on exec; the end that is read does not block.
 int nagaya_pipe(int *read_fd, int *write_fd);
 // From now on SIGTERM, SIGINT and SIGHUP add 1 to an eventfd(2), and SIGPIPE does nothing.
