@@ -29,7 +29,7 @@ import Foundation
     Hooks.self,
   ]
   static let tools: [any ParsableCommand.Type] = [
-    Simulate.self, Advise.self, Config.self, Completion.self, Version.self,
+    Simulate.self, Advise.self, CustomResourcesCommand.self, Config.self, Completion.self, Version.self,
   ]
 
   static func main() async {

@@ -56,6 +56,12 @@ import Testing
     }
   }
 
+  @Test func `the kind that storage writes is defined as this program declares it`() throws {
+    let file = try String(contentsOfFile: "\(Self.directory)/storage/crds.yaml", encoding: .utf8)
+    let current = try CustomResourcesCommand.text(of: ["volumepools"])
+    #expect(file == current, "write it anew: nagaya crds volumepools > deploy/storage/crds.yaml")
+  }
+
   @Test func `driver and class are those that the one-machine instance makes`() throws {
     let driver = try Self.object("CSIDriver", in: "storage")
     #expect(driver.name == StorageAccess.driverName && driver.spec["storageCapacity"].bool == true)

@@ -86,6 +86,9 @@ public struct TableColumn: Sendable {
   public var description: String
   /// 0: always; 1: with `-o wide`.
   public var priority: Int
+  /// The one field that it shows, as other API servers name it (JSONPath): `.spec.nodeName`; `nil` where it shows more than one, or
+  /// another form of one.
+  public var path: String?
   public var value: @Sendable (KubernetesObject) -> JSONValue
 
   public init(
@@ -98,6 +101,13 @@ public struct TableColumn: Sendable {
     self.description = description
     self.priority = priority
     self.value = value
+  }
+
+  /// The same column, of which other API servers are told the field.
+  func showing(_ path: String) -> TableColumn {
+    var column = self
+    column.path = path
+    return column
   }
 }
 

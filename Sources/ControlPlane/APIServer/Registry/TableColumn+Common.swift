@@ -11,5 +11,5 @@ extension TableColumn {
   ) { object in
     guard let created = object.creationTimestamp else { return "<unknown>" }
     return .string(HumanDuration.text(seconds: Timestamp.now.seconds(since: created)))
-  }
+  }.showing(".metadata.creationTimestamp")
 }
