@@ -85,6 +85,52 @@ import Testing
     try device.detach()
   }
 
+  @Test func `A device whose file has the same path in another mount namespace is not taken for ours`() async throws {
+    let directory = try TemporaryDirectory()
+    defer { directory.remove() }
+    let pool = directory.path + "/pool"
+    let disk = pool + "/disk"
+    try Directory.make(pool)
+    let script = """
+      mount -t tmpfs tmpfs \(pool) && truncate -s 1M \(disk) && losetup -f --show \(disk) > \(directory.path)/new \
+      && mv \(directory.path)/new \(directory.path)/name && exec sleep 1000
+      """
+    let other = Task { try await Command.run("unshare", ["-m", "sh", "-c", script], timeout: .seconds(1000)) }
+    try await eventually("it has its device") { FileStatus.exists(directory.path + "/name") }
+    let name = (SmallFile.text(directory.path + "/name") ?? "").split(separator: "\n").first ?? ""
+    let theirs = LoopDevice(number: try #require(Int(name.dropFirst("/dev/loop".count))))
+    defer { try? theirs.detach() }
+    // The kernel shows their file under the very path that ours has.
+    #expect(theirs.backingFile == disk)
+    #expect(try LoopDevice.attached(to: disk).isEmpty)
+    try OpenFile(disk, .createNew).truncate(to: 1 << 20)
+    let ours = try LoopDevice.attach(disk)
+    #expect(try LoopDevice.attached(to: disk) == [ours])
+    #expect(try LoopDevice.below(pool).map(\.device) == [ours])
+    #expect(try !theirs.shows(disk) && ours.shows(disk))
+    #expect(theirs.backingIdentity != nil && theirs.backingIdentity != ours.backingIdentity)
+    try ours.detach()
+    #expect(theirs.backingFile == disk)
+    try theirs.detach()
+    other.cancel()
+    _ = await other.result
+  }
+
+  @Test func `A device whose file was removed and made anew shows the removed one`() throws {
+    let directory = try TemporaryDirectory()
+    defer { directory.remove() }
+    let path = directory.path + "/disk"
+    try OpenFile(path, .createNew).truncate(to: 1 << 20)
+    let removed = try LoopDevice.attach(path)
+    defer { try? removed.detach() }
+    try Directory.removeFile(path)
+    try OpenFile(path, .createNew).truncate(to: 1 << 20)
+    #expect(try LoopDevice.attached(to: path).isEmpty)
+    let new = try LoopDevice.attach(path)
+    #expect(try LoopDevice.attached(to: path) == [new])
+    try new.detach()
+  }
+
   @Test func `Many tasks attach at the same time and each gets its own device`() async throws {
     let directory = try TemporaryDirectory()
     defer { directory.remove() }

@@ -46,7 +46,7 @@ extension FilePool {
   /// Lets every loop device of this pool go that is neither mounted nor shown as a raw block volume.
   private func detachUnused() throws {
     let table = try Mounts.table()
-    for (device, file) in try LoopDevice.all() where file.hasPrefix("\(directory)/volumes/") {
+    for (device, file) in try LoopDevice.below("\(directory)/volumes") {
       guard Self.use(of: device, in: table) == nil else { continue }
       try device.detach()
       logger.info("let an unused loop device go", metadata: ["device": "\(device.path)", "file": "\(file)"])

@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -55,6 +56,16 @@ int nagaya_loop_configure(int loop_fd, int backing_fd, const char *name, int dir
 int nagaya_loop_set_capacity(int loop_fd) { return answer(ioctl(loop_fd, LOOP_SET_CAPACITY, 0)); }
 
 int nagaya_loop_clear(int loop_fd) { return answer(ioctl(loop_fd, LOOP_CLR_FD, 0)); }
+
+int nagaya_loop_backing(int loop_fd, uint64_t *device, uint64_t *inode) {
+  struct loop_info64 info;
+  if (ioctl(loop_fd, LOOP_GET_STATUS64, &info) < 0) return -errno;
+  // The kernel's form of a device's number (huge_encode_dev); stat(2) shows the C library's.
+  uint64_t code = info.lo_device;
+  *device = makedev((code >> 8) & 0xfff, (code & 0xff) | ((code >> 12) & 0xfff00));
+  *inode = info.lo_inode;
+  return 0;
+}
 
 int nagaya_block_size(int fd, uint64_t *bytes) { return answer(ioctl(fd, BLKGETSIZE64, bytes)); }
 

@@ -56,10 +56,44 @@ public struct LoopDevice: Sendable, Hashable {
   /// The devices that show `file`, also if it has been removed meanwhile.
   /// - Parameter file: the path without symbolic links, as the kernel knows it.
   public static func attached(to file: String) throws(SystemError) -> [LoopDevice] {
-    try all().filter { $0.file == file }.map(\.device)
+    try all { $0 == file }.map(\.device)
   }
 
-  /// Every device in use with its file; the kernel's mark of removed files is taken off.
+  /// The devices that show files below `directory`, and their files.
+  /// - Parameter directory: its path without symbolic links, as the kernel knows it.
+  public static func below(_ directory: String) throws(SystemError) -> [(device: LoopDevice, file: String)] {
+    try all { $0.hasPrefix("\(directory)/") }
+  }
+
+  /// Devices with their files, by the files' paths. Devices are the whole machine's, and a path means another file in another root or
+  /// mount namespace: of those whose paths fit, only devices whose file is the one that this process sees there are meant.
+  private static func all(_ isMeant: (String) -> Bool) throws(SystemError) -> [(device: LoopDevice, file: String)] {
+    var found: [(LoopDevice, String)] = []
+    for (device, file) in try all() where isMeant(file) {
+      if try device.shows(file) { found.append((device, file)) }
+    }
+    return found
+  }
+
+  /// Whether the file behind the device is the one of this path, or one that was removed from there.
+  func shows(_ file: String) throws(SystemError) -> Bool {
+    // Gone between two looks is the same as never there.
+    guard let backing = backingIdentity else { return false }
+    if let own = try FileStatus(of: file) { return FileIdentity(device: own.device, inode: own.inode) == backing }
+    let place = file.lastIndex(of: "/").map { file[..<$0] } ?? ""
+    guard isFileRemoved, let directory = try FileStatus(of: place.isEmpty ? "/" : String(place)) else { return false }
+    return directory.device == backing.device
+  }
+
+  /// Which file is behind the device; `nil` if it is not in use.
+  public var backingIdentity: FileIdentity? {
+    guard let loop = try? OpenFile(path, .read) else { return nil }
+    var (device, inode): (UInt64, UInt64) = (0, 0)
+    guard loop.withDescriptor({ nagaya_loop_backing($0, &device, &inode) }) == 0 else { return nil }
+    return FileIdentity(device: device, inode: inode)
+  }
+
+  /// Every device in use on this machine with the path of its file; the kernel's mark of removed files is taken off.
   public static func all() throws(SystemError) -> [(device: LoopDevice, file: String)] {
     var found: [(LoopDevice, String)] = []
     for name in try Directory.names(in: "/sys/block") where name.hasPrefix("loop") {
@@ -72,14 +106,22 @@ public struct LoopDevice: Sendable, Hashable {
 
   /// The file behind the device; `nil` if the device is not in use.
   public var backingFile: String? {
+    guard var text = backingText else { return nil }
+    if text.hasSuffix(Self.removedMark) { text.removeLast(Self.removedMark.count) }
+    return text.isEmpty ? nil : text
+  }
+
+  private static let removedMark = " (deleted)"
+  private var isFileRemoved: Bool { backingText?.hasSuffix(Self.removedMark) ?? false }
+
+  private var backingText: String? {
     // Gone between two looks is the same as never there.
     guard let bytes = try? DurableFile.read("/sys/block/loop\(number)/loop/backing_file", limit: 64 << 10) else {
       return nil
     }
     var text = String(decoding: bytes, as: UTF8.self)
     while text.last == "\n" { text.removeLast() }
-    if text.hasSuffix(" (deleted)") { text.removeLast(10) }
-    return text.isEmpty ? nil : text
+    return text
   }
 
   public var usesDirectIO: Bool {

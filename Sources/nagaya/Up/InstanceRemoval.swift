@@ -59,9 +59,7 @@ struct InstanceRemoval {
           remedy: "see what holds it (fuser -vm \(mount.mountPoint)), then run the command again; no data was removed")
       }
     }
-    for (device, file) in try LoopDevice.all() where file.hasPrefix("\(Self.real(layout.state))/") {
-      try device.detach()
-    }
+    for (device, _) in try LoopDevice.below(Self.real(layout.state)) { try device.detach() }
     if let options {
       let network = try options.podNetwork()
       let links = PodLinks.present(in: network.subnet)

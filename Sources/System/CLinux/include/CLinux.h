@@ -15,6 +15,8 @@ int nagaya_loop_configure(int loop_fd, int backing_fd, const char *name, int dir
                           uint32_t block_size);
 int nagaya_loop_set_capacity(int loop_fd);
 int nagaya_loop_clear(int loop_fd);
+// Which file a device shows: its file system's device and its inode, as stat(2) has them.
+int nagaya_loop_backing(int loop_fd, uint64_t *device, uint64_t *inode);
 
 // Block devices: size in bytes, logical sector size in bytes, flush of the buffer cache.
 int nagaya_block_size(int fd, uint64_t *bytes);
