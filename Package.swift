@@ -288,6 +288,13 @@ let package = Package(
         "LinuxSystem",
         .logging, .serviceLifecycle,
       ]),
+    tests(
+      "Guide",
+      [
+        "nagaya", "APIServer", "KubernetesAPI", "KubernetesClient", "JSONDocument", "PlatformHarness", .argumentParser,
+        .logging,
+        .serviceLifecycle,
+      ]),
     tests("LinuxSystem", ["LinuxSystem", "CLinux"]),
     tests("ProcessSupervision", ["ProcessSupervision", "LinuxSystem", .logging]),
     tests("ProcessMetrics", ["ProcessMetrics"]),
