@@ -119,7 +119,8 @@ public final class HTTPSFront: Service {
     var serverLogger = logger
     serverLogger.logLevel = max(logger.logLevel, .warning)
     server = FrontListener(
-      place: socket.map { .socket($0) } ?? .address(host: host, port: port), channel: channel, table: table,
+      place: socket.map { FrontListener.Place.socket($0) } ?? .address(host: host, port: port), channel: channel,
+      table: table,
       limit: max(1, limits.connections), logger: serverLogger,
       isListening: { bound.set($0.localAddress?.port ?? port) })
   }
