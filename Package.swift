@@ -307,9 +307,10 @@ let package = Package(
     tests(
       "NodeAgent",
       [
-        "NodeAgent", "APIServer", "BoundedNumbers", "CertificateAuthority", "CLinux", "KubernetesAPI",
-        "KubernetesClient", "JSONDocument", "OCI",
+        "NodeAgent", "APIServer", "BoundedNumbers", "CertificateAuthority", "CLinux", "CSIDriver", "KubernetesAPI",
+        "KubernetesClient", "JSONDocument", "OCI", "PodScheduler", "StorageControllers", "VolumePools",
         "CRI", "CSI", "PlatformHarness", .hummingbird, .grpc, .grpcTransport, .nioCore, .nioPosix, .logging,
+        .serviceLifecycle,
       ]),
     tests(
       "RegistryClient",
