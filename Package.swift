@@ -138,7 +138,8 @@ let package = Package(
       "APIServer", on: "ControlPlane",
       [
         "BoundedNumbers", "ObjectStore", "KubernetesAPI", "KubernetesClient", "JSONDocument", "CertificateAuthority",
-        "HTTP2Connections", "ProcessMetrics", .hummingbird, .hummingbirdTLS, .hummingbirdHTTP2, .nioCore, .nioPosix,
+        "HTTP2Connections", "LinuxSystem", "ProcessMetrics", .hummingbird, .hummingbirdTLS, .hummingbirdHTTP2, .nioCore,
+        .nioPosix,
         .nioHTTP2, .nioSSL,
         .nioTLS,
         .x509, .crypto, .logging, .serviceLifecycle, .collections,
@@ -224,7 +225,9 @@ let package = Package(
       "Edge", on: "Platform",
       [
         "BoundedNumbers", "KubernetesAPI", "KubernetesClient", "JSONDocument", "CertificateAuthority",
-        "HTTP2Connections", "ProcessMetrics", .nioCore, .nioPosix, .nioSSL, .nioTLS, .nioHTTP1, .nioHTTP2, .logging,
+        "HTTP2Connections", "LinuxSystem", "ProcessMetrics", .nioCore, .nioPosix, .nioSSL, .nioTLS, .nioHTTP1,
+        .nioHTTP2,
+        .logging,
         .serviceLifecycle,
       ]),
 

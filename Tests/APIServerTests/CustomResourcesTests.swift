@@ -42,6 +42,11 @@ import Testing
     if members["type"] == nil, !isFree, !isEither { faults.append("\(path): no type") }
     if members["$ref"] != nil { faults.append("\(path): a reference") }
     if members.keys.contains(where: { $0.hasPrefix("x-kubernetes-patch") }) { faults.append("\(path): patch strategy") }
+    // Bounds are checked against the format as fractions of 64 bits.
+    let most = members["format"] == "int32" ? Int(Int32.max) : 1 << 53
+    for bound in [members["minimum"], members["maximum"]].compactMap({ $0?.int }) where bound < -most || bound > most {
+      faults.append("\(path): the bound \(bound) is beyond the format")
+    }
     if members["properties"] != nil, members["additionalProperties"] != nil { faults.append("\(path): both") }
     switch schema["x-kubernetes-list-type"].string {
     case "map":

@@ -50,7 +50,7 @@ struct GetDoorbells: AsyncParsableCommand {
       write: { text in out.withLock { $0 += text } }, writeError: { _ in }, isTerminal: false, width: 80)
     try await Session.$transportForTests.withValue(InProcessTransport(server, as: .component("test"))) {
       try await Console.$current.withValue(console) {
-        var command = try GetDoorbells.parse(arguments)
+        let command = try GetDoorbells.parse(arguments)
         try await command.run()
       }
     }

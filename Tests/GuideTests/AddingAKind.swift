@@ -46,12 +46,12 @@ extension ResourceRegistry {
   /// In the product, a line in `ResourceRegistry.standard` and one in `SchemaTable.standard`.
   static let withDoorbells = ResourceRegistry(
     ResourceRegistry.standard.definitions + [.doorbell],
-    schemas: SchemaCatalog.standard.merging(SchemaTable.read([.doorbells]).catalog))
+    schemas: SchemaCatalog.standard.merging(SchemaCatalog.read([.doorbells]).catalog))
 }
 
 /// docs/extending.md, followed.
 @Suite struct AddingAKind {
-  @Test func `the table can be read`() { #expect(SchemaTable.read([.doorbells]).faults == []) }
+  @Test func `the table can be read`() { #expect(SchemaCatalog.read([.doorbells]).faults == []) }
 
   @Test func `a kind is stored, defaulted, checked, shown and discovered by its declaration`() async throws {
     try await APIServer.withInMemory(registry: .withDoorbells) { server in

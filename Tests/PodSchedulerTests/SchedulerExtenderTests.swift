@@ -84,7 +84,8 @@ struct SchedulerExtenderTests {
       let own = KubernetesClient(
         InProcessTransport(server, as: UserInfo(name: "extender", groups: ["system:authenticated"])), userAgent: "test")
       let extender = SchedulerExtender(
-        own, ranking: MostFreeStorageRanking(), callers: ["system:kube-scheduler"], logger: quiet)
+        own, ranking: MostFreeStorageRanking(), callers: ["system:kube-scheduler"], expectation: .seconds(600),
+        logger: quiet)
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { try await extender.run() }
         try await extender.waitUntilSynced()
@@ -151,6 +152,10 @@ struct SchedulerExtenderTests {
     bound.spec["volumeName"] = "made-by-hand"
     #expect(reservations.observe(bound).isReleased && promised() == 0)
     reservations.expect([claim("y")], on: "a", for: .milliseconds(-1))
+    #expect(promised() == 0)
+    // What anybody says is heard once for each claim.
+    reservations.expect([claim("w")], on: "a", for: .milliseconds(-1), once: true)
+    reservations.expect([claim("w")], on: "a", for: .seconds(60), once: true)
     #expect(promised() == 0)
     // What the scheduler said is not overruled.
     var chosen = claim("z")

@@ -1,6 +1,7 @@
 import CertificateAuthority
 import HTTP2Connections
 import KubernetesAPI
+import LinuxSystem
 import Locking
 import Logging
 import NIOCore
@@ -54,6 +55,7 @@ public final class EdgeServer: Sendable {
     let channel: any Channel
     if let socket = configuration.socket {
       channel = try await bootstrap.withBoundSocket(socket).get()
+      ListeningSocket.deepen(socket)
     } else {
       channel = try await bootstrap.bind(host: configuration.address, port: configuration.port).get()
     }

@@ -61,6 +61,9 @@ public final class ListeningSocket: Sendable {
     self.descriptor = descriptor
   }
 
+  /// Lets as many wait as before: whoever takes the socket over may have listened with less (NIO does, with 128).
+  public static func deepen(_ number: Int32) { _ = listen(number, backlog) }
+
   /// Whether a descriptor is a stream socket that listens.
   public static func isListening(_ number: Int32) -> Bool {
     var value: Int32 = 0
@@ -86,7 +89,8 @@ public final class ListeningSocket: Sendable {
   private static func open(_ address: String, port: Int) -> (Int32, sockaddr_storage, socklen_t)? {
     var hints = addrinfo()
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-    hints.ai_flags = AI_PASSIVE
+    // Names would be asked for over a network that may not be there.
+    hints.ai_flags = AI_PASSIVE | AI_NUMERICHOST
     var found: UnsafeMutablePointer<addrinfo>?
     guard getaddrinfo(address, String(port), &hints, &found) == 0, let info = found?.pointee else { return nil }
     defer { freeaddrinfo(found) }

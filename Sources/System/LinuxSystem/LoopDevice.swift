@@ -54,42 +54,74 @@ public struct LoopDevice: Sendable, Hashable {
   }
 
   /// The devices that show `file`, also if it has been removed meanwhile.
+  ///
+  /// Devices are the whole machine's, and a path means another file in another root or mount namespace; the kernel shows a path as it
+  /// was there, or what is left of it. So a file that is there is found by itself, and only one that was removed by its path.
   /// - Parameter file: the path without symbolic links, as the kernel knows it.
   public static func attached(to file: String) throws(SystemError) -> [LoopDevice] {
-    try all { $0 == file }.map(\.device)
+    if let status = try FileStatus(of: file) {
+      let identity = FileIdentity(device: status.device, inode: status.inode)
+      return try used().filter { $0.backing == identity }.map(\.device)
+    }
+    return try all().filter { $0.file == file }.map(\.device).filter { try $0.lost(from: Self.place(of: file)) }
   }
 
-  /// The devices that show files below `directory`, and their files.
+  /// The devices that show files in `directory`, at any depth as far as the kernel shows their paths, and the paths.
   /// - Parameter directory: its path without symbolic links, as the kernel knows it.
   public static func below(_ directory: String) throws(SystemError) -> [(device: LoopDevice, file: String)] {
-    try all { $0.hasPrefix("\(directory)/") }
-  }
-
-  /// Devices with their files, by the files' paths. Devices are the whole machine's, and a path means another file in another root or
-  /// mount namespace: of those whose paths fit, only devices whose file is the one that this process sees there are meant.
-  private static func all(_ isMeant: (String) -> Bool) throws(SystemError) -> [(device: LoopDevice, file: String)] {
+    var own: [FileIdentity: String] = [:]
+    for name in Directory.namesIfReadable(in: directory) {
+      let path = "\(directory)/\(name)"
+      guard let status = try FileStatus(of: path), status.kind == .file else { continue }
+      own[FileIdentity(device: status.device, inode: status.inode)] = path
+    }
     var found: [(LoopDevice, String)] = []
-    for (device, file) in try all() where isMeant(file) {
-      if try device.shows(file) { found.append((device, file)) }
+    for (device, backing) in try used() {
+      if let path = own[backing] {
+        found.append((device, path))
+      } else if let file = device.backingFile, file.hasPrefix("\(directory)/") {
+        if let status = try FileStatus(of: file) {
+          if FileIdentity(device: status.device, inode: status.inode) == backing { found.append((device, file)) }
+        } else if try device.lost(from: place(of: file)) {
+          found.append((device, file))
+        }
+      }
     }
     return found
   }
 
-  /// Whether the file behind the device is the one of this path, or one that was removed from there.
-  func shows(_ file: String) throws(SystemError) -> Bool {
-    // Gone between two looks is the same as never there.
-    guard let backing = backingIdentity else { return false }
-    if let own = try FileStatus(of: file) { return FileIdentity(device: own.device, inode: own.inode) == backing }
+  private static func place(of file: String) -> String {
     let place = file.lastIndex(of: "/").map { file[..<$0] } ?? ""
-    guard isFileRemoved, let directory = try FileStatus(of: place.isEmpty ? "/" : String(place)) else { return false }
-    return directory.device == backing.device
+    return place.isEmpty ? "/" : String(place)
+  }
+
+  /// Whether the file was removed, from the file system that the directory is on, or from a directory that is gone, too.
+  private func lost(from directory: String) throws(SystemError) -> Bool {
+    guard isFileRemoved, let backing = try backing() else { return false }
+    guard let status = try FileStatus(of: directory) else { return true }
+    return status.device == backing.device
+  }
+
+  /// Every device in use, with the file behind it.
+  private static func used() throws(SystemError) -> [(device: LoopDevice, backing: FileIdentity)] {
+    var found: [(LoopDevice, FileIdentity)] = []
+    for (device, _) in try all() { if let backing = try device.backing() { found.append((device, backing)) } }
+    return found
   }
 
   /// Which file is behind the device; `nil` if it is not in use.
-  public var backingIdentity: FileIdentity? {
-    guard let loop = try? OpenFile(path, .read) else { return nil }
+  public func backing() throws(SystemError) -> FileIdentity? {
+    try makeNodeIfMissing()
     var (device, inode): (UInt64, UInt64) = (0, 0)
-    guard loop.withDescriptor({ nagaya_loop_backing($0, &device, &inode) }) == 0 else { return nil }
+    let answer: Int32
+    do throws(SystemError) {
+      answer = try OpenFile(path, .read).withDescriptor { nagaya_loop_backing($0, &device, &inode) }
+    } catch {
+      if error.errno == ENXIO || error.errno == ENODEV { return nil }
+      throw error
+    }
+    if answer == -ENXIO { return nil }
+    try check(answer, "ioctl(LOOP_GET_STATUS64)", path)
     return FileIdentity(device: device, inode: inode)
   }
 

@@ -2,7 +2,6 @@ import JSONDocument
 
 /// Speaks with the hooks' status socket.
 struct HooksSocket {
-  private static let limit = 64 << 20
   private let socket: StatusSocket
 
   init(_ directories: HooksDirectories) {
@@ -12,7 +11,6 @@ struct HooksSocket {
   }
 
   func ask(_ uri: String) async throws -> JSONValue {
-    try JSONValue(
-      parsing: try await socket.ask("GET", uri, limit: Self.limit).body, limits: JSONLimits(bytes: Self.limit))
+    try await socket.json("GET", uri).body
   }
 }

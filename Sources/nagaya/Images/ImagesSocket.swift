@@ -18,8 +18,7 @@ struct ImagesSocket {
   func collect(keepBytes: Int64) async throws -> JSONValue { try await ask("POST", "/v1/gc?keep=\(keepBytes)") }
 
   private func ask(_ method: String, _ uri: String) async throws -> JSONValue {
-    let (status, body) = try await socket.ask(method, uri, limit: Self.limit)
-    let json = try JSONValue(parsing: body, limits: JSONLimits(bytes: Self.limit))
+    let (status, json) = try await socket.json(method, uri, limit: Self.limit)
     guard status == 200 else {
       throw CommandFailure(json["message"].string ?? "the snapshotter answered \(status)", remedy: "")
     }

@@ -58,7 +58,7 @@ struct PartProcess: Sendable {
     }
   }
 
-  /// Says how the part is from its beginning to its end.
+  /// Says how the part is, from when its services are made to its end.
   private var statusServers: [any Service] {
     let places: [PartStatusServer.Place] =
       [.socket(layout.statusSocket(of: kind))] + (metricsAddress.map { [.address(host: $0.host, port: $0.port)] } ?? [])

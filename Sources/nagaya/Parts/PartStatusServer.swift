@@ -9,7 +9,7 @@ import ServiceLifecycle
 /// What a part says of itself, by HTTP: `GET /metrics`, `/livez`, `/healthz`, and `/readyz`, which is 503 until the part is ready.
 ///
 /// It listens on a socket that only root opens, and on an address where it is told one: what it says there is for anybody who
-/// reaches it, and holds no names but those of apps, kinds, pools and nodes.
+/// reaches it, and holds no names but those of apps and their namespaces, kinds, pools and nodes.
 struct PartStatusServer: Service {
   enum Place: Sendable {
     case socket(String)

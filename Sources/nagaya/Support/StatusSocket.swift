@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import Foundation
+import JSONDocument
 import NIOCore
 
 /// HTTP over a unix socket of a process of this machine.
@@ -8,6 +9,15 @@ struct StatusSocket: Sendable {
   /// Who serves it, and what helps where nobody does.
   let owner: String
   let remedy: String
+
+  /// The answer as JSON.
+  func json(_ method: String, _ uri: String, limit: Int = 64 << 20) async throws -> (status: Int, body: JSONValue) {
+    let (status, body) = try await ask(method, uri, limit: limit)
+    do { return (status, try JSONValue(parsing: body, limits: JSONLimits(bytes: limit))) } catch {
+      throw CommandFailure(
+        "what the \(owner) answers on \(path) is no JSON: \(error)", remedy: "see whether it is of the same version")
+    }
+  }
 
   /// - Parameter limit: bytes that an answer may have.
   /// - Throws: `CommandFailure` where nobody serves the socket, or does not answer within 30 s.

@@ -59,7 +59,9 @@ struct InstanceRemoval {
           remedy: "see what holds it (fuser -vm \(mount.mountPoint)), then run the command again; no data was removed")
       }
     }
-    for (device, _) in try LoopDevice.below(Self.real(layout.state)) { try device.detach() }
+    for place in [Self.real(layout.state), "\(Self.real(layout.pool))/volumes"] {
+      for (device, _) in try LoopDevice.below(place) { try device.detach() }
+    }
     if let options {
       let network = try options.podNetwork()
       let links = PodLinks.present(in: network.subnet)

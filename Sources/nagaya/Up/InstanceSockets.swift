@@ -26,14 +26,12 @@ struct InstanceSockets: Sendable {
     _ logger: Logger
   ) throws -> ListeningSocket {
     let name = "nagaya-\(part.rawValue)"
-    if let kept = store?.file(name) {
-      if let socket = ListeningSocket(keeping: kept, address: address, port: port) {
-        logger.info("taking over the socket of an earlier start", metadata: ["part": "\(part.rawValue)"])
-        return socket
-      }
-      // Of another address: who still connects there is to be refused.
-      try? store?.remove(name)
+    if let socket = store?.file(name).flatMap({ ListeningSocket(keeping: $0, address: address, port: port) }) {
+      logger.info("taking over the socket of an earlier start", metadata: ["part": "\(part.rawValue)"])
+      return socket
     }
+    // One of another address: who still connects there is to be refused, and it must not be in the way of the new one.
+    if store?.file(name) != nil { try? store?.remove(name) }
     let socket = try PortCheck.run(address, port: port, what: what, option: option)
     if port == 0 { port = socket.port ?? 0 }
     do { try store?.put(name, socket.descriptor) } catch {

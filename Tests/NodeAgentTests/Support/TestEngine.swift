@@ -92,6 +92,9 @@ struct TestEngine: Sendable {
     for mount in Self.mounts().filter({ $0.hasPrefix(directory + "/") }).reversed() {
       umount2(mount, Int32(MNT_DETACH))
     }
+    for place in [directory, "\(directory)/pool/volumes"] {
+      for (device, _) in (try? LoopDevice.below(place)) ?? [] { try? device.detach() }
+    }
     try? await PodFirewall.remove(network)
     try? Directory.removeTree(directory)
   }

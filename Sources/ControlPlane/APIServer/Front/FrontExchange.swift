@@ -164,6 +164,8 @@ struct FrontExchange: Sendable {
   private func identify(_ request: HTTPRequest, _ connection: FrontConnection, _ path: String) async throws(APIStatus)
     -> UserInfo
   {
+    // Whoever shows something there need not be known.
+    if publicPaths.contains(path) { return .anonymous }
     var refusal: APIStatus?
     do throws(APIStatus) {
       if let user = try await connection.identity(by: authenticator) { return user }
@@ -176,7 +178,7 @@ struct FrontExchange: Sendable {
       return try await authenticator.authenticate(token: String(parts[1]))
     }
     if let refusal { throw refusal }
-    if Self.publicPaths.contains(path) || publicPaths.contains(path) { return .anonymous }
+    if Self.publicPaths.contains(path) { return .anonymous }
     throw APIStatus(.unauthorized, "Unauthorized")
   }
 

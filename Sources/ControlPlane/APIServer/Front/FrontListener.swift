@@ -1,4 +1,5 @@
 import HummingbirdCore
+import LinuxSystem
 import Locking
 import Logging
 import NIOCore
@@ -64,7 +65,10 @@ struct FrontListener: Service {
     switch place {
     case .address(let host, let port):
       return try await bootstrap.bind(host: host, port: port, childChannelInitializer: setUp)
-    case .socket(let number): return try await bootstrap.bind(number, childChannelInitializer: setUp)
+    case .socket(let number):
+      let connections: Connections = try await bootstrap.bind(number, childChannelInitializer: setUp)
+      ListeningSocket.deepen(number)
+      return connections
     }
   }
 }

@@ -32,10 +32,6 @@ public struct CustomResources: Sendable {
     ]
     let columns = declared.columns.compactMap(Self.column)
     if !columns.isEmpty { version["additionalPrinterColumns"] = .array(columns) }
-    if !declared.selectableFields.isEmpty {
-      version["selectableFields"] = .array(
-        declared.selectableFields.map { ["jsonPath": .string(".\($0.path)")] })
-    }
     let subresources = Self.subresources(declared)
     if !subresources.members.isEmpty { version["subresources"] = subresources }
     var names: JSONValue = [
@@ -110,9 +106,11 @@ public struct CustomResources: Sendable {
       return property
     case .integer(let bits, let range):
       var property: JSONValue = ["type": "integer", "format": .string("int\(bits)")]
+      // A bound that the format has anyway must not be said: it is checked as a fraction, which is more than the format takes.
+      let most = bits == 32 ? Int64(Int32.max) : .max
       if let range {
-        property["minimum"] = .integer(range.lowerBound)
-        property["maximum"] = .integer(range.upperBound)
+        if range.lowerBound > -most - 1 { property["minimum"] = .integer(range.lowerBound) }
+        if range.upperBound < most { property["maximum"] = .integer(range.upperBound) }
       }
       return property
     case .number: return ["type": "number", "format": "double"]

@@ -30,10 +30,10 @@ extension SchedulerExtender {
   static let highestScore = 10
 
   /// `ExtenderFilterResult`: the nodes whose pools have room for the pod's new volumes, all of them together, less what is promised.
-  func filter(_ arguments: ExtenderArguments) -> JSONValue {
+  func filter(_ arguments: ExtenderArguments) async -> JSONValue {
     let volumes: PodVolumes
-    do { volumes = try informers.volumes(of: arguments.pod) } catch {
-      // Known to the scheduler, not here yet: it tries again.
+    do throws(PodVolumes.Obstacle) { volumes = try await self.volumes(of: arguments.pod) } catch {
+      // Known to the scheduler, and not here in time: it tries again, or goes on without the extender where that is ignorable.
       return ["Error": .string("nagaya: \(error)")]
     }
     guard let search = VolumeSearch(arguments.pod, volumes, ledger, usage) else {
@@ -51,9 +51,9 @@ extension SchedulerExtender {
   }
 
   /// `HostPriorityList`: the best node has 10 and no other has, so that a large weight decides.
-  func prioritize(_ arguments: ExtenderArguments) -> JSONValue {
+  func prioritize(_ arguments: ExtenderArguments) async -> JSONValue {
     var scores = Dictionary(arguments.nodeNames.map { ($0, 0) }, uniquingKeysWith: { first, _ in first })
-    if let volumes = try? informers.volumes(of: arguments.pod),
+    if let volumes = try? await volumes(of: arguments.pod),
       let search = VolumeSearch(arguments.pod, volumes, ledger, usage)
     {
       let ranked = search.ranking(among: arguments.nodeNames)
@@ -68,11 +68,12 @@ extension SchedulerExtender {
   }
 
   /// Counts on the scheduler to follow: the next pod's volumes are not placed in the same room.
-  func expect(_ search: VolumeSearch, on node: String) {
+  /// - Parameter once: for what anybody may ask: a claim has room expected once in its life, and not for longer when asked again.
+  func expect(_ search: VolumeSearch, on node: String, once: Bool = false) {
     // A claim that is not there yet will have another uid.
     let claims = search.volumes.unbound.filter {
       $0.selectedNode == nil && informers.claims.cache.get($0.claim.key) != nil
     }
-    ledger.reservations.expect(claims.map(\.claim), on: node, for: Self.expectation)
+    ledger.reservations.expect(claims.map(\.claim), on: node, for: expectation, once: once)
   }
 }

@@ -45,26 +45,28 @@ extension SchedulerExtender {
   static let preferredNodes = 8
 
   /// Has a new pod prefer the nodes where its volumes stand best; what it asks for itself stays.
-  func review(_ review: PodReview) async throws(APIStatus) -> JSONValue {
+  func review(_ review: PodReview) async -> JSONValue {
     let pod = review.pod
     guard (pod.spec["nodeName"].string ?? "").isEmpty, !pod.claimKeys.isEmpty,
-      let volumes = await volumes(of: pod), let search = VolumeSearch(pod, volumes, ledger, usage)
+      let volumes = try? await volumes(of: pod), let search = VolumeSearch(pod, volumes, ledger, usage)
     else { return review.allowed() }
     let ranked = search.rankingOfAll().prefix(Self.preferredNodes)
     guard let best = ranked.first else { return review.allowed() }
-    if !review.isDryRun { expect(search, on: best.node) }
+    if !review.isDryRun { expect(search, on: best.node, once: true) }
     return review.allowed(patch: Self.patch(pod, preferring: ranked.map(\.node)))
   }
 
-  /// The pod's volumes, as soon as claims that were made just before it are known here; `nil`: not in time, or it has a problem
-  /// that its scheduler will name.
-  private func volumes(of pod: KubernetesObject) async -> PodVolumes? {
+  /// The pod's volumes, as soon as claims that were made just before it are known here.
+  /// - Throws: what stands in the way; of claims that are not known, after a while.
+  func volumes(of pod: KubernetesObject) async throws(PodVolumes.Obstacle) -> PodVolumes {
     let ephemeral = Self.ephemeralClaims(of: pod)
     let end = ContinuousClock.now + Self.claimPatience
     while true {
-      if let volumes = try? informers.volumes(of: pod, claim: { ephemeral[$0] }) { return volumes }
-      guard ContinuousClock.now < end else { return nil }
-      do { try await Task.sleep(for: .milliseconds(20)) } catch { return nil }
+      do throws(PodVolumes.Obstacle) { return try informers.volumes(of: pod, claim: { ephemeral[$0] }) } catch {
+        let isUnknown = pod.claimKeys.contains { ephemeral[$0] == nil && informers.claims.cache.get($0) == nil }
+        guard isUnknown, ContinuousClock.now < end, !Task.isCancelled else { throw error }
+      }
+      try? await Task.sleep(for: .milliseconds(20))
     }
   }
 

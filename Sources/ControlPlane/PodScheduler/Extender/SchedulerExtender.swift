@@ -1,6 +1,7 @@
 import JSONDocument
 import KubernetesAPI
 public import KubernetesClient
+import Locking
 public import Logging
 public import ServiceLifecycle
 
@@ -19,21 +20,38 @@ public struct SchedulerExtender: Service, APIRequestHandling {
     public static let readiness = "/readyz"
   }
 
-  /// How long a node that was put first is expected to be chosen.
-  static let expectation: Duration = .seconds(10)
-  /// How long a webhook waits for claims that were made just before their pod.
+  /// How long claims that were made just before their pod are waited for.
   static let claimPatience: Duration = .milliseconds(500)
+  /// Reviews at once; what comes then is let through as it is.
+  static let mostReviews = 32
+  /// What requests may be made of: large pods have some thousand values; schedulers send the names of all nodes besides.
+  static let limits = (
+    ofReviews: JSONLimits(depth: 60, bytes: 3 << 20, values: 20_000),
+    ofSchedulers: JSONLimits(depth: 60, bytes: 3 << 20, values: 100_000)
+  )
 
   let informers: StorageInformers
   let ledger: StorageLedger
   let usage = ClusterUsage()
   private let nodes: Informer
   private let callers: Set<String>
+  /// How long a node that was put first is expected to be chosen.
+  let expectation: Duration
+  private let reviews = Underway()
   private let logger: Logger
 
   /// - Parameters:
-  ///   - callers: users who may ask as schedulers. The webhook answers anybody: it tells no more than a pod's events would.
+  ///   - callers: users who may ask as schedulers. The webhook answers anybody: whoever reaches it learns on which nodes a claim
+  ///     that waits would stand best.
   public init(_ client: KubernetesClient, ranking: any VolumeNodeRanking, callers: Set<String>, logger: Logger) {
+    self.init(client, ranking: ranking, callers: callers, expectation: .seconds(10), logger: logger)
+  }
+
+  init(
+    _ client: KubernetesClient, ranking: any VolumeNodeRanking, callers: Set<String>, expectation: Duration,
+    logger: Logger
+  ) {
+    self.expectation = expectation
     informers = StorageInformers(client, logger: logger)
     ledger = StorageLedger(informers, ranking: ranking)
     nodes = Informer(client, .nodes, logger: logger)
@@ -90,15 +108,38 @@ public struct SchedulerExtender: Service, APIRequestHandling {
     }
     guard isReady else { throw APIStatus(.serviceUnavailable, "the extender does not know the cluster yet") }
     let body: JSONValue
-    do { body = try JSONValue(parsing: request.body) } catch {
+    let limits = request.path == Path.webhook ? Self.limits.ofReviews : Self.limits.ofSchedulers
+    do { body = try JSONValue(parsing: request.body, limits: limits) } catch {
       throw APIStatus(.badRequest, "the body is not JSON: \(error)")
     }
     let answer: JSONValue
     switch request.path {
-    case Path.filter: answer = filter(try ExtenderArguments(body))
-    case Path.prioritize: answer = prioritize(try ExtenderArguments(body))
-    default: answer = try await review(try PodReview(body))
+    case Path.filter: answer = await filter(try ExtenderArguments(body))
+    case Path.prioritize: answer = await prioritize(try ExtenderArguments(body))
+    default:
+      let review = try PodReview(body)
+      guard reviews.begin(below: Self.mostReviews) else {
+        answer = review.allowed()
+        break
+      }
+      answer = await self.review(review)
+      reviews.end()
     }
     return APIResponse(status: 200, body: .bytes(answer.encoded()))
   }
+}
+
+/// How many of something are under way.
+private final class Underway: Sendable {
+  private let count = Mutex(0)
+
+  /// - Returns: whether there was room; then `end` follows.
+  func begin(below limit: Int) -> Bool {
+    count.withLock { count in
+      guard count < limit else { return false }
+      count += 1
+      return true
+    }
+  }
+  func end() { count.withLock { $0 -= 1 } }
 }

@@ -34,7 +34,8 @@ struct VolumeSearch: Sendable {
     // Where the most volumes exist already, the fewest have to be made.
     let fewest = candidates.map { question.demand(on: $0).claims.count }.min() ?? 0
     candidates.removeAll { question.demand(on: $0).claims.count > fewest }
-    if fewest == 0 { return candidates.map { RankedNode(node: $0.name, reason: "its volumes exist there") } }
+    // What is there already gives no order.
+    if fewest == 0 { return [] }
     var refusals: [String: [Refusal]] = [:]
     for (node, usage) in question.nodes {
       refusals[node.name] = SchedulingDecision.refusals(of: node, usage: usage, question)

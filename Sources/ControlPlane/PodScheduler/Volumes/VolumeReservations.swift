@@ -42,6 +42,8 @@ final class VolumeReservations: Sendable {
     /// By how much a class's published capacity has fallen that no settled promise accounts for; below zero where
     /// figures of another class of the same pool came first. Only while the pool has promises there.
     var fallen: [Place: Int64] = [:]
+    /// Claims for which room was expected on anybody's word.
+    var expectedOnce: Set<String> = []
     /// What was published last, by the capacity's key.
     var published: [ObjectKey: Figure] = [:]
   }
@@ -74,10 +76,12 @@ final class VolumeReservations: Sendable {
 
   /// Takes the space of these claims on a node that somebody else will probably choose for them, for a while: a claim that
   /// says its node has that.
-  func expect(_ claims: [KubernetesObject], on node: String, for time: Duration) {
+  /// - Parameter once: a claim for which that was said before has no room expected again.
+  func expect(_ claims: [KubernetesObject], on node: String, for time: Duration, once: Bool = false) {
     let until = ContinuousClock.now + time
     state.withLock { state in
       for claim in claims {
+        if once, !state.expectedOnce.insert(claim.uid).inserted { continue }
         let known = state.reservations[claim.uid]
         switch known?.progress {
         case .chosen, .announced, .bound: continue
@@ -95,6 +99,7 @@ final class VolumeReservations: Sendable {
   @discardableResult
   func release(_ uids: [String]) -> Bool {
     state.withLock { state in
+      state.expectedOnce.subtract(uids)
       let known = uids.compactMap { state.reservations.removeValue(forKey: $0) }
       for reservation in known { forgetIfUnused(reservation.place, &state) }
       return !known.isEmpty
@@ -106,15 +111,20 @@ final class VolumeReservations: Sendable {
     state.withLock { state in
       let known = state.reservations[claim.uid]
       if claim.spec["volumeName"].string?.isEmpty == false {
+        state.expectedOnce.remove(claim.uid)
         guard var known else { return Change() }
         if case .bound = known.progress { return Change() }
         if case .expected = known.progress {
           // What was expected counts no more: its node has it, if any was chosen.
-          state.reservations[claim.uid] = nil
-          forgetIfUnused(known.place, &state)
-          guard let selected = claim.annotations[ClaimAnnotations.selectedNode] else { return Change(isReleased: true) }
+          let expected = known.place
+          guard let selected = claim.annotations[ClaimAnnotations.selectedNode] else {
+            state.reservations[claim.uid] = nil
+            forgetIfUnused(expected, &state)
+            return Change(isReleased: true)
+          }
           known = Self.reservation(for: claim, on: selected, .announced)
           state.reservations[claim.uid] = known
+          if known.place != expected { forgetIfUnused(expected, &state) }
         }
         state.reservations[claim.uid]?.progress = .bound(since: .now)
         return Change(isReleased: settle(known.place, &state))

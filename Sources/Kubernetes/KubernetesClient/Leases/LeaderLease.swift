@@ -56,17 +56,19 @@ public struct LeaderLease: Sendable {
     await release()
   }
 
-  /// A server that is away is asked again. A lease that was got so late that a third of it is over is renewed before anybody
-  /// works by it.
-  /// - Returns: when the last request for it began.
+  /// A server that is away is asked again. A lease that was got so late that half of it is over is renewed before anybody works by
+  /// it.
+  /// - Returns: when the write that got it began.
   func waitUntilHeld() async throws -> ContinuousClock.Instant {
     var observation = Observation()
     while true {
-      let asked = ContinuousClock.now
       do {
-        if try await tryToHold(&observation) {
-          if asked.duration(to: .now) < duration / 3 { return asked }
-          try Task.checkCancellation()
+        if let asked = try await tryToHold(&observation) {
+          if asked.duration(to: .now) < duration / 2 { return asked }
+          do { try Task.checkCancellation() } catch {
+            await release()
+            throw error
+          }
           continue
         }
       } catch let status as APIStatus where status.code >= 500 || status.code == 429 {}
@@ -86,10 +88,8 @@ public struct LeaderLease: Sendable {
     var observation = Observation()
     while !Task.isCancelled {
       try await Task.sleep(for: duration / 5)
-      // What the server wrote may be as old as the request.
-      let asked = ContinuousClock.now
       do {
-        guard try await tryToHold(&observation) else { throw lost() }
+        guard let asked = try await tryToHold(&observation) else { throw lost() }
         renewed.note(asked)
       } catch let status as APIStatus where !status.isConflict {}
     }
@@ -109,16 +109,18 @@ public struct LeaderLease: Sendable {
   }
 
   /// Takes the lease if it is free, renews it if it is ours.
-  func tryToHold(_ observation: inout Observation) async throws -> Bool {
-    let now = Timestamp.now.microTime
+  /// - Returns: when the write began, which what the server wrote may be as old as; `nil` if somebody else holds it.
+  func tryToHold(_ observation: inout Observation) async throws -> ContinuousClock.Instant? {
     guard var lease = try await client.getIfPresent(.leases, namespace: namespace, name: name) else {
       var lease = KubernetesObject(.leases, namespace: namespace, name: name)
+      let (now, asked) = (Timestamp.now.microTime, ContinuousClock.now)
       lease["spec"] = spec(now: now, acquired: now, transitions: 0)
       do { try await client.create(lease, as: .leases) } catch let status as APIStatus where status.isAlreadyExists {
-        return false
+        return nil
       }
-      return true
+      return asked
     }
+    let (now, asked) = (Timestamp.now.microTime, ContinuousClock.now)
     if lease.resourceVersion != observation.resourceVersion {
       observation = Observation(resourceVersion: lease.resourceVersion)
     }
@@ -128,13 +130,13 @@ public struct LeaderLease: Sendable {
       lease["spec"] = spec(now: now, acquired: lease.spec["acquireTime"].string ?? now, transitions: transitions)
     } else {
       let term = lease.spec["leaseDurationSeconds"].count.map { Duration.seconds(clamping: $0) } ?? duration
-      guard holder.isEmpty || observation.since.duration(to: .now) > term else { return false }
+      guard holder.isEmpty || observation.since.duration(to: .now) > term else { return nil }
       lease["spec"] = spec(now: now, acquired: now, transitions: min(transitions + 1, Int(Int32.max)))
     }
     do { try await client.update(lease, as: .leases) } catch let status as APIStatus where status.isConflict {
-      return false
+      return nil
     }
-    return true
+    return asked
   }
 
   /// Gives the lease back, also when the work was cancelled; a server that hangs is not waited for longer than the lease lasts.

@@ -62,7 +62,7 @@ struct ClusterExamination: Sendable {
       "upgrade"
     ),
     (
-      30, .warning, "webhooks have no matchConditions",
+      28, .warning, "webhooks have no matchConditions",
       "take them out of deploy/scheduler/webhook.yaml: each new pod is asked about then"
     ),
     (

@@ -32,7 +32,7 @@ extension ClusterExamination {
     if node.name.utf8.count > 63 {
       found.append(
         Diagnosis(
-          .error, "storage", "the name has more than 63 characters: volumes cannot carry it as a label",
+          .warning, "storage", "the name has more than 63 characters: volumes cannot carry it as a label",
           remedy: "no volumes are made there; give the node a shorter name"))
     }
     if !node.isConditionTrue("Ready") { found.append(Diagnosis(.warning, "nodes", "not ready")) }
@@ -79,7 +79,7 @@ extension ClusterExamination {
   static func architecture(_ text: String, system: String) -> Diagnosis {
     if text == "amd64", system.isEmpty || system == "linux" { return Diagnosis(.ok, "nodes", "linux/amd64") }
     return Diagnosis(
-      .error, "nodes",
+      .warning, "nodes",
       "\(system.isEmpty ? "linux" : system)/\(text.isEmpty ? "unknown" : text): Nagaya is built for linux/amd64",
       remedy: "keep Nagaya's pods from there: nodeSelector kubernetes.io/arch: amd64")
   }
