@@ -52,11 +52,12 @@ public final class DescriptorStore: Sendable {
     try socket.send("FDSTORE=1\nFDNAME=\(name)", files: [file])
   }
 
-  /// Has the manager forget all files of this name, and waits until it has: what it closes is free then.
-  public func remove(_ name: String) throws(SystemError) {
+  /// Has the manager forget all files of this name.
+  /// - Parameter waits: returns when it has: what it closed is free then.
+  public func remove(_ name: String, waits: Bool = false) throws(SystemError) {
     _ = inherited.withLock { $0.removeValue(forKey: name) }
     try socket.send("FDSTOREREMOVE=1\nFDNAME=\(name)")
-    _ = try settle()
+    if waits { _ = try settle() }
   }
 
   /// Whether the manager keeps what it is given: it gets one end of a pipe, and the other end tells. Waits for the manager.

@@ -61,9 +61,13 @@ public struct LoopDevice: Sendable, Hashable {
   public static func attached(to file: String) throws(SystemError) -> [LoopDevice] {
     if let status = try FileStatus(of: file) {
       let identity = FileIdentity(device: status.device, inode: status.inode)
-      return try used().filter { $0.backing == identity }.map(\.device)
+      return try used().compactMap { $0.backing == identity ? $0.device : nil }
     }
-    return try all().filter { $0.file == file }.map(\.device).filter { try $0.lost(from: Self.place(of: file)) }
+    var found: [LoopDevice] = []
+    for (device, path) in try all() where path == file {
+      if try device.lost(from: place(of: file)) { found.append(device) }
+    }
+    return found
   }
 
   /// The devices that show files in `directory`, at any depth as far as the kernel shows their paths, and the paths.

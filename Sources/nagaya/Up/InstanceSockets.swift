@@ -31,7 +31,7 @@ struct InstanceSockets: Sendable {
       return socket
     }
     // One of another address: who still connects there is to be refused, and it must not be in the way of the new one.
-    if store?.file(name) != nil { try? store?.remove(name) }
+    if store?.file(name) != nil { try? store?.remove(name, waits: true) }
     let socket = try PortCheck.run(address, port: port, what: what, option: option)
     if port == 0 { port = socket.port ?? 0 }
     do { try store?.put(name, socket.descriptor) } catch {
