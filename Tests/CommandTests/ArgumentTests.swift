@@ -162,7 +162,8 @@ import Testing
     ["logs", "app", "x", "-f", "--previous"], ["delete", "app"], ["completion", "csh"], ["unknown"],
     ["image", "pack", ".", "--name", "UPPER/"], ["create", "tenant", "a", "--environment", "B"],
     ["create", "tenant", "www"], ["create", "tenant", "nagaya"], ["create", "tenant", "xn--dem-vna"],
-    ["metrics", "unknown"], ["serve", "storage", "--metrics-address", "9810"],
+    ["metrics", "unknown"], ["serve", "storage", "--run-dir", "/run/" + String(repeating: "x", count: 80)],
+    ["serve", "storage", "--metrics-address", "9810"],
     ["serve", "storage", "--metrics-address", "::1:9810"], ["serve", "scheduler-extender", "--tls-cert", "c"],
     ["up", "--domain", "Apps.test"], ["up", "--domain", "apps..test"],
   ]) func `wrong usage ends with 2 and changes nothing`(_ arguments: [String]) async {

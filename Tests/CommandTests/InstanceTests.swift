@@ -73,7 +73,7 @@ import Testing
   @Test(arguments: [
     ["--api-port", "7000", "--edge-port", "7000"], ["--pod-cidr", "10.0.0.0"], ["--pod-cidr", "10.0.0/8"],
     ["--network", "a-name-that-is-too-long"], ["--network", "a;b"], ["--bridge", "a/b"], ["--api-port", "70000"],
-    ["--placement", "openebs-volume"],
+    ["--placement", "openebs-volume"], ["--run-dir", "/run/" + String(repeating: "x", count: 80)],
   ]) func `what no instance can have is refused`(_ arguments: [String]) async {
     let result = await CommandRunner().run(["up"] + arguments)
     #expect(result.code == 2, "\(result.error)")

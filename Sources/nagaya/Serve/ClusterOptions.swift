@@ -41,6 +41,8 @@ struct ClusterOptions: ParsableArguments {
     })
   var metricsAddress: ListenAddress?
 
+  func validate() throws { try Layout(state: runDir, run: runDir).checkSockets() }
+
   var kubeconfig: String? { access.kubeconfig }
 
   func client(userAgent: String) throws -> KubernetesClient { try access.client(userAgent: userAgent) }

@@ -124,6 +124,7 @@ struct PlatformOptions: ParsableArguments {
     guard lives.root >= lives.leaf * 2 else {
       throw ValidationError("--root-lifetime must be at least twice --certificate-lifetime")
     }
+    try directories.layout.checkSockets()
   }
 
   /// The options of `nagaya up` that start the same instance again, from any working directory.
@@ -226,6 +227,15 @@ struct Layout: Sendable {
   var images: String { "\(state)/images" }
   var imagesRun: String { "\(run)/images" }
   var hooksSocket: String { "\(run)/hooks/status.sock" }
+  /// - Throws: `ValidationError` where sockets would have longer paths than the kernel takes (unix(7): 107 bytes).
+  func checkSockets() throws {
+    let longest = PartKind.allCases.map { statusSocket(of: $0).utf8.count }.max() ?? 0
+    guard longest <= 107 else {
+      throw ValidationError(
+        "--run-dir \(run) is \(longest - 107) bytes too long for the sockets in it: choose a shorter one")
+    }
+  }
+
   /// Where a part says how it is.
   func statusSocket(of part: PartKind) -> String { "\(run)/parts/\(part.rawValue).sock" }
   var log: String { "\(state)/nagaya.log" }
