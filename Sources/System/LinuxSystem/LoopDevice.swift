@@ -61,7 +61,11 @@ public struct LoopDevice: Sendable, Hashable {
   public static func attached(to file: String) throws(SystemError) -> [LoopDevice] {
     if let status = try FileStatus(of: file) {
       let identity = FileIdentity(device: status.device, inode: status.inode)
-      return try used().compactMap { $0.backing == identity ? $0.device : nil }
+      var found: [LoopDevice] = []
+      for (device, path) in try all() where name(of: path) == name(of: file) {
+        if try device.backing() == identity { found.append(device) }
+      }
+      return found
     }
     var found: [LoopDevice] = []
     for (device, path) in try all() where path == file {
@@ -79,19 +83,27 @@ public struct LoopDevice: Sendable, Hashable {
       guard let status = try FileStatus(of: path), status.kind == .file else { continue }
       own[FileIdentity(device: status.device, inode: status.inode)] = path
     }
+    let names = Set(own.values.map { name(of: $0) })
     var found: [(LoopDevice, String)] = []
-    for (device, backing) in try used() {
+    for (device, shown) in try all() where names.contains(name(of: shown)) || shown.hasPrefix("\(directory)/") {
+      guard let backing = try device.backing() else { continue }
       if let path = own[backing] {
         found.append((device, path))
-      } else if let file = device.backingFile, file.hasPrefix("\(directory)/") {
-        if let status = try FileStatus(of: file) {
-          if FileIdentity(device: status.device, inode: status.inode) == backing { found.append((device, file)) }
-        } else if try device.lost(from: place(of: file)) {
-          found.append((device, file))
+      } else if shown.hasPrefix("\(directory)/") {
+        if let status = try FileStatus(of: shown) {
+          if FileIdentity(device: status.device, inode: status.inode) == backing { found.append((device, shown)) }
+        } else if try device.lost(from: place(of: shown)) {
+          found.append((device, shown))
         }
       }
     }
     return found
+  }
+
+  /// The last part of a path, which stays whatever the kernel can still show of the rest. Devices of other names are not even
+  /// opened: one that is open does not go when its owner lets it go.
+  private static func name(of file: String) -> Substring {
+    file.lastIndex(of: "/").map { file[file.index(after: $0)...] } ?? file[...]
   }
 
   private static func place(of file: String) -> String {
@@ -104,13 +116,6 @@ public struct LoopDevice: Sendable, Hashable {
     guard isFileRemoved, let backing = try backing() else { return false }
     guard let status = try FileStatus(of: directory) else { return true }
     return status.device == backing.device
-  }
-
-  /// Every device in use, with the file behind it.
-  private static func used() throws(SystemError) -> [(device: LoopDevice, backing: FileIdentity)] {
-    var found: [(LoopDevice, FileIdentity)] = []
-    for (device, _) in try all() { if let backing = try device.backing() { found.append((device, backing)) } }
-    return found
   }
 
   /// Which file is behind the device; `nil` if it is not in use.
