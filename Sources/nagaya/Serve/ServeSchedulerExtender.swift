@@ -121,9 +121,11 @@ struct ServeSchedulerExtender: AsyncParsableCommand {
 
     func run() async throws {
       try await cancelWhenGracefulShutdown {
-        try await extender.waitUntilSynced()
-        let port = try await front.port
-        logger.notice("serving", metadata: ["port": "\(port)"])
+        do {
+          try await extender.waitUntilSynced()
+          let port = try await front.port
+          logger.notice("serving", metadata: ["port": "\(port)"])
+        } catch is CancellationError where Task.isCancelled {}
       }
       try? await gracefulShutdown()
     }
