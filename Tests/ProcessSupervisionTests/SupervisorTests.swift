@@ -154,7 +154,9 @@ import Testing
     ]
     let lines = try await BlockingWork.run { [program] in
       let child = try ChildProcess(program)
-      while child.reap() == nil { usleep(1000) }
+      // Readable once it has ended.
+      var end = pollfd(fd: child.end.number, events: Int16(POLLIN), revents: 0)
+      while child.reap() == nil { poll(&end, 1, -1) }
       return child.readOutput().map { String(decoding: $0, as: UTF8.self) }
     }
     let expected = try [two, one].map { "socket:[\(try $0.descriptor.identity().inode)]" }

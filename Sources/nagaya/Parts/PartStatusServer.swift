@@ -1,5 +1,6 @@
 import Foundation
 import Hummingbird
+import HummingbirdCore
 import LinuxSystem
 import Logging
 import ProcessMetrics
@@ -23,8 +24,12 @@ struct PartStatusServer: Service {
   func run() async throws {
     var quiet = logger
     quiet.logLevel = max(logger.logLevel, .warning)
+    // Whoever reaches it must not be able to take the part's descriptors.
     let application = Application(
-      router: router(), configuration: ApplicationConfiguration(address: try address(), serverName: "nagaya"),
+      router: router(), server: .http1(configuration: .init(idleTimeout: .seconds(30))),
+      configuration: ApplicationConfiguration(
+        address: try address(), serverName: "nagaya",
+        availableConnectionsDelegate: MaximumAvailableConnections(64, logger: quiet)),
       onServerRunning: { [place] _ in if case .socket(let path) = place { chmod(path, 0o600) } }, logger: quiet)
     try await application.runService(gracefulShutdownSignals: [])
   }

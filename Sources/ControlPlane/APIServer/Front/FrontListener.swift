@@ -1,6 +1,5 @@
 import HummingbirdCore
 import LinuxSystem
-import Locking
 import Logging
 import NIOCore
 import NIOPosix

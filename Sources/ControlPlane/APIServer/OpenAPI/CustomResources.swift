@@ -99,11 +99,7 @@ public struct CustomResources: Sendable {
 
   private func property(_ schema: Schema, depth: Int, keys: [String] = []) -> JSONValue {
     switch schema {
-    case .string(let format, let allowed):
-      var property: JSONValue = ["type": "string"]
-      if let format { property["format"] = .string(format.hasPrefix("date-time") ? "date-time" : format) }
-      if !allowed.isEmpty { property["enum"] = .array(allowed.map { .string($0) }) }
-      return property
+    case .string(let format, let allowed): return OpenAPIBuilder.text(format, allowed)
     case .integer(let bits, let range):
       var property: JSONValue = ["type": "integer", "format": .string("int\(bits)")]
       // A bound that the format has anyway must not be said: it is checked as a fraction, which is more than the format takes.

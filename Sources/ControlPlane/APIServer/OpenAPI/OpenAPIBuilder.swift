@@ -101,11 +101,7 @@ struct OpenAPIBuilder: Sendable {
 
   private func property(_ schema: Schema) -> JSONValue {
     switch schema {
-    case .string(let format, let allowed):
-      var property: JSONValue = ["type": "string"]
-      if let format { property["format"] = .string(format.hasPrefix("date-time") ? "date-time" : format) }
-      if !allowed.isEmpty { property["enum"] = .array(allowed.map { .string($0) }) }
-      return property
+    case .string(let format, let allowed): return Self.text(format, allowed)
     case .integer(let bits, _): return ["type": "integer", "format": .string("int\(bits)")]
     case .number: return ["type": "number", "format": "double"]
     case .boolean: return ["type": "boolean"]
@@ -129,6 +125,14 @@ struct OpenAPIBuilder: Sendable {
       }
       return property
     }
+  }
+
+  /// A text, of a format or a choice of few.
+  static func text(_ format: String?, _ allowed: [String]) -> JSONValue {
+    var property: JSONValue = ["type": "string"]
+    if let format { property["format"] = .string(format.hasPrefix("date-time") ? "date-time" : format) }
+    if !allowed.isEmpty { property["enum"] = .array(allowed.map { .string($0) }) }
+    return property
   }
 
   static func reference(_ name: String) -> JSONValue { ["$ref": .string("#/components/schemas/\(name)")] }

@@ -38,7 +38,6 @@ public struct SchedulerExtender: Service, APIRequestHandling {
   /// How long a node that was put first is expected to be chosen.
   let expectation: Duration
   private let reviews = Underway()
-  private let logger: Logger
 
   /// - Parameters:
   ///   - callers: users who may ask as schedulers. The webhook answers anybody: whoever reaches it learns on which nodes a claim
@@ -56,7 +55,6 @@ public struct SchedulerExtender: Service, APIRequestHandling {
     ledger = StorageLedger(informers, ranking: ranking)
     nodes = Informer(client, .nodes, logger: logger)
     self.callers = callers
-    self.logger = logger
     follow()
   }
 

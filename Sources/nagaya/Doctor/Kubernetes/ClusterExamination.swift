@@ -16,8 +16,9 @@ struct ClusterExamination: Sendable {
     case .unreadable(let diagnosis): return found + [diagnosis]
     }
     found += Self.nodes(nodes)
-    found += await storage(nodes)
-    found += await hooks()
+    let daemons = await list(Self.daemonSets)
+    found += await storage(nodes, daemons)
+    found += hooks(daemons)
     found += await scheduler()
     return found
   }
@@ -29,6 +30,14 @@ struct ClusterExamination: Sendable {
     /// None where the server does not know the kind.
     case objects([KubernetesObject])
     case unreadable(Diagnosis)
+
+    /// What `look` finds in the objects, or why there are none.
+    func looked(_ look: ([KubernetesObject]) -> [Diagnosis]) -> [Diagnosis] {
+      switch self {
+      case .objects(let objects): look(objects)
+      case .unreadable(let diagnosis): [diagnosis]
+      }
+    }
   }
 
   func list(_ resource: Resource, namespace: String? = nil) async -> Answer {

@@ -10,9 +10,14 @@ extension ClusterExamination {
     kind: "MutatingWebhookConfiguration", isNamespaced: false)
 
   /// Node-local volumes: the driver, its classes, who registered, what is published, and claims that wait for nobody.
-  func storage(_ nodes: [KubernetesObject]) async -> [Diagnosis] {
+  /// - Parameter daemons: the cluster's DaemonSets.
+  func storage(_ nodes: [KubernetesObject], _ daemons: Answer) async -> [Diagnosis] {
     var found: [Diagnosis] = []
-    guard case .objects(let drivers) = await list(.csiDrivers) else { return [await unreadable(.csiDrivers)] }
+    let drivers: [KubernetesObject]
+    switch await list(.csiDrivers) {
+    case .objects(let all): drivers = all
+    case .unreadable(let diagnosis): return [diagnosis]
+    }
     guard let driver = drivers.first(where: { $0.name == StorageAccess.driverName }) else {
       return [
         Diagnosis(
@@ -30,15 +35,15 @@ extension ClusterExamination {
     found += await read(.csiNodes) { Self.registrations($0, nodes) }
     found += await read(.csiStorageCapacities) { Self.capacities($0) }
     found += await read(.persistentVolumeClaims) { Self.claims($0, nodes) }
-    found += await read(Self.daemonSets) { Self.daemons($0, named: "nagaya-storage", check: "storage") }
+    found += daemons.looked { Self.daemons($0, named: "nagaya-storage", check: "storage") }
     if found.allSatisfy({ $0.level == .ok }) {
       found.append(Diagnosis(.ok, "storage", "the driver is there, on every node"))
     }
     return found
   }
 
-  func hooks() async -> [Diagnosis] {
-    await read(Self.daemonSets) { sets in
+  func hooks(_ daemons: Answer) -> [Diagnosis] {
+    daemons.looked { sets in
       let found = Self.daemons(sets, named: "nagaya-hooks", check: "hooks")
       let isInstalled = sets.contains { $0.name == "nagaya-hooks" }
       return isInstalled
@@ -84,16 +89,8 @@ extension ClusterExamination {
 
   // MARK: Parts of it
 
-  private func unreadable(_ resource: Resource) async -> Diagnosis {
-    if case .unreadable(let diagnosis) = await list(resource) { return diagnosis }
-    return Diagnosis(.notice, "rights", "\(resource.qualifiedPlural) could not be listed at first")
-  }
-
   private func read(_ resource: Resource, _ look: ([KubernetesObject]) -> [Diagnosis]) async -> [Diagnosis] {
-    switch await list(resource) {
-    case .objects(let objects): look(objects)
-    case .unreadable(let diagnosis): [diagnosis]
-    }
+    await list(resource).looked(look)
   }
 
   static func classes(_ classes: [KubernetesObject]) -> [Diagnosis] {
