@@ -106,7 +106,7 @@ let package = Package(
     wire("CSI"),
     wire("ContainerdAPI"),
     wire("CRI"),
-    room("HTTP2Connections", on: "Protocols", ["BoundedNumbers", .nioCore]),
+    room("HTTP2Connections", on: "Protocols", ["BoundedNumbers", .nioCore, .nioHTTP2]),
     room(
       "GRPCSockets", on: "Protocols",
       ["HTTP2Connections", "LinuxSystem", .grpc, .grpcTransport, .nioCore, .serviceLifecycle]),

@@ -113,6 +113,25 @@ import Testing
     ),
   ]
 
+  @Test(arguments: HTTP2Bytes.malformedRequests(on: 3))
+  func aMalformedRequestEndsItselfAlone(what: String, bytes: [UInt8]) async throws {
+    try await FrontHarness.with(MirrorHandler()) { harness in
+      let client = try await RawTLSClient(
+        port: harness.port,
+        first: Self.opening + HTTP2Bytes.request(1, method: "POST", path: "/under-way", ends: false) + bytes)
+      try await eventually("\(what): the reset") { client.frames.contains { $0.type == 3 && $0.stream == 3 } }
+      #expect(HTTP2Bytes.status(in: client.received, of: 3) == nil)
+      client.send(HTTP2Bytes.request(5, path: "/later") + HTTP2Bytes.frame(0, flags: 1, stream: 1, Array("{}".utf8)))
+      try await eventually("\(what): the other answers") {
+        [1, 5].allSatisfy { stream in
+          client.frames.contains { $0.type == 0 && $0.stream == stream && $0.flags & 1 == 1 }
+        }
+      }
+      #expect(!client.isClosed)
+      client.close()
+    }
+  }
+
   private static func memory() -> Int {
     let pages = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8).split(separator: " ")
     return (pages.flatMap { $0.count > 1 ? Int($0[1]) : nil } ?? 0) * 4096

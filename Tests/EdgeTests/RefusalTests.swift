@@ -39,8 +39,9 @@ struct RefusalTests {
       #expect(answer.output.contains("503") && answer.output.lowercased().contains("retry-after: 2"))
       #expect(answer.output.contains("CrashLoop") && answer.output.contains("&lt;3 restarts&gt;"))
       #expect(routes.traffic[Stage.app]?.answers[5] == 1)
-      let post = try await stage.curl(["-d", "x", "-w", "%{http_code}", "-o", "/dev/null"], path: "/[1-3]")
-      #expect(post.output == "503503503")
+      // One connection for all: curl ends a body early when the answer overtakes it, and asks the next on the spot.
+      let posts = try await stage.curl(["-d", "x", "-w", "%{http_code}\n", "-o", "/dev/null"], path: "/[1-1000]")
+      #expect(posts.output == String(repeating: "503\n", count: 1000), "\(posts.error)")
     }
   }
 

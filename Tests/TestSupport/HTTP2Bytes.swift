@@ -112,4 +112,40 @@ public enum HTTP2Bytes {
   public static func body(of stream: UInt32, in bytes: [UInt8]) -> String {
     String(decoding: frames(in: bytes).filter { $0.type == 0 && $0.stream == stream }.flatMap(\.payload), as: UTF8.self)
   }
+
+  /// Malformed requests on a stream (RFC 9113, section 8.1.1): each ends its stream, and nothing else.
+  public static func malformedRequests(
+    on stream: UInt32, authority: String = "localhost"
+  ) -> [(what: String, bytes: [UInt8])] {
+    func ask(_ fields: [(String, String)], ends: Bool = true) -> [UInt8] {
+      request(stream, method: "POST", path: "/", authority: authority, fields: fields, ends: ends)
+    }
+    func head(_ fields: [(String, String)]) -> [UInt8] { headers(stream, literals(fields)) }
+    let pseudo = [(":method", "GET"), (":scheme", "https"), (":path", "/"), (":authority", authority)]
+    return [
+      ("a body that is too short", ask([("content-length", "1")], ends: false) + frame(0, flags: 1, stream: stream)),
+      (
+        "a body that is too long",
+        ask([("content-length", "1")], ends: false) + frame(0, flags: 1, stream: stream, [1, 2])
+      ),
+      ("no body at all", ask([("content-length", "1")])),
+      ("a content-length that is no number", ask([("content-length", "one")], ends: false)),
+      ("a negative content-length", ask([("content-length", "-1")], ends: false)),
+      ("two content-lengths", ask([("content-length", "1"), ("content-length", "2")], ends: false)),
+      ("a name in capitals", ask([("X-Name", "1")])),
+      ("a name with a space", ask([("x name", "1")])),
+      ("a value with a line's end", ask([("x-name", "1\r\nhost: other")])),
+      ("a field of HTTP/1.1", ask([("connection", "close")])),
+      ("te that is not trailers", ask([("te", "gzip")])),
+      ("an unknown pseudo-header", head(pseudo + [(":name", "1")])),
+      ("an answer's pseudo-header", head(pseudo + [(":status", "200")])),
+      ("a pseudo-header twice", head(pseudo + [(":path", "/other")])),
+      ("a pseudo-header behind a field", head([("x-name", "1")] + pseudo)),
+      ("no :method", head(Array(pseudo.dropFirst()))),
+      ("no :path", head(pseudo.filter { $0.0 != ":path" })),
+      ("an empty :path", head(pseudo.map { $0.0 == ":path" ? ($0.0, "") : $0 })),
+      ("trailers that do not end", ask([], ends: false) + headers(stream, literals([("x-name", "1")]), ends: false)),
+      ("trailers with a pseudo-header", ask([], ends: false) + headers(stream, literals([(":path", "/")]))),
+    ]
+  }
 }

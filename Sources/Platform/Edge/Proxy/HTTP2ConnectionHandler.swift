@@ -1,8 +1,9 @@
+import HTTP2Connections
 import Logging
 import NIOCore
 import NIOHTTP2
 
-/// The last handler of an HTTP/2 connection: closes it when it fails, when no byte came or went for too long, and when
+/// The last handler of an HTTP/2 connection: closes it when it fails (not for a malformed request among others), when no byte came or went for too long, and when
 /// nothing was asked for too long, whatever else the client sends.
 final class HTTP2ConnectionHandler: ChannelInboundHandler {
   typealias InboundIn = Any
@@ -46,7 +47,11 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    guard !StreamErrors.contains(error) else {
+      return logger.debug("an HTTP/2 request is malformed", metadata: ["error": "\(error)"])
+    }
     logger.debug("an HTTP/2 connection fails", metadata: ["error": "\(error)"])
+    context.flush()  // the library's GOAWAY, which says why
     context.close(promise: nil)
   }
 }
