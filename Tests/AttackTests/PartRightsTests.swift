@@ -361,8 +361,17 @@ import VolumePools
     func nodes() async throws {
       try await makeNode("n2")
       var pod = KubernetesObject(.pods, namespace: "plain", name: "lost")
-      pod.spec = ["nodeName": "n2", "containers": [["name": "c", "image": "example/c:1"]]]
+      let template: JSONValue = [
+        "spec": ["accessModes": ["ReadWriteOnce"], "resources": ["requests": ["storage": "1Gi"]]]
+      ]
+      pod.spec = [
+        "nodeName": "n2", "containers": [["name": "c", "image": "example/c:1"]],
+        "volumes": [["name": "scratch", "ephemeral": ["volumeClaimTemplate": template]]],
+      ]
       try await root.create(pod, as: .pods)
+      try await eventually("its volume's claim is made") {
+        try await root.getIfPresent(.persistentVolumeClaims, namespace: "plain", name: "lost-scratch") != nil
+      }
       var running = try await root.get(.pods, namespace: "plain", name: "lost")
       running.status["phase"] = "Running"
       running.setCondition(Condition("Ready", .yes, reason: ""))

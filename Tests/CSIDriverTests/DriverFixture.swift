@@ -93,12 +93,14 @@ struct Driver: Sendable {
       })
   }
 
-  func publish(_ id: String, readOnly: Bool = false, _ capability: Csi_V1_VolumeCapability = .mount()) async throws {
+  func publish(
+    _ id: String, readOnly: Bool = false, at path: String? = nil, _ capability: Csi_V1_VolumeCapability = .mount()
+  ) async throws {
     _ = try await node.nodePublishVolume(
       .with {
         $0.volumeID = id
         $0.stagingTargetPath = staging(id)
-        $0.targetPath = target(id)
+        $0.targetPath = path ?? target(id)
         $0.volumeCapability = capability
         $0.readonly = readOnly
       })
@@ -140,10 +142,12 @@ extension Csi_V1_VolumeCapability {
     }
   }
 
-  static var raw: Csi_V1_VolumeCapability {
+  static var raw: Csi_V1_VolumeCapability { raw(.singleNodeWriter) }
+
+  static func raw(_ mode: AccessMode.Mode) -> Csi_V1_VolumeCapability {
     .with {
       $0.block = .init()
-      $0.accessMode.mode = .singleNodeWriter
+      $0.accessMode.mode = mode
     }
   }
 }

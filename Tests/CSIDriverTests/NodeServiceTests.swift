@@ -83,6 +83,39 @@ import VolumePools
     }
   }
 
+  @Test(arguments: [false, true]) func `A volume for a single writer is published once`(isRaw: Bool) async throws {
+    try await Driver.with { driver in
+      func capability(_ mode: Csi_V1_VolumeCapability.AccessMode.Mode) -> Csi_V1_VolumeCapability {
+        isRaw ? .raw(mode) : .mount(mode: mode)
+      }
+      let second = driver.path + "/target/second"
+      _ = try await driver.create("data", capability(.singleNodeSingleWriter))
+      try await driver.stage("data", capability(.singleNodeSingleWriter))
+      try await driver.publish("data", capability(.singleNodeSingleWriter))
+      try await driver.publish("data", capability(.singleNodeSingleWriter))
+      #expect(
+        await refusal { try await driver.publish("data", at: second, capability(.singleNodeSingleWriter)) }
+          == .failedPrecondition)
+      #expect(try FileStatus(of: second) == nil)
+      // Who asks for several writers on the node gets them.
+      try await driver.publish("data", at: second, capability(.singleNodeMultiWriter))
+      _ = try await driver.node.nodeUnpublishVolume(
+        .with {
+          $0.volumeID = "data"
+          $0.targetPath = second
+        })
+      try await driver.unpublish("data")
+      try await driver.publish("data", at: second, capability(.singleNodeSingleWriter))
+      _ = try await driver.node.nodeUnpublishVolume(
+        .with {
+          $0.volumeID = "data"
+          $0.targetPath = second
+        })
+      try await driver.unstage("data")
+      try await driver.delete("data")
+    }
+  }
+
   @Test func `Calls that cannot be are refused with the code of the specification`() async throws {
     try await Driver.with { driver in
       #expect(await refusal { try await driver.stage("none") } == .notFound)
@@ -110,6 +143,25 @@ import VolumePools
               $0.volumePath = "/nowhere"
             })
         } == .notFound)
+      // A volume that is not there is told before what is wrong with the path, a path that is left out before both.
+      for (path, code) in [("some/path", RPCError.Code.notFound), ("", .invalidArgument)] {
+        #expect(
+          await refusal {
+            _ = try await driver.node.nodeGetVolumeStats(
+              .with {
+                $0.volumeID = "none"
+                $0.volumePath = path
+              })
+          } == code)
+        #expect(
+          await refusal {
+            _ = try await driver.node.nodeExpandVolume(
+              .with {
+                $0.volumeID = "none"
+                $0.volumePath = path
+              })
+          } == code)
+      }
     }
   }
 

@@ -176,4 +176,66 @@ struct ClusterControllersTests {
     #expect(
       ReplicaSetPlan.victims(pods).map(\.name) == ["unassigned", "pending", "unready", "cheap", "ready"])
   }
+
+  private static func podWithScratch(_ name: String) -> KubernetesObject {
+    var pod = KubernetesObject(.pods, namespace: "demo", name: name)
+    pod.spec = [
+      "containers": [["name": "main", "image": "a"]],
+      "volumes": [
+        [
+          "name": "scratch",
+          "ephemeral": [
+            "volumeClaimTemplate": [
+              "metadata": ["labels": ["kind": "scratch"], "annotations": ["note": "x"]],
+              "spec": ["accessModes": ["ReadWriteOnce"], "resources": ["requests": ["storage": "1Gi"]]],
+            ]
+          ],
+        ]
+      ],
+    ]
+    return pod
+  }
+
+  @Test func anEphemeralVolumeIsMadeForItsPodAndGoesWithIt() async throws {
+    try await TestCluster.run { cluster in
+      let pod = try await cluster.client.create(Self.podWithScratch("web"), as: .pods)
+      try await eventually("its claim") {
+        try await cluster.client.get(.persistentVolumeClaims, namespace: "demo", name: "web-scratch").name != ""
+      }
+      let claim = try await cluster.client.get(.persistentVolumeClaims, namespace: "demo", name: "web-scratch")
+      #expect(pod.owns(ephemeralClaim: claim) && claim.labels == ["kind": "scratch"])
+      #expect(claim.annotations["note"] == "x" && claim.spec["resources"]["requests"]["storage"] == "1Gi")
+      // Somebody deletes it: the pod gets another one.
+      try await cluster.client.delete(.persistentVolumeClaims, namespace: "demo", name: "web-scratch")
+      try await eventually("another one") {
+        try await cluster.client.get(.persistentVolumeClaims, namespace: "demo", name: "web-scratch").uid != claim.uid
+      }
+      try await cluster.client.delete(.pods, namespace: "demo", name: "web", gracePeriodSeconds: 0)
+      try await eventually("none") {
+        try await cluster.client.getIfPresent(.persistentVolumeClaims, namespace: "demo", name: "web-scratch") == nil
+      }
+    }
+  }
+
+  @Test func aClaimInTheWayOfAnEphemeralVolumeStaysSomebodyElses() async throws {
+    try await TestCluster.run { cluster in
+      var theirs = KubernetesObject(.persistentVolumeClaims, namespace: "demo", name: "web-scratch")
+      theirs.spec = ["accessModes": ["ReadWriteOnce"], "resources": ["requests": ["storage": "2Gi"]]]
+      try await cluster.client.create(theirs, as: .persistentVolumeClaims)
+      let pod = try await cluster.client.create(Self.podWithScratch("web"), as: .pods)
+      try await eventually("the pod is told") {
+        try await cluster.client.list(.events, namespace: "demo").items.contains {
+          $0["reason"] == "FailedBinding" && $0["involvedObject"]["uid"].string == pod.uid
+            && $0["message"].string?.contains("pod is not owner") == true
+        }
+      }
+      let claim = try await cluster.client.get(.persistentVolumeClaims, namespace: "demo", name: "web-scratch")
+      #expect(claim.ownerReferences.isEmpty && claim.spec["resources"]["requests"]["storage"] == "2Gi")
+      try await cluster.client.delete(.persistentVolumeClaims, namespace: "demo", name: "web-scratch")
+      try await eventually("it is told apart, and the pod gets its own") {
+        let own = try await cluster.client.get(.persistentVolumeClaims, namespace: "demo", name: "web-scratch")
+        return pod.owns(ephemeralClaim: own)
+      }
+    }
+  }
 }

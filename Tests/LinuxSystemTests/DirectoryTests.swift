@@ -62,6 +62,43 @@ import Testing
     #expect(try Directory.names(in: directory.path) == [])
   }
 
+  @Test func `A tree is given to a group, and neither what its links point to nor what is mounted below`() throws {
+    let directory = try TemporaryDirectory()
+    defer { directory.remove() }
+    let tree = "\(directory.path)/tree"
+    try Directory.make("\(tree)/deep/er")
+    for (file, mode) in [("tree/deep/plain", 0o600), ("tree/tool", 0o4755), ("outside", 0o600)] as [(String, mode_t)] {
+      try SmallFile.write([1], to: "\(directory.path)/\(file)")
+      try #require(chmod("\(directory.path)/\(file)", mode) == 0)
+    }
+    #expect(symlink("\(directory.path)/outside", "\(tree)/link") == 0)
+    try Directory.make("\(tree)/below")
+    try Mounts.mount("tmpfs", at: "\(tree)/below", type: "tmpfs", options: ["mode=0700", "size=1048576"])
+    func look(_ path: String) throws -> [UInt32] {
+      var status = stat()
+      try #require(lstat("\(directory.path)/\(path)", &status) == 0)
+      return [status.st_gid, status.st_mode & 0o7777, status.st_uid]
+    }
+    #expect(try Directory.give(tree, toGroup: 4711, isSkippedWhereRootFits: true))
+    #expect(try look("tree") == [4711, 0o2775, 0] && look("tree/deep/er") == [4711, 0o2775, 0])
+    #expect(try look("tree/deep/plain") == [4711, 0o660, 0])
+    // Who may run it as its owner still may.
+    #expect(try look("tree/tool") == [4711, 0o4775, 0])
+    #expect(try look("outside") == [0, 0o600, 0] && look("tree/link")[0] == 4711)
+    #expect(try look("tree/below") == [0, 0o700, 0])
+    // What is added later is looked at only if that is asked for.
+    try SmallFile.write([1], to: "\(tree)/later")
+    try #require(chown("\(tree)/later", 0, 0) == 0)
+    #expect(try !Directory.give(tree, toGroup: 4711, isSkippedWhereRootFits: true))
+    #expect(try look("tree/later")[0] == 0)
+    #expect(try Directory.give(tree, toGroup: 4711, isSkippedWhereRootFits: false))
+    #expect(try look("tree/later")[0] == 4711)
+    // A root that fits no more counts as not done.
+    try #require(chmod(tree, 0o755) == 0)
+    #expect(try Directory.give(tree, toGroup: 4711, isSkippedWhereRootFits: true))
+    #expect(try look("tree") == [4711, 0o2775, 0])
+  }
+
   @Test func `A volume that is mounted below keeps its files`() throws {
     let directory = try TemporaryDirectory()
     defer { directory.remove() }

@@ -41,22 +41,60 @@ import Testing
       var pod = KubernetesObject(.pods, namespace: "default", name: "p")
       pod.metadata["uid"] = "p"
       pod.spec["volumes"] = [["name": "v", "persistentVolumeClaim": ["claimName": "thief"]]]
-      let prepared = pod
-      let directory = "/tmp/nagaya-claims-\(UInt32.random(in: 0 ... .max))"
+      let message = try await Self.refusal(of: pod, client)
       let held = try await attempt(Attack(.editor, attempted.way, on: .otherVolumes)) {
-        let mounts = VolumeMounts(directory: directory, client: client, drivers: [:], logger: Logger(label: "test"))
-        let contents = FileVolumeContents(
-          fields: FieldReference(pod: prepared, podIP: "", hostIP: "", allocatable: (0, 0)), lookup: { _, _ in nil },
-          tokens: PodTokens(pod: prepared, client: client, now: { .now }))
-        do {
-          _ = try await mounts.prepare(prepared, contents: contents) { reference, _ in reference }
-          return .through("it was mounted")
-        } catch let problem as PodProblem {
-          // Otherwise the driver would have been looked for.
-          return .check(problem.message.contains("is not bound to"), problem.message)
-        }
+        // Otherwise the driver would have been looked for.
+        .check(message?.contains("is not bound to") == true, message ?? "it was mounted")
       }
       #expect(held)
     }
+  }
+
+  /// An ephemeral volume's claim is found by its name, which anybody may give to a claim of his own.
+  @Test("an ephemeral volume is the pod's own claim", arguments: [nil, "another-pod"])
+  func ephemeral(owner: String?) async throws {
+    try await APIServer.withInMemory { server in
+      let client = server.client()
+      var pod = KubernetesObject(.pods, namespace: "default", name: "p")
+      pod.metadata["uid"] = "p"
+      pod.spec["volumes"] = [["name": "v", "ephemeral": ["volumeClaimTemplate": ["spec": [:]]]]]
+      var claim = KubernetesObject(.persistentVolumeClaims, namespace: "default", name: "p-v")
+      claim.spec = [
+        "accessModes": ["ReadWriteOnce"], "volumeName": "theirs", "resources": ["requests": ["storage": "1Gi"]],
+      ]
+      if let owner {
+        var other = KubernetesObject(.pods, namespace: "default", name: owner)
+        other.spec = ["containers": [["name": "c", "image": "example/c:1"]]]
+        claim.ownerReferences = [OwnerReference(to: try await client.create(other, as: .pods))]
+      }
+      let made = try await client.create(claim, as: .persistentVolumeClaims)
+      var volume = KubernetesObject(.persistentVolumes, name: "theirs")
+      volume.spec = [
+        "capacity": ["storage": "1Gi"], "accessModes": ["ReadWriteOnce"],
+        "csi": ["driver": "local.nagaya.dev", "volumeHandle": "theirs"],
+        "claimRef": VolumeBinding.reference(to: made),
+      ]
+      try await client.create(volume, as: .persistentVolumes)
+      try await client.patch(
+        .persistentVolumeClaims, namespace: "default", name: "p-v", subresource: "status",
+        ["status": ["phase": "Bound"]])
+      let message = try await Self.refusal(of: pod, client)
+      let held = try await attempt(
+        Attack(.editor, "an ephemeral volume by the name of \(owner ?? "nobody")'s claim", on: .otherVolumes)
+      ) { .check(message?.contains("pod is not owner") == true, message ?? "it was mounted") }
+      #expect(held)
+    }
+  }
+
+  private static func refusal(of pod: KubernetesObject, _ client: KubernetesClient) async throws -> String? {
+    let directory = "/tmp/nagaya-claims-\(UInt32.random(in: 0 ... .max))"
+    let mounts = VolumeMounts(directory: directory, client: client, drivers: [:], logger: Logger(label: "test"))
+    let contents = FileVolumeContents(
+      fields: FieldReference(pod: pod, podIP: "", hostIP: "", allocatable: (0, 0)), lookup: { _, _ in nil },
+      tokens: PodTokens(pod: pod, client: client, now: { .now }))
+    do {
+      _ = try await mounts.prepare(pod, contents: contents) { reference, _ in reference }
+      return nil
+    } catch let problem as PodProblem { return problem.message }
   }
 }

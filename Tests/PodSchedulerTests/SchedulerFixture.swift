@@ -47,10 +47,12 @@ enum SchedulerFixture {
     }
   }
 
-  static func addClaim(_ name: String, _ size: String, to client: KubernetesClient) async throws {
+  static func addClaim(
+    _ name: String, _ size: String, modes: [String] = ["ReadWriteOnce"], to client: KubernetesClient
+  ) async throws {
     var claim = KubernetesObject(.persistentVolumeClaims, namespace: "default", name: name)
     claim.spec = [
-      "storageClassName": "fast", "accessModes": ["ReadWriteOnce"],
+      "storageClassName": "fast", "accessModes": .array(modes.map { .string($0) }),
       "resources": ["requests": ["storage": .string(size)]],
     ]
     try await client.create(claim, as: .persistentVolumeClaims)
@@ -61,7 +63,7 @@ enum SchedulerFixture {
     let claim = try await client.get(.persistentVolumeClaims, namespace: "default", name: name)
     var volume = KubernetesObject(.persistentVolumes, name: "pv-\(name)")
     volume.spec = [
-      "capacity": ["storage": "1Gi"], "accessModes": ["ReadWriteOnce"], "storageClassName": "fast",
+      "capacity": ["storage": "1Gi"], "accessModes": claim.spec["accessModes"], "storageClassName": "fast",
       "persistentVolumeReclaimPolicy": "Delete", "csi": ["driver": "local.nagaya.dev", "volumeHandle": .string(name)],
       "claimRef": VolumeBinding.reference(to: claim),
       "nodeAffinity": [

@@ -139,6 +139,82 @@ struct SchedulingTests {
       try await eventually("bound") { try await Self.node(of: "p", client) == "b" }
     }
   }
+
+  @Test func aClaimForOnePodServesOneAfterTheOther() async throws {
+    try await run { client in
+      for node in ["a", "b"] { try await SchedulerFixture.addNode(node, to: client) }
+      try await SchedulerFixture.addStorage(free: ["a": "10Gi", "b": "10Gi"], to: client)
+      try await SchedulerFixture.addClaim("data", "1Gi", modes: ["ReadWriteOncePod"], to: client)
+      try await SchedulerFixture.addPod("first", to: client, claims: ["data"])
+      var selected: String?
+      try await eventually("its volume gets a node") {
+        selected = try await Self.selectedNode(of: "data", client)
+        return selected != nil
+      }
+      // The first has no node yet, and the claim is spoken for all the same.
+      try await SchedulerFixture.addPod("second", to: client, claims: ["data"])
+      try await eventually("the second is told why") {
+        try await Self.refusal(of: "second", client)
+          == "0/2 nodes are available: persistentvolumeclaim \"data\" is ReadWriteOncePod and used by pod \"first\"."
+      }
+      try await SchedulerFixture.provision("data", on: selected ?? "", with: client)
+      try await eventually("the first has its node") { try await Self.node(of: "first", client) == selected }
+      #expect(try await Self.node(of: "second", client) == nil)
+      try await client.delete(.pods, namespace: "default", name: "first", gracePeriodSeconds: 0)
+      try await eventually("then the second") { try await Self.node(of: "second", client) == selected }
+    }
+  }
+
+  @Test func aClaimThatNobodyCanServeIsNamedAndTakesNoRoom() async throws {
+    try await run { client in
+      try await SchedulerFixture.addNode("a", to: client)
+      try await SchedulerFixture.addStorage(free: ["a": "10Gi"], to: client)
+      try await SchedulerFixture.addClaim("shared", "8Gi", modes: ["ReadWriteMany"], to: client)
+      try await SchedulerFixture.addPod("first", to: client, claims: ["shared"])
+      try await eventually("the pod is told why") {
+        try await Self.refusal(of: "first", client).contains(
+          "persistentvolumeclaim \"shared\" can't have a volume: access mode ReadWriteMany is not offered")
+      }
+      #expect(try await Self.selectedNode(of: "shared", client) == nil)
+      try await SchedulerFixture.addClaim("own", "8Gi", to: client)
+      try await SchedulerFixture.addPod("second", to: client, claims: ["own"])
+      try await eventually("the room is there for others") { try await Self.selectedNode(of: "own", client) == "a" }
+    }
+  }
+
+  @Test func anEphemeralVolumeIsThePodsOwnClaimOrNone() async throws {
+    try await run { client in
+      try await SchedulerFixture.addNode("a", to: client)
+      try await SchedulerFixture.addStorage(free: ["a": "10Gi"], to: client)
+      // Somebody else's claim has the name that the pod's would have.
+      try await SchedulerFixture.addClaim("web-scratch", "1Gi", to: client)
+      var pod = KubernetesObject(.pods, namespace: "default", name: "web")
+      pod.spec = [
+        "containers": [["name": "main", "image": "x"]],
+        "volumes": [
+          [
+            "name": "scratch",
+            "ephemeral": [
+              "volumeClaimTemplate": [
+                "spec": [
+                  "storageClassName": "fast", "accessModes": ["ReadWriteOnce"],
+                  "resources": ["requests": ["storage": "1Gi"]],
+                ]
+              ]
+            ],
+          ]
+        ],
+      ]
+      let made = try await client.create(pod, as: .pods)
+      try await eventually("it is not taken") {
+        try await Self.refusal(of: "web", client).contains("was not created for pod \"web\" (pod is not owner)")
+      }
+      try await client.delete(.persistentVolumeClaims, namespace: "default", name: "web-scratch")
+      let own = try #require(made.ephemeralClaims.first)
+      try await client.create(own, as: .persistentVolumeClaims)
+      try await eventually("its own is") { try await Self.selectedNode(of: "web-scratch", client) == "a" }
+    }
+  }
 }
 
 extension SchedulingTests {

@@ -35,6 +35,7 @@ struct ProvisioningTests {
       storageClass["reclaimPolicy"] = "Delete"
       storageClass["allowVolumeExpansion"] = true
       try await client.create(storageClass, as: .storageClasses)
+      try await client.create(KubernetesObject(.nodes, name: "node-1"), as: .nodes)
       let pool = try await FilePool.open(
         .init(name: "default", directory: "\(directory)/pool", limitBytes: 4 << 30, reservedBytes: 0), logger: quiet)
       let socket = "\(directory)/csi.sock"
@@ -293,7 +294,7 @@ struct ProvisioningTests {
       manual["volumeBindingMode"] = "WaitForFirstConsumer"
       try await client.create(manual, as: .storageClasses)
       for node in ["node-1", "node-2"] {
-        try await client.create(
+        _ = try await client.apply(
           KubernetesObject(.nodes, name: node, labels: ["kubernetes.io/hostname": node]), as: .nodes)
         var volume = KubernetesObject(.persistentVolumes, name: "disk-\(node)")
         volume.spec = [

@@ -22,15 +22,17 @@ public struct BuiltInControllers: Service {
     let informers = SharedInformers(client, logger: logger)
     let deploymentEvents = EventRecorder(client, component: "deployment-controller", logger: logger)
     let replicaSetEvents = EventRecorder(client, component: "replicaset-controller", logger: logger)
+    let volumeEvents = EventRecorder(client, component: "ephemeral-volume-controller", logger: logger)
     self.informers = informers
     let controllers: [any Service] = [
-      deploymentEvents, replicaSetEvents,
+      deploymentEvents, replicaSetEvents, volumeEvents,
       DeploymentController(client, informers: informers, events: deploymentEvents, logger: logger),
       ReplicaSetController(client, informers: informers, events: replicaSetEvents, logger: logger),
       NamespaceController(client, informers: informers, resources: namespacedResources, logger: logger),
       EndpointSliceController(client, informers: informers, logger: logger),
       ServiceAccountController(client, informers: informers, trust: trust, logger: logger),
       PodGarbageController(client, informers: informers, logger: logger),
+      EphemeralVolumeController(client, informers: informers, events: volumeEvents, logger: logger),
       NodeLifecycleController(client, informers: informers, gracePeriod: nodeGracePeriod, logger: logger),
       EventExpiry(client, logger: logger),
     ]

@@ -50,6 +50,11 @@ struct PodBinder: Sendable {
       try await refuse(pod, "0/\(informers.nodes.cache.count) nodes are available: \(error).")
       return .done
     }
+    if let obstacle = claimInUse(by: pod) {
+      usage.remove(uid: pod.uid)
+      try await refuse(pod, "0/\(informers.nodes.cache.count) nodes are available: \(obstacle).")
+      return .done
+    }
     let requests = PodRequests(pod)
     let question = SchedulingDecision.Question(
       pod: pod, requests: requests, volumes: volumes, nodes: usage.snapshot(except: pod.uid),
@@ -83,6 +88,22 @@ struct PodBinder: Sendable {
       memory.succeeded(key)
       return .done
     }
+  }
+
+  /// A claim of the pod that may be used by one pod only and is used by another, or is about to be (KEP-2485); the other's
+  /// end leads back here.
+  private func claimInUse(by pod: KubernetesObject) -> PodVolumes.Obstacle? {
+    for key in pod.claimKeys where informers.storage.claims.cache.get(key)?.isForOnePod == true {
+      let user = informers.pods.cache.list(by: .claims, key.description).first { other in
+        other.uid != pod.uid && !["Succeeded", "Failed"].contains(other.status["phase"].string ?? "")
+          && (!(other.spec["nodeName"].string ?? "").isEmpty || usage.node(ofPod: other.uid) != nil)
+      }
+      if let user {
+        return PodVolumes.Obstacle(
+          description: "persistentvolumeclaim \"\(key.name)\" is ReadWriteOncePod and used by pod \"\(user.name)\"")
+      }
+    }
+    return nil
   }
 
   // MARK: Acts

@@ -87,6 +87,14 @@ struct NodeService: Csi_V1_Node.SimpleServiceProtocol {
         }
         return Csi_V1_NodePublishVolumeResponse()
       }
+      if request.volumeCapability.accessMode.mode == .singleNodeSingleWriter,
+        let other = try await publication(of: volume, in: pool, besides: target, request.stagingTargetPath)
+      {
+        throw RPCError(
+          code: .failedPrecondition,
+          message:
+            "volume \(volume.name) is for a single writer and published at \(other); unpublish it there first")
+      }
       switch access {
       case .block:
         guard !isReadOnly else {
@@ -133,8 +141,9 @@ struct NodeService: Csi_V1_Node.SimpleServiceProtocol {
     -> Csi_V1_NodeExpandVolumeResponse
   {
     try await exclusively(request.volumeID, isExpansion: true) {
-      let path = try Self.path(request.volumePath, "volume_path")
+      guard !request.volumePath.isEmpty else { throw RPCError.missing("volume_path") }
       let (pool, volume) = try await found(request.volumeID)
+      let path = try Self.path(request.volumePath, "volume_path")
       guard request.capacityRange.requiredBytes <= volume.bytes else {
         throw RPCError(
           code: .outOfRange,
@@ -156,8 +165,9 @@ struct NodeService: Csi_V1_Node.SimpleServiceProtocol {
   {
     try await answering {
       guard !request.volumeID.isEmpty else { throw RPCError.missing("volume_id") }
-      let path = try Self.path(request.volumePath, "volume_path")
+      guard !request.volumePath.isEmpty else { throw RPCError.missing("volume_path") }
       let (_, volume) = try await found(request.volumeID)
+      let path = try Self.path(request.volumePath, "volume_path")
       guard let status = try FileStatus(of: path), try Mounts.table().top(at: path) != nil else {
         throw Self.pathNotFound(path, volume.name)
       }
@@ -261,6 +271,23 @@ struct NodeService: Csi_V1_Node.SimpleServiceProtocol {
 
   private static func pathNotFound(_ path: String, _ volume: String) -> RPCError {
     RPCError(code: .notFound, message: "volume \(volume) is not mounted at \(path); stage or publish it there first")
+  }
+
+  /// Where the volume is shown besides at `target` and where it is staged.
+  private func publication(
+    of volume: Volume, in pool: any VolumeBackend, besides target: String, _ staging: String
+  ) async throws -> String? {
+    let device = try await pool.attach(volume.name)
+    let own = [target, staging.isEmpty ? target : try Self.path(staging, "staging_target_path")]
+    return try Mounts.table().entries.first { mount in
+      guard !own.contains(mount.mountPoint) else { return false }
+      if volume.fileSystem != nil { return try Self.isMount(mount, ofDevice: device) }
+      // A raw block volume is the device's node, bound to a file.
+      guard mount.root != "/", let node = try FileStatus(of: mount.mountPoint), node.kind == .blockDevice else {
+        return false
+      }
+      return try node.specialDevice == FileStatus(of: device)?.specialDevice
+    }?.mountPoint
   }
 
   private static func isMount(_ mount: MountEntry, ofDevice device: String) throws -> Bool {

@@ -37,7 +37,10 @@ public protocol WriteAdmitting: Sendable {
 extension APIServer {
   /// Asks every rule; a write that only marks an object as being deleted is reviewed as its deletion.
   func admit(old: KubernetesObject?, new: KubernetesObject?, _ context: RequestContext) throws(APIStatus) {
-    if let new { try LimitRangeAdmission(cache: cache, kinds: kinds).check(old: old, new: new, context.resource) }
+    if let new {
+      try LimitRangeAdmission(cache: cache, kinds: kinds).check(old: old, new: new, context.resource)
+      try ClaimGrowthAdmission(cache: cache, kinds: kinds).check(old: old, new: new, context.resource)
+    }
     guard !admission.isEmpty, old != new else { return }
     let isDeletion = old.map { !$0.isBeingDeleted } ?? false && new.map(\.isBeingDeleted) ?? true
     let review = WriteReview(

@@ -10,6 +10,7 @@ public struct SharedInformers: Sendable {
   public let nodeLeases: Informer
   /// Indexed by owner, node, labels, and by the claims that they name.
   public let pods: Informer
+  public let claims: Informer
   public let services: Informer
   public let endpointSlices: Informer
   public let serviceAccounts: Informer
@@ -25,6 +26,7 @@ public struct SharedInformers: Sendable {
     nodes = informer(.nodes)
     nodeLeases = Informer(client, .leases, namespace: NodeLifecycleController.leaseNamespace, logger: logger)
     pods = informer(.pods, indexes: [.ownerUID, .nodeName, SelectorIndexes.labels, .claims])
+    claims = informer(.persistentVolumeClaims)
     services = informer(.services, indexes: [SelectorIndexes.selector])
     endpointSlices = informer(.endpointSlices, indexes: [EndpointSlicePlan.byService])
     serviceAccounts = informer(.serviceAccounts)
@@ -35,7 +37,7 @@ public struct SharedInformers: Sendable {
   /// All of them, to be run.
   public var all: [Informer] {
     [
-      namespaces, nodes, nodeLeases, pods, services, endpointSlices, serviceAccounts, deployments,
+      namespaces, nodes, nodeLeases, pods, claims, services, endpointSlices, serviceAccounts, deployments,
       replicaSets,
     ]
   }

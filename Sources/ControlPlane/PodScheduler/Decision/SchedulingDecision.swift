@@ -139,9 +139,7 @@ enum SchedulingDecision: Sendable, Equatable {
     if question.failedNodes.contains(node.name) { return [.provisioningFailed] }
     let demand = question.demand(on: node)
     let toMake = Set(demand.claims.map(\.key))
-    let isManual = question.volumes.unbound.contains {
-      $0.storageClass["provisioner"].string == ExistingVolume.noProvisioner && toMake.contains($0.claim.key)
-    }
+    let isManual = question.volumes.unbound.contains { $0.isProvidedByHandOnly && toMake.contains($0.claim.key) }
     if isManual { return [.noVolume] }
     guard let storage = question.storage[node.name], !storage.fits(demand) else { return [] }
     return Set(demand.claims.map(\.pool)).sorted().compactMap { name -> Refusal? in

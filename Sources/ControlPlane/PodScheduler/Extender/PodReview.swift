@@ -70,18 +70,14 @@ extension SchedulerExtender {
     }
   }
 
-  /// The claims that will be made for the pod's generic ephemeral volumes.
+  /// The claims that will be made for the pod's generic ephemeral volumes. The pod has no uid yet, nor have they.
   static func ephemeralClaims(of pod: KubernetesObject) -> [ObjectKey: KubernetesObject] {
-    var claims: [ObjectKey: KubernetesObject] = [:]
-    for volume in pod.spec["volumes"].elements {
-      guard let name = volume["name"].string, !volume["ephemeral"]["volumeClaimTemplate"].isNull else { continue }
-      var claim = KubernetesObject(
-        .persistentVolumeClaims, namespace: pod.namespace, name: "\(pod.name)-\(name)")
-      claim.metadata["uid"] = .string("ephemeral \(pod.namespace)/\(pod.name)-\(name)")
-      claim.spec = volume["ephemeral"]["volumeClaimTemplate"]["spec"]
-      claims[claim.key] = claim
-    }
-    return claims
+    Dictionary(
+      pod.ephemeralClaims.map { claim in
+        var claim = claim
+        claim.metadata["uid"] = .string("ephemeral \(claim.key)")
+        return (claim.key, claim)
+      }, uniquingKeysWith: { first, _ in first })
   }
 
   /// A JSON Patch that adds preferred node affinities, the first node's the heaviest (100), behind what there is.

@@ -10,6 +10,12 @@ struct PodVolumes: Sendable {
     /// Volumes that exist already and that the claim may have, the best first.
     var candidates: [KubernetesObject] = []
 
+    /// Nobody makes a volume as the claim wants it: only one that exists can serve it.
+    var isProvidedByHandOnly: Bool {
+      storageClass["provisioner"].string == ExistingVolume.noProvisioner
+        || (try? ClaimWishes.check(claim, of: storageClass)) == nil
+    }
+
     var selectedNode: String? { claim.annotations[ClaimAnnotations.selectedNode] }
     var demand: VolumeDemand.Claim {
       VolumeDemand.Claim(
@@ -32,9 +38,19 @@ struct PodVolumes: Sendable {
     volume: (String) -> KubernetesObject?, storageClass: (String) -> KubernetesObject?,
     existing: (KubernetesObject) -> [KubernetesObject] = { _ in [] }
   ) throws(Obstacle) {
+    let ephemeral = pod.ephemeralClaimNames
     for key in pod.claimKeys {
       guard let claim = find(key) else {
-        throw Obstacle(description: "persistentvolumeclaim \"\(key.name)\" not found")
+        throw Obstacle(
+          description: ephemeral.contains(key.name)
+            ? "waiting for ephemeral volume controller to create the persistentvolumeclaim \"\(key.name)\""
+            : "persistentvolumeclaim \"\(key.name)\" not found")
+      }
+      // Somebody else's claim of that name is not the pod's volume.
+      if ephemeral.contains(key.name), !pod.owns(ephemeralClaim: claim) {
+        throw Obstacle(
+          description:
+            "persistentvolumeclaim \"\(key.name)\" was not created for pod \"\(pod.name)\" (pod is not owner)")
       }
       if claim.isBeingDeleted {
         throw Obstacle(description: "persistentvolumeclaim \"\(key.name)\" is being deleted")
@@ -65,9 +81,13 @@ struct PodVolumes: Sendable {
       guard storageClass["volumeBindingMode"].string == "WaitForFirstConsumer" else {
         throw Obstacle(description: "pod has unbound immediate PersistentVolumeClaims")
       }
-      unbound.append(
-        Unbound(
-          claim: claim, storageClass: storageClass, candidates: existing(claim)))
+      let candidates = existing(claim)
+      if candidates.isEmpty {
+        do throws(ClaimWishes.Obstacle) { try ClaimWishes.check(claim, of: storageClass) } catch {
+          throw Obstacle(description: "persistentvolumeclaim \"\(key.name)\" can't have a volume: \(error)")
+        }
+      }
+      unbound.append(Unbound(claim: claim, storageClass: storageClass, candidates: candidates))
     }
   }
 

@@ -187,7 +187,7 @@ struct PodConfigurations: Sendable {
       }
       // The path of any other volume could be a disk of the node.
       let volume = pod.spec["volumes"].elements.first { $0["name"].string == name }
-      guard let volume, !volume["persistentVolumeClaim"].isNull else {
+      guard let volume, !volume["persistentVolumeClaim"].isNull || !volume["ephemeral"].isNull else {
         throw PodProblem(
           "CreateContainerConfigError", "volume \"\(name)\" is no claim: volumeDevices are for claims only")
       }

@@ -72,6 +72,7 @@ actor VolumeMounts {
     _ image: ImageVolumes.Getter
   ) async throws -> String {
     let volumes = "\(podDirectory(pod.uid))/volumes"
+    let ownership = FileOwnership(of: pod)
     if FileVolumeContents.isFiles(volume) {
       let path = "\(volumes)/files/\(name)"
       if FileVolumeContents.isSecret(volume) { try Self.keepInMemory(path) }
@@ -80,12 +81,12 @@ actor VolumeMounts {
     }
     if !volume["emptyDir"].isNull {
       let path = "\(volumes)/empty/\(name)"
-      try Directory.make(path, permissions: 0o777)
-      chmod(path, 0o777)
+      try Self.makeScratch(path)
       if volume["emptyDir"]["medium"].string == "Memory", !Self.isMounted(path) {
         try Mounts.mount(
           "tmpfs", at: path, type: "tmpfs", options: ["mode=0777"] + MemoryVolume.bounds(of: volume, in: pod))
       }
+      try ownership.take(scratch: path)
       return path
     }
     if let path = volume["hostPath"]["path"].string {
@@ -93,8 +94,13 @@ actor VolumeMounts {
     }
     if let claim = volume["persistentVolumeClaim"]["claimName"].string {
       let isReadOnly = volume["persistentVolumeClaim"]["readOnly"].bool ?? false
-      let (pvName, csi) = try await csiVolume(claim: claim, namespace: pod.namespace, isReadOnly: isReadOnly)
-      return try await publish(csi, name: pvName, podUID: pod.uid)
+      let (pvName, csi) = try await csiVolume(claim: claim, of: pod, isReadOnly: isReadOnly)
+      return try await publish(csi, name: pvName, podUID: pod.uid, ownership)
+    }
+    if !volume["ephemeral"].isNull {
+      let (pvName, csi) = try await csiVolume(
+        claim: "\(pod.name)-\(name)", of: pod, isReadOnly: false, isEphemeral: true)
+      return try await publish(csi, name: pvName, podUID: pod.uid, ownership)
     }
     if ImageVolumes.isImage(volume) {
       let place = "\(volumes)/image/\(name)"
@@ -110,11 +116,19 @@ actor VolumeMounts {
     let kinds = volume.members.keys.filter { $0 != "name" }.sorted().joined(separator: ", ")
     if kinds.isEmpty {
       let path = "\(volumes)/empty/\(name)"
-      try Directory.make(path, permissions: 0o777)
-      chmod(path, 0o777)
+      try Self.makeScratch(path)
+      try ownership.take(scratch: path)
       return path
     }
     throw PodProblem("ContainerCreating", "volumes of kind \(kinds) are not supported")
+  }
+
+  /// Open for containers with any user; once it is there, its rights are the pod's affair.
+  private static func makeScratch(_ path: String) throws {
+    try Directory.make(path, permissions: 0o777)
+    // Not made just now, and not left half made.
+    guard try Directory.names(in: path).isEmpty else { return }
+    if let status = try FileStatus(of: path), status.permissions & 0o777 != 0o777 { chmod(path, 0o777) }
   }
 
   /// Makes a directory whose files are never written to the disk, nor to swap where the kernel can be told so (6.4).
@@ -154,10 +168,17 @@ actor VolumeMounts {
   }
 
   /// The volume that a claim is bound to.
-  private func csiVolume(claim name: String, namespace: String, isReadOnly: Bool) async throws -> (String, CSIVolume) {
+  /// - Parameter isEphemeral: the claim must have been made for this pod.
+  private func csiVolume(
+    claim name: String, of pod: KubernetesObject, isReadOnly: Bool, isEphemeral: Bool = false
+  ) async throws -> (String, CSIVolume) {
     guard let client else { throw PodProblem("ContainerCreating", "this node only takes volumes back") }
-    guard let claim = try await client.getIfPresent(.persistentVolumeClaims, namespace: namespace, name: name) else {
-      throw PodProblem("ContainerCreating", "persistentvolumeclaim \"\(name)\" not found")
+    guard let claim = try await client.getIfPresent(.persistentVolumeClaims, namespace: pod.namespace, name: name)
+    else { throw PodProblem("ContainerCreating", "persistentvolumeclaim \"\(name)\" not found") }
+    guard !isEphemeral || pod.owns(ephemeralClaim: claim) else {
+      throw PodProblem(
+        "ContainerCreating",
+        "persistentvolumeclaim \"\(name)\" was not created for pod \"\(pod.name)\" (pod is not owner)")
     }
     guard claim.status["phase"].string == "Bound", let volumeName = claim.spec["volumeName"].string else {
       throw PodProblem("ContainerCreating", "persistentvolumeclaim \"\(name)\" is not bound yet")
@@ -182,12 +203,21 @@ actor VolumeMounts {
     return (volumeName, csi)
   }
 
-  private func publish(_ volume: CSIVolume, name: String, podUID: String) async throws -> String {
+  private func publish(
+    _ volume: CSIVolume, name: String, podUID: String, _ ownership: FileOwnership
+  ) async throws -> String {
     let place = "\(podDirectory(podUID))/volumes/csi/\(name)"
     let target = "\(place)/mount"
     await acquire(volume.handle)
     defer { release(volume.handle) }
     if FileStatus.exists("\(place).json"), Self.isMounted(target) { return target }
+    // Whoever gave two pods the same node by hand, past the scheduler.
+    if volume.accessMode == "ReadWriteOncePod", let other = pods(using: volume).first(where: { $0 != podUID }) {
+      throw PodProblem(
+        "ContainerCreating",
+        "persistentvolume \"\(name)\" is ReadWriteOncePod and used by another pod of this node (uid \(other)) until that has ended"
+      )
+    }
     let driver = try self.driver(volume)
     let staging = stagingDirectory(volume)
     try Directory.make("\(staging)/mount", permissions: 0o750)
@@ -196,6 +226,7 @@ actor VolumeMounts {
     try DurableFile.write(volume.json.encoded(), to: "\(staging)/volume.json", permissions: 0o644)
     try DurableFile.write(volume.json.encoded(), to: "\(place).json", permissions: 0o644)
     try await driver.stage(volume, at: "\(staging)/mount")
+    try await ownership.take(volume, at: "\(staging)/mount")
     try await driver.publish(volume, staged: "\(staging)/mount", at: target)
     published(name)
     return target
@@ -295,8 +326,11 @@ actor VolumeMounts {
     }
   }
 
-  private func isPublished(_ volume: CSIVolume) -> Bool {
-    knownPods.contains { uid in
+  private func isPublished(_ volume: CSIVolume) -> Bool { !pods(using: volume).isEmpty }
+
+  /// Uids of the pods that have a volume, or are about to.
+  private func pods(using volume: CSIVolume) -> [String] {
+    knownPods.filter { uid in
       let place = "\(podDirectory(uid))/volumes/csi"
       return Directory.namesIfReadable(in: place).contains { name in
         guard name.hasSuffix(".json"), let bytes = try? SmallFile.read("\(place)/\(name)"),

@@ -61,8 +61,37 @@ struct ClaimBinder: Sendable {
     if storageClass["provisioner"].string == ExistingVolume.noProvisioner, let node {
       return try await giveBack(claim, node: node)
     }
-    guard storageClass["provisioner"].string == driverName, !Self.waits(storageClass), node == nil else { return .done }
-    return try await chooseNode(claim, storageClass: storageClass.name)
+    guard storageClass["provisioner"].string == driverName else { return .done }
+    do throws(ClaimWishes.Obstacle) { try ClaimWishes.check(claim) } catch {
+      // At once, whether or not a pod uses it yet. What a claim asks for does not change.
+      events.record(
+        .warning, about: claim, reason: "ProvisioningFailed", message: "cannot make a volume for it: \(error)")
+      return .done
+    }
+    if let node {
+      guard try await client.getIfPresent(.nodes, name: node) == nil else { return .requeueAfter(Self.nodePatience) }
+      return try await leave(node, claim)
+    }
+    return Self.waits(storageClass) ? .done : try await chooseNode(claim, storageClass: storageClass.name)
+  }
+
+  /// How often is looked whether the node that makes a volume is still there; nothing tells of its end.
+  private static let nodePatience = Duration.seconds(30)
+
+  /// The node that a claim was given to is not there (any more): it is taken back, so that another one is found. What may lie
+  /// on the lost one was never anybody's.
+  private func leave(_ node: String, _ claim: KubernetesObject) async throws -> ReconcileResult {
+    var changed = claim
+    changed.annotations[StorageNames.selectedNode] = nil
+    if changed.annotations[StorageNames.makingNode] == node {
+      changed.annotations[StorageNames.makingNode] = nil
+      changed.finalizers.removeAll { $0 == StorageNames.making }
+    }
+    events.record(
+      .warning, about: claim, reason: "NodeLost",
+      message: "node \(node), which was to make its volume, does not exist; another one is looked for")
+    try await client.update(changed, as: .persistentVolumeClaims)
+    return .done
   }
 
   /// A claim that waits for no pod goes where the most is left: it is given to one node, which makes its volume.

@@ -40,6 +40,12 @@ struct ClaimProvisioner: Sendable {
     guard let storageClass = caches.classes.get(name: claim.storageClassName),
       storageClass["provisioner"].string == driverName, let size = claim.requestedStorage
     else { return .done }
+    do throws(ClaimWishes.Obstacle) { try ClaimWishes.check(claim) } catch {
+      // What a claim asks for does not change.
+      events.record(
+        .warning, about: claim, reason: "ProvisioningFailed", message: "cannot make a volume of \(size): \(error)")
+      return try await takeBack(claim)
+    }
     let name = StorageNames.volume(of: claim)
     // It is made; the claim is let go once it is bound.
     if caches.volumes.get(name: name) != nil { return .done }
@@ -197,9 +203,17 @@ struct ClaimProvisioner: Sendable {
   {
     guard
       let wanted = claim.requestedStorage,
-      let present = claim.status["capacity"]["storage"].string.flatMap(Quantity.init), wanted > present,
-      caches.classes.get(name: claim.storageClassName)?["allowVolumeExpansion"].bool == true
+      let present = claim.status["capacity"]["storage"].string.flatMap(Quantity.init), wanted > present
     else { return .done }
+    guard caches.classes.get(name: claim.storageClassName)?["allowVolumeExpansion"].bool == true else {
+      // A change of the class leads back here.
+      events.record(
+        .warning, about: claim, reason: "VolumeResizeFailed",
+        message:
+          "cannot grow from \(present) to \(wanted): storage class \"\(claim.storageClassName)\" does not say allowVolumeExpansion: true"
+      )
+      return .done
+    }
     let isPending = claim.isConditionTrue(StorageNames.resizePending)
     if isPending, let capacity = volume.volumeCapacity, capacity >= wanted { return .done }
     let size: Int64

@@ -93,13 +93,10 @@ final class NodeGraph: Sendable {
         add("configmaps", source["configMapRef"]["name"])
       }
     }
+    for claim in pod.claimKeys { found.insert(.init("persistentvolumeclaims", claim.name)) }
     for volume in pod.spec["volumes"].elements {
       add("secrets", volume["secret"]["secretName"])
       add("configmaps", volume["configMap"]["name"])
-      add("persistentvolumeclaims", volume["persistentVolumeClaim"]["claimName"])
-      if !volume["ephemeral"].isNull, let name = volume["name"].string {
-        found.insert(.init("persistentvolumeclaims", "\(pod.name)-\(name)"))
-      }
       for source in volume["projected"]["sources"].elements {
         add("secrets", source["secret"]["name"])
         add("configmaps", source["configMap"]["name"])
