@@ -1,4 +1,5 @@
 import ArgumentParser
+import CertificateAuthority
 import Foundation
 import LinuxSystem
 import Locking
@@ -15,7 +16,7 @@ import Testing
     "--edge-address", "0.0.0.0", "--edge-port", "9443", "--domain", "apps.test", "--node-name", "n1", "--pod-cidr",
     "10.9.0.0/16", "--network", "net9", "--pool-size", "3Gi", "--placement", "most-free", "--log-level", "debug",
     "--pod-processes", "500", "--tenant-quota", "pods=9", "--tenant-quota", "services=8", "--container-limit", "none",
-    "--no-audit",
+    "--no-audit", "--api-address", "192.0.2.1", "--api-name", "api.example.com", "--api-name", "2001:db8::1",
     "--certificate-lifetime", "24h", "--root-lifetime", "720h",
   ]
 
@@ -42,7 +43,7 @@ import Testing
     let known = help.split(separator: "\n").compactMap { line in
       line.split { $0 == " " || $0 == "," }.first.map(String.init).flatMap { $0.hasPrefix("--") ? $0 : nil }
     }
-    #expect(known.count == 21)
+    #expect(known.count == 23)
     #expect(Set(saved) == Set(known))
   }
 
@@ -53,6 +54,45 @@ import Testing
   func `what could not be renewed in time is refused`(options: [String], words: String) {
     let error = #expect(throws: (any Error).self) { try Up.parse(options) }
     #expect(error.map { Up.message(for: $0).contains(words) } ?? false)
+  }
+
+  @Test(arguments: [
+    (["--api-address", "example.com"], "is no address"), (["--api-address", "0.0.0.0"], "is every address"),
+    (["--api-address", "::"], "is every address"), (["--api-address", "127.0.0.1"], "always listens there"),
+    (["--api-name", "*.example.com"], "neither a host name nor an address"),
+    (["--api-name", "a b"], "neither a host name nor an address"), (["--api-name", ""], "neither"),
+  ])
+  func `what nobody could call the API by is refused`(options: [String], words: String) {
+    let error = #expect(throws: (any Error).self) { try Up.parse(options) }
+    #expect(error.map { Up.message(for: $0).contains(words) } ?? false)
+  }
+
+  @Test func `users elsewhere get the first name of the API, or its address`() throws {
+    func server(_ arguments: [String]) throws -> String? {
+      APIPlace(try PlatformOptions.parse(["--api-port", "7443"] + arguments)).publicServer
+    }
+    #expect(try server([]) == nil)
+    #expect(try server(["--api-address", "192.0.2.1"]) == "https://192.0.2.1:7443")
+    #expect(try server(["--api-address", "2001:db8::1"]) == "https://[2001:db8::1]:7443")
+    let named = ["--api-address", "192.0.2.1", "--api-name", "API.example.com", "--api-name", "192.0.2.7"]
+    #expect(try server(named) == "https://API.example.com:7443")
+    let place = APIPlace(try PlatformOptions.parse(named))
+    #expect(place.hostNames == ["api.example.com"] && place.addresses == ["192.0.2.1", "192.0.2.7"])
+  }
+
+  @Test func `a name that the authority does not vouch for is refused before anything is served by it`() async throws {
+    try await withTemporaryDirectory { directory in
+      func authorities(_ names: [String]) throws -> PlatformAuthorities {
+        try .loadOrCreate(directory: "\(directory)/pki", serverNames: names, domain: "localhost")
+      }
+      let place = APIPlace(try PlatformOptions.parse(["--api-name", "api.example.com", "--api-name", "192.0.2.7"]))
+      try place.check(vouchedForBy: try authorities(["n1", "api.example.com"]).api)
+      let later = APIPlace(try PlatformOptions.parse(["--api-name", "other.example.com"]))
+      let refusal = #expect(throws: CommandFailure.self) {
+        try later.check(vouchedForBy: try authorities(["n1", "other.example.com"]).api)
+      }
+      #expect(refusal.map { "\($0)".contains("--api-name other.example.com") } ?? false)
+    }
   }
 
   @Test func `volumes are placed by expected loss unless something else is asked for`() throws {
@@ -143,17 +183,19 @@ import Testing
     let port = Int(UInt16(bigEndian: address.sin_port))
     for host in ["127.0.0.1", "0.0.0.0"] {
       #expect(
-        performing: { try PortCheck.run(host, port: port, what: "the API", option: "--api-port") },
+        performing: { try PortCheck.run(host, port: port, what: "the API", option: "--api-port", addressOption: "") },
         throws: {
           "\($0)".contains("port \(port) of \(host) (the API) is in use") && "\($0)".contains("--api-port")
         })
     }
     #expect(
-      performing: { try PortCheck.run("192.0.2.7", port: 0, what: "the edge", option: "--edge-port") },
+      performing: {
+        try PortCheck.run("192.0.2.7", port: 0, what: "the edge", option: "--edge-port", addressOption: "")
+      },
       throws: {
         "\($0)".contains("no address 192.0.2.7")
       })
-    try PortCheck.run("127.0.0.1", port: 0, what: "the API", option: "--api-port")
+    try PortCheck.run("127.0.0.1", port: 0, what: "the API", option: "--api-port", addressOption: "")
   }
 
   // MARK: The log

@@ -105,7 +105,7 @@ extension WholePlatform {
           + [
             ("the gateway's address", gateway), ("a network of others", node),
             ("the metadata address", "169.254.169.254"),
-            ("the node's loopback", "127.0.0.1"),
+            ("the node's loopback", "127.0.0.1"), ("the address for others", try #require(nagaya.publicAddress)),
           ].flatMap { what, at in
             [
               Try(way: "the API at \(what)", word: "tcp:\(at):\(nagaya.apiPort)", target: .nodePorts),

@@ -11,7 +11,7 @@ struct RunningNagayaTrait: SuiteTrait, TestScoping {
   func provideScope(for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void)
     async throws
   {
-    let instance = try PlatformInstance(name: "it")
+    let instance = try PlatformInstance(name: "it", isPublic: true)
     do {
       try await instance.up()
       try await Self.$current.withValue(instance) { try await function() }

@@ -12,6 +12,9 @@ public struct PlatformInstance: Sendable {
   public let edgePort: Int
   /// Pods have addresses of 10.`subnet`.0.0/16.
   public let subnet: Int
+  /// An address of the node at which others reach the API (`publicName` names it, too); `nil`: they do not.
+  public let publicAddress: String?
+  public static let publicName = "api.nagaya.test"
 
   /// The root of the source tree.
   public static var root: String {
@@ -33,17 +36,23 @@ public struct PlatformInstance: Sendable {
   /// - Parameters:
   ///   - configuration: `debug` or `release`, the build whose binary runs.
   ///   - programs: a directory with another `nagaya`, instead of this tree's.
-  public init(name: String, configuration: String = "debug", programs: String? = nil, poolSize: String = "8Gi") throws {
+  ///   - isPublic: whether the API is reached by others.
+  public init(
+    name: String, configuration: String = "debug", programs: String? = nil, poolSize: String = "8Gi",
+    isPublic: Bool = false
+  ) throws {
     directory = "/tmp/nagaya-\(name)-\(UInt32.random(in: 0..<1 << 24))"
     apiPort = Int.random(in: 20_000..<26_000)
     edgePort = apiPort + 6_000
     subnet = Int.random(in: 10..<250)
+    publicAddress = isPublic ? "203.0.113.\(Int.random(in: 1..<255))" : nil
+    let place = publicAddress.map { " --api-address \($0) --api-name \($0) --api-name \(Self.publicName)" } ?? ""
     let engines = ProcessInfo.processInfo.environment["NAGAYA_ENGINES"] ?? "\(Self.root)/.engines"
     // `--bridge` is what earlier builds call `--network`: the same instance may run one of those.
     flags = """
       --state-dir \(directory)/state --run-dir \(directory)/run --api-port \(apiPort) --edge-port \(edgePort) \
       --engines \(engines) --images \(Self.root)/.build/images --node-name testnode --pod-cidr 10.\(subnet).0.0/16 \
-      --bridge nt\(apiPort) --pool-size \(poolSize)
+      --bridge nt\(apiPort) --pool-size \(poolSize)\(place)
       """
     let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin"
     shell = Shell(environment: [
@@ -56,6 +65,7 @@ public struct PlatformInstance: Sendable {
 
   /// Starts the instance and waits until it is ready.
   public func up(logLevel: String = "debug") async throws {
+    if let publicAddress { try await shell.succeed("ip addr replace \(publicAddress)/32 dev lo") }
     try await shell.succeed("nagaya up --detach --log-level \(logLevel) \(flags)", seconds: 180)
   }
 
@@ -110,6 +120,7 @@ public struct PlatformInstance: Sendable {
       for family in inet arp; do nft delete table $family pods_nt\(apiPort); done
       grep -F '\(directory)/' /proc/self/mountinfo | awk '{print $5}' | sort -r | xargs -r -n1 umount -l
       losetup -l -n -O NAME,BACK-FILE | grep -F '\(directory)/' | awk '{print $1}' | xargs -r -n1 losetup -d
+      \(publicAddress.map { "ip addr del \($0)/32 dev lo" } ?? "")
       rm -rf '\(directory)'
       """)
   }

@@ -76,6 +76,9 @@ public enum LeafRequest: Sendable, Hashable {
     }
   }
 
+  /// RFC 1123 host name, without a wildcard.
+  public static func isHostName(_ name: String) -> Bool { isDNSName(name) && !name.hasPrefix("*") }
+
   /// RFC 1123 host name, of which the first label may be `*`.
   static func isDNSName(_ name: String) -> Bool {
     guard (1...253).contains(name.utf8.count) else { return false }

@@ -13,6 +13,9 @@ struct CreateUser: AsyncParsableCommand {
       what tenants say (nagaya create tenant --admin, --edit, --view), and nothing before. The kubeconfig is the user's \
       key: hand it over safely. nagaya revoke user takes it back; what it may do can be taken away at any time.
 
+      The kubeconfig names the API as users elsewhere reach it: by the first --api-name of nagaya up, or its --api-address. \
+      Without these the API is reached on this machine alone.
+
       EXAMPLES
         nagaya create user alice -n shop-dev --output alice.kubeconfig
         nagaya create user bob --group auditors --days 7 > bob.kubeconfig
@@ -86,9 +89,10 @@ struct CreateUser: AsyncParsableCommand {
       .init(
         user: name, groups: group, issuedBy: issuer, issued: Int64(Date().timeIntervalSince1970),
         expires: Int64(certificate.notAfter.timeIntervalSince1970)))
+    let server = try SavedArguments(layout).read().flatMap { APIPlace($0).publicServer }
     return Kubeconfig(
       name: "nagaya",
-      cluster: .init(server: cluster.server, authority: cluster.authority),
+      cluster: .init(server: server ?? cluster.server, authority: cluster.authority),
       user: .init(
         clientCertificate: .inline(Array(certificate.certificatePEM.utf8)),
         clientKey: .inline(Array(certificate.privateKeyPEM.utf8))), namespace: namespace)

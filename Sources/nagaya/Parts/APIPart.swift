@@ -19,8 +19,10 @@ struct APIPart {
   /// In the order in which they start; they stop in the opposite one.
   func services() async throws -> [any Service] {
     let node = options.resolvedNodeName
+    let place = APIPlace(options)
     let authorities = try PlatformAuthorities.loadOrCreate(
-      directory: layout.pki, serverNames: [node], domain: options.domain, lives: options.lives)
+      directory: layout.pki, serverNames: [node] + place.hostNames, domain: options.domain, lives: options.lives)
+    try place.check(vouchedForBy: authorities.api)
     let credentials = PartCredentials(authorities: authorities, layout: layout, parts: PartIdentity.all(node: node))
 
     // The control plane.
@@ -40,17 +42,23 @@ struct APIPart {
     @Sendable func client(_ name: String) -> KubernetesClient { server.client(as: .component(name)) }
     try await Bootstrap(client: client("bootstrap")).run()
     // By its own address pods reach it at their gateway.
-    let addresses = [try options.podNetwork().gateway]
+    let addresses = [try options.podNetwork().gateway] + place.addresses
+    let names = [node] + place.hostNames
     let authenticator = try Authenticator(
       authority: authorities.clients, tokenFile: "\(layout.pki)/tokens", objects: gate.objects,
       accounts: accountKeys, revocations: revocations)
-    let front = try HTTPSFront(
-      port: options.apiPort, socket: InheritedSockets.take(PartKind.api.rawValue),
-      certificate: try authorities.serverCertificate(names: [node], addresses: addresses),
-      authenticator: authenticator,
-      handler: server,
-      audit: options.noAudit ? nil : AuditLog(path: "\(layout.state)/audit/audit.log", logger: process.log("audit")),
-      logger: process.log("front"))
+    let certificate = try authorities.serverCertificate(names: names, addresses: addresses)
+    let audit =
+      options.noAudit ? nil : AuditLog(path: "\(layout.state)/audit/audit.log", logger: process.log("audit"))
+    func front(_ host: String, _ socket: String) throws -> HTTPSFront {
+      try HTTPSFront(
+        host: host, port: options.apiPort, socket: InheritedSockets.take(socket), certificate: certificate,
+        authenticator: authenticator, handler: server, audit: audit, logger: process.log("front"))
+    }
+    let local = try front(APIPlace.loopback, PartKind.api.rawValue)
+    // Whoever floods this one takes no connection from the platform's own parts.
+    let outside = try place.address.map { try front($0, InstanceSockets.publicName) }
+    let fronts = [local] + (outside.map { [$0] } ?? [])
 
     // Tokens in Secrets are signed here, where the keys are.
     let trust = TrustBundle(authorities.api.trustPEM)
@@ -62,9 +70,10 @@ struct APIPart {
     let apart = server.objectsSetApart.count
     var steps: [Startup.Step] = [
       .init("API server") {
-        let port = try await front.port
-        try credentials.write(server: "https://127.0.0.1:\(port)")
-        return "https://127.0.0.1:\(port)"
+        for front in fronts.dropFirst() { _ = try await front.port }
+        let url = APIPlace.localServer(port: try await local.port)
+        try credentials.write(server: url)
+        return [url, place.publicServer].compactMap(\.self).joined(separator: ", ")
       }
     ]
     if apart > 0 {
@@ -73,11 +82,9 @@ struct APIPart {
       )
     }
     let renewal = CredentialRenewal(
-      credentials: credentials, node: node, addresses: addresses, front: front, authenticator: authenticator,
-      logs: logs,
-      trust: trust, interval: options.renewalInterval, logger: process.log("credentials"))
-    return [
-      server, front, renewal, accountTokens, process.startup(steps),
-    ]
+      credentials: credentials, node: node, names: names, addresses: addresses, fronts: fronts,
+      authenticator: authenticator, logs: logs, trust: trust, interval: options.renewalInterval,
+      logger: process.log("credentials"))
+    return [server] + fronts + [renewal, accountTokens, process.startup(steps)]
   }
 }

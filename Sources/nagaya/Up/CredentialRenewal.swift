@@ -13,9 +13,12 @@ import ServiceLifecycle
 struct CredentialRenewal: Service {
   let credentials: PartCredentials
   let node: String
+  /// Host names of the API.
+  let names: [String]
   /// Addresses of the API besides the loopback address.
   let addresses: [String]
-  let front: HTTPSFront
+  /// At the loopback address, and those for others.
+  let fronts: [HTTPSFront]
   let authenticator: Authenticator
   let logs: NodeLogClient
   let trust: TrustBundle
@@ -42,8 +45,11 @@ struct CredentialRenewal: Service {
     // Roots before what they sign.
     try authenticator.use(trusting: authorities.clients.trustPEM)
     trust.replace(authorities.api.trustPEM)
-    try front.use(try authorities.serverCertificate(names: [node], addresses: addresses, now: now))
-    try credentials.write(server: "https://127.0.0.1:\(try await front.port)", now: now)
+    let certificate = try authorities.serverCertificate(names: names, addresses: addresses, now: now)
+    for front in fronts { try front.use(certificate) }
+    if let local = fronts.first {
+      try credentials.write(server: APIPlace.localServer(port: try await local.port), now: now)
+    }
     logs.use(try credentials.writeForNode(node, now: now))
   }
 }

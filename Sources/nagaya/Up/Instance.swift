@@ -41,6 +41,8 @@ struct Instance: Sendable, Equatable {
   var steps: [Step] = []
   var failure: String?
   var api = ""
+  /// By which others reach it; `nil` if they do not.
+  var publicAPI: String?
   var edge = ""
   var nodeName = ""
   var engines = ""
@@ -55,6 +57,7 @@ struct Instance: Sendable, Equatable {
           ["name": .string($0.name), "detail": .string($0.detail), "milliseconds": JSONValue($0.milliseconds)]
         }),
     ]
+    json.set("publicAPI", ifPresent: publicAPI.map { .string($0) })
     json.set("failure", ifPresent: failure.map { .string($0) })
     return json
   }
@@ -72,6 +75,7 @@ struct Instance: Sendable, Equatable {
     else { return nil }
     self.init(pid: Int32(truncatingIfNeeded: pid), phase: phase)
     api = json["api"].string ?? ""
+    publicAPI = json["publicAPI"].string
     edge = json["edge"].string ?? ""
     nodeName = json["nodeName"].string ?? ""
     engines = json["engines"].string ?? ""

@@ -6,6 +6,8 @@ import ProcessSupervision
 /// (systemd's `FileDescriptorStoreMax=`) keeps them while the supervisor is another one: nobody who connects is refused.
 struct InstanceSockets: Sendable {
   let api: ListeningSocket
+  /// The API's at the address for others.
+  let publicAPI: ListeningSocket?
   let edge: ListeningSocket
 
   /// Takes over what an earlier process of the service left, and opens what is not there.
@@ -16,23 +18,38 @@ struct InstanceSockets: Sendable {
   init(_ options: inout PlatformOptions, environment: [String: String], logger: Logger) throws {
     let store = DescriptorStore(environment: environment)
     api = try Self.socket(
-      .api, "127.0.0.1", &options.apiPort, what: "the API", option: "--api-port", store, logger)
+      PartKind.api.rawValue, APIPlace.loopback, &options.apiPort, what: "the API", option: "--api-port", store, logger)
+    if let address = options.apiAddress {
+      publicAPI = try Self.socket(
+        Self.publicName, address, &options.apiPort, what: "the API", option: "--api-port",
+        addressOption: "--api-address", store, logger)
+    } else {
+      publicAPI = nil
+      // Of an earlier start with an address.
+      let name = "nagaya-\(Self.publicName)"
+      if store?.file(name) != nil { try? store?.remove(name, waits: true) }
+    }
     edge = try Self.socket(
-      .edge, options.edgeAddress, &options.edgePort, what: "the edge", option: "--edge-port", store, logger)
+      PartKind.edge.rawValue, options.edgeAddress, &options.edgePort, what: "the edge", option: "--edge-port", store,
+      logger)
   }
 
+  /// What the API finds its socket for others by.
+  static let publicName = "api-public"
+
   private static func socket(
-    _ part: PartKind, _ address: String, _ port: inout Int, what: String, option: String, _ store: DescriptorStore?,
-    _ logger: Logger
+    _ what: String, _ address: String, _ port: inout Int, what whose: String, option: String,
+    addressOption: String = "--edge-address", _ store: DescriptorStore?, _ logger: Logger
   ) throws -> ListeningSocket {
-    let name = "nagaya-\(part.rawValue)"
+    let name = "nagaya-\(what)"
     if let socket = store?.file(name).flatMap({ ListeningSocket(keeping: $0, address: address, port: port) }) {
-      logger.info("taking over the socket of an earlier start", metadata: ["part": "\(part.rawValue)"])
+      logger.info("taking over the socket of an earlier start", metadata: ["socket": "\(name)"])
       return socket
     }
     // One of another address: who still connects there is to be refused, and it must not be in the way of the new one.
     if store?.file(name) != nil { try? store?.remove(name, waits: true) }
-    let socket = try PortCheck.run(address, port: port, what: what, option: option)
+    let socket = try PortCheck.run(
+      address, port: port, what: whose, option: option, addressOption: addressOption)
     if port == 0 { port = socket.port ?? 0 }
     do { try store?.put(name, socket.descriptor) } catch {
       logger.notice("the service manager does not keep the socket", metadata: ["error": "\(error)"])
@@ -48,7 +65,9 @@ struct InstanceSockets: Sendable {
   /// What a part finds open.
   func sockets(of part: PartKind) -> [SupervisedProgram.Socket] {
     switch part {
-    case .api: [.init(name: part.rawValue, descriptor: api.descriptor.number)]
+    case .api:
+      [.init(name: part.rawValue, descriptor: api.descriptor.number)]
+        + (publicAPI.map { [.init(name: Self.publicName, descriptor: $0.descriptor.number)] } ?? [])
     case .edge: [.init(name: part.rawValue, descriptor: edge.descriptor.number)]
     case .storage, .storageController, .controllers, .node, .hooks: []
     }

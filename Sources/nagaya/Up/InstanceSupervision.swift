@@ -23,7 +23,8 @@ struct InstanceSupervision {
       let sockets = try InstanceSockets(
         &options, environment: ProcessInfo.processInfo.environment, logger: logger)
       instance.engines = try Installation.engines(options.engines)
-      instance.api = "https://127.0.0.1:\(options.apiPort)"
+      instance.api = APIPlace.localServer(port: options.apiPort)
+      instance.publicAPI = APIPlace(options).publicServer
       instance.edge = "\(options.edgeAddress):\(options.edgePort)"
       let network = try options.podNetwork()
       try await NetworkReservations().reserve(

@@ -39,6 +39,20 @@ struct PlatformOptions: ParsableArguments {
   @Option(help: "Port of the Kubernetes API, on the loopback address. 0: any free one.")
   var apiPort = 6443
 
+  @Option(
+    help: ArgumentHelp(
+      "Address of this machine at which others reach the Kubernetes API, besides the loopback address. Default: none.",
+      valueName: "address"))
+  var apiAddress: String?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Host name or address by which users call the API from elsewhere; may be repeated. The first one stands in the \
+      kubeconfigs of `nagaya create user`. Default: the address above.
+      """, valueName: "name"))
+  var apiName: [String] = []
+
   @Option(help: "Address of the https edge.")
   var edgeAddress = "127.0.0.1"
 
@@ -117,6 +131,7 @@ struct PlatformOptions: ParsableArguments {
 
   func validate() throws {
     if let fault = AppHost.fault(ofDomain: domain) { throw ValidationError("--domain \(domain) \(fault)") }
+    try APIPlace(self).validate()
     guard certificateLifetime.seconds >= 15 else {
       throw ValidationError(
         "--certificate-lifetime \(certificateLifetime) is too short to be renewed in time: 15s or more")
@@ -140,6 +155,8 @@ struct PlatformOptions: ParsableArguments {
     if let engines = try? Installation.engines(engines) { arguments += ["--engines", engines] }
     if let images = try? Installation.images(images) { arguments += ["--images", images] }
     if noAudit { arguments.append("--no-audit") }
+    if let apiAddress { arguments += ["--api-address", apiAddress] }
+    for name in apiName { arguments += ["--api-name", name] }
     if let poolSize { arguments += ["--pool-size", poolSize] }
     arguments += ["--pod-processes", String(podProcesses)]
     arguments += ["--certificate-lifetime", String(certificateLifetime.seconds)]

@@ -29,7 +29,7 @@ struct Status: AsyncParsableCommand {
       Console.print(
         """
         Nagaya is \(instance.phase.rawValue) (process \(instance.pid), \(memory(of: instance.pid)))
-          API         \(instance.api)
+          API         \(instance.publicAPI.map { "\(instance.api), from elsewhere \($0)" } ?? instance.api)
           Edge        https://<app>.<environment>.<tenant>… on \(instance.edge)
           Node        \(instance.nodeName)
           Kubeconfig  \(layout.kubeconfig)
