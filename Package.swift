@@ -279,7 +279,8 @@ let package = Package(
       "APIServer",
       [
         "APIServer", "ObjectStore", "KubernetesAPI", "KubernetesClient", "JSONDocument",
-        "CertificateAuthority", "LinuxSystem", .crypto, .logging, .nioCore, .nioPosix, .nioSSL, .serviceLifecycle,
+        "CertificateAuthority", "LinuxSystem", .crypto, .x509, .logging, .nioCore, .nioPosix, .nioSSL,
+        .serviceLifecycle,
       ]),
     tests(
       "Controllers",
@@ -366,7 +367,7 @@ let package = Package(
         "Edge", "CertificateAuthority", "KubernetesClient", "KubernetesAPI", "JSONDocument", .nioCore, .nioPosix,
         .nioHTTP1, .nioSSL, .subprocess, .logging,
       ]),
-    tests("CertificateAuthority", ["CertificateAuthority", .nioCore, .nioPosix, .nioSSL]),
+    tests("CertificateAuthority", ["CertificateAuthority", .crypto, .x509, .nioCore, .nioPosix, .nioSSL]),
     tests(
       "Command",
       [

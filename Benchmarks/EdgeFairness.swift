@@ -42,7 +42,7 @@ enum EdgeFairness {
     let server = try await EdgeServer(
       EdgeConfiguration(address: "127.0.0.1", port: 0, domain: domain), routes: routes,
       certificates: LeafCache(
-        authority: try CertificateAuthority.loadOrCreate(directory: "\(directory)/edge"), domain: domain),
+        signer: LocalLeafSigning(try .loadOrCreate(directory: "\(directory)/edge"), domain: domain), domain: domain),
       logger: logger)
     let port = try await server.start().port ?? 0
     try await body(port)

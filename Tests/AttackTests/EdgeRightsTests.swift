@@ -21,20 +21,24 @@ import Testing
     let (gate, recorder) = (Gate(), RightsRecorder())
     var logger = Logger(label: "edge")
     logger.logLevel = .critical
-    let server = try await APIServer.inMemory(authorizer: { objects in
-      recorder.around(gate.authorizer(over: objects))
-      return recorder
-    })
+    let authority = try CertificateAuthority.loadOrCreate(
+      directory: directory, purpose: .edge(domain: "apps.test"))
+    let server = try await APIServer.inMemory(
+      authorizer: { objects in
+        recorder.around(gate.authorizer(over: objects))
+        return recorder
+      },
+      virtualResources: { _, authorizer in
+        [LeafCertificates(authority, domain: "apps.test", lifetime: 3600, authorizer: authorizer)]
+      })
     let root = server.client(as: UserInfo(name: "root", groups: [UserInfo.mastersGroup]))
     let role = PartRole(EdgeAccess.name, rights.map { .init($0.group, [$0.resource], [$0.verb]) })
     try await root.create(role.object, as: .clusterRoles)
     try await root.create(PartIdentity.edge.binding, as: .clusterRoleBindings)
+    let client = server.client(as: PartIdentity.edge.user)
     let edge = Edge(
-      EdgeConfiguration(address: "127.0.0.1", port: 0, domain: "apps.test"),
-      client: server.client(as: PartIdentity.edge.user),
-      certificates: LeafCache(
-        authority: try .loadOrCreate(directory: directory, purpose: .edge(domain: "apps.test")), domain: "apps.test"),
-      logger: logger)
+      EdgeConfiguration(address: "127.0.0.1", port: 0, domain: "apps.test"), client: client,
+      certificates: LeafCache(signer: EdgeCertificates(client: client), domain: "apps.test"), logger: logger)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try? await server.run() }
       group.addTask { try? await edge.run() }

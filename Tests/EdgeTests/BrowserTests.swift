@@ -74,7 +74,8 @@ struct BrowserTests {
     }
     let server = try await EdgeServer(
       EdgeConfiguration(address: "127.0.0.1", port: 0, domain: "localhost"), routes: routes,
-      certificates: LeafCache(authority: authority, domain: "localhost"), logger: Logger(label: "edge"))
+      certificates: LeafCache(signer: LocalLeafSigning(authority, domain: "localhost"), domain: "localhost"),
+      logger: Logger(label: "edge"))
     let port = try await server.start().port ?? 0
     try Self.script.write(toFile: "\(directory)/visit.py", atomically: true, encoding: .utf8)
     func url(_ host: String) -> String { "https://\(host).localhost:\(port)/" }

@@ -42,7 +42,8 @@ final class Stage: Sendable {
     routes.setSlice(ObjectKey(namespace: "demo-dev", name: "s"), service: app, ready: endpoints)
     let server = try await EdgeServer(
       EdgeConfiguration(address: "127.0.0.1", port: 0, domain: domain, limits: limits), routes: routes,
-      certificates: LeafCache(authority: authority, domain: domain), logger: Logger(label: "edge"))
+      certificates: LeafCache(signer: LocalLeafSigning(authority, domain: domain), domain: domain),
+      logger: Logger(label: "edge"))
     let port = try await server.start().port ?? 0
     let stage = Stage(server: server, port: port, directory: directory)
     do { try await body(stage, routes) } catch {

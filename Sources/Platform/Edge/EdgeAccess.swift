@@ -1,6 +1,6 @@
 public import KubernetesAPI
 
-/// What the edge may ask the API for: where apps are, and nothing else. Namespaces say whose a host is, pods which addresses
+/// What the edge may ask the API for: where apps are and certificates of their hosts, and nothing else. Namespaces say whose a host is, pods which addresses
 /// they really have.
 public enum EdgeAccess {
   /// The name of its role, of its binding and of its user.
@@ -11,6 +11,7 @@ public enum EdgeAccess {
     [
       .init("", ["namespaces", "pods"], ["list", "watch"]), .init("nagaya.dev", ["applications"], ["list", "watch"]),
       .init("discovery.k8s.io", ["endpointslices"], ["list", "watch"]),
+      .init("edge.nagaya.dev", ["certificates"], ["create"]),
     ])
 
   /// The label that an object must have for the edge to see it: environments of tenants, pods of apps, slices of services.

@@ -46,7 +46,7 @@ public final class EdgeServer: Sendable {
   /// - Returns: the address, with the port that was taken if 0 was asked for.
   @discardableResult
   public func start() async throws -> SocketAddress {
-    let context = try NIOSSLContext(configuration: try tlsConfiguration())
+    let context = try NIOSSLContext(configuration: try await tlsConfiguration())
     let bootstrap = ServerBootstrap(group: group)
       .serverChannelOption(.backlog, value: 1024)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -82,10 +82,25 @@ public final class EdgeServer: Sendable {
   /// Open connections of clients.
   public var connectionCount: Int { connections.count }
 
-  private func tlsConfiguration() throws -> TLSConfiguration {
-    guard let leaf = try certificates.certificate(forHost: configuration.domain) else {
-      throw EdgeError.noCertificate(domain: configuration.domain)
+  /// The domain's own certificate: others come when they are asked for. Whoever signs may be away for a while.
+  private func ownCertificate() async throws -> LeafCache.Leaf {
+    var pause = Duration.milliseconds(50)
+    while true {
+      do {
+        guard let leaf = try await certificates.certificate(forHost: configuration.domain) else {
+          throw EdgeError.noCertificate(domain: configuration.domain)
+        }
+        return leaf
+      } catch let error as EdgeError { throw error } catch {
+        logger.warning("the edge waits for its certificate", metadata: ["error": "\(error)"])
+        try await Task.sleep(for: pause)
+        pause = min(pause * 2, .seconds(2))
+      }
     }
+  }
+
+  private func tlsConfiguration() async throws -> TLSConfiguration {
+    let leaf = try await ownCertificate()
     var tls = TLSConfiguration.makeServerConfiguration(
       certificateChain: leaf.certificateChain, privateKey: leaf.privateKey)
     tls.minimumTLSVersion = .tlsv12

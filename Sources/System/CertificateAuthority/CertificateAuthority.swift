@@ -174,17 +174,19 @@ public struct CertificateAuthority: Sendable {
     try issue(.client(commonName: commonName, organizations: organizations))
   }
 
-  /// A certificate with a new key, or with one that is shared by several leaves of one server.
+  /// A certificate with a new key.
   /// - Parameter lifetime: seconds; never longer than the root's own.
   public func issue(
     _ request: LeafRequest, now: Date = Date(), lifetime: TimeInterval? = nil
   ) throws -> IssuedCertificate {
-    try issue(request, key: Certificate.PrivateKey(P256.Signing.PrivateKey()), now: now, lifetime: lifetime)
+    let key = Certificate.PrivateKey(P256.Signing.PrivateKey())
+    return try IssuedCertificate(
+      certificate: leafCertificate(request, for: key.publicKey, now: now, lifetime: lifetime), privateKey: key)
   }
 
-  func issue(
-    _ request: LeafRequest, key: Certificate.PrivateKey, now: Date = Date(), lifetime: TimeInterval? = nil
-  ) throws -> IssuedCertificate {
+  func leafCertificate(
+    _ request: LeafRequest, for key: Certificate.PublicKey, now: Date, lifetime: TimeInterval?
+  ) throws -> Certificate {
     // Certificates know whole seconds, and the library rounds: one that was issued before another thing must not say later.
     let now = Date(timeIntervalSince1970: now.timeIntervalSince1970.rounded(.down))
     let end = min(now.addingTimeInterval(lifetime ?? Self.leafLifetime), certificate.notValidAfter)
@@ -192,19 +194,18 @@ public struct CertificateAuthority: Sendable {
     let names = try request.alternativeNames()
     try checkPurpose(request, names)
     let issuerKeyIdentifier = try certificate.extensions.subjectKeyIdentifier?.keyIdentifier
-    let leaf = try Certificate(
-      version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: key.publicKey,
+    return try Certificate(
+      version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: key,
       notValidBefore: begin, notValidAfter: end, issuer: certificate.subject, subject: try request.subject(),
       signatureAlgorithm: .ecdsaWithSHA256,
       extensions: try Certificate.Extensions {
         Critical(BasicConstraints.notCertificateAuthority)
         Critical(KeyUsage(digitalSignature: true))
         try ExtendedKeyUsage([request.usage])
-        SubjectKeyIdentifier(hash: key.publicKey)
+        SubjectKeyIdentifier(hash: key)
         AuthorityKeyIdentifier(keyIdentifier: issuerKeyIdentifier)
         if !names.isEmpty { SubjectAlternativeNames(names) }
       }, issuerPrivateKey: privateKey)
-    return try IssuedCertificate(certificate: leaf, privateKey: key)
   }
 
   /// Refuses what the root's own extensions do not cover: nobody would accept it.

@@ -13,6 +13,8 @@ public enum CertificateAuthorityError: Error, Hashable, CustomStringConvertible 
   case invalidName(String)
   /// The authority's root does not cover what it was asked to vouch for.
   case notForThisPurpose(authority: String, what: String)
+  /// No PKCS #10 request that is signed by its own key, of P-256.
+  case invalidRequest
 
   public var description: String {
     switch self {
@@ -27,6 +29,8 @@ public enum CertificateAuthorityError: Error, Hashable, CustomStringConvertible 
       "the authority's certificate \(path) expired at \(at); remove it and its key to make a new authority"
     case .notForThisPurpose(let authority, let what):
       "\(authority) does not vouch for \(what): ask the authority that is made for it"
+    case .invalidRequest:
+      "no certificate request (PKCS #10, as PEM of at most 8192 bytes) that is signed by its own P-256 key"
     case .invalidName(let name): "\"\(name)\" cannot be a name in a certificate"
     }
   }

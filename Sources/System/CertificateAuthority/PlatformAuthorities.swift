@@ -8,7 +8,7 @@ import X509
 /// |---|---|---|
 /// | `api` | serving certificates of the API | the API server |
 /// | `clients` | users and parts of the platform, as clients of the API | who makes users; the API server needs its root alone |
-/// | `edge` | certificates of apps | the edge |
+/// | `edge` | certificates of apps | the API server, of which the edge asks them |
 ///
 /// `<directory>/ca.crt` is what people who visit apps trust: the roots of `edge`. Tokens of service accounts are signed with
 /// keys that are no authority's (`accounts`).

@@ -32,10 +32,15 @@ struct APIPart {
     let logs = NodeLogClient(identity: try credentials.writeForNode(node)) {
       gate.objects?.object(of: .nodes, namespace: "", name: $0)
     }
+    let signing = EdgeSigning()
     let server = try await APIServer(
       store: try await StoreFile.open(layout, logger: process.log("store")), registry: .standard,
       authorizer: { gate.authorizer(over: $0) },
-      virtualResources: { _, _ in gate.virtualResources() },
+      virtualResources: { _, _ in
+        gate.virtualResources { authorizer in
+          signing.begin(authorities, domain: options.domain, authorizer: authorizer)
+        }
+      },
       admission: { [NodeRestriction(), StorageGuard(objects: $0), TenantGuard(objects: $0)] },
       logs: logs, logger: process.log("api"))
     MetricsRegistry.process.add(server)
@@ -82,7 +87,7 @@ struct APIPart {
       )
     }
     let renewal = CredentialRenewal(
-      credentials: credentials, node: node, names: names, addresses: addresses, fronts: fronts,
+      credentials: credentials, node: node, names: names, addresses: addresses, fronts: fronts, signing: signing,
       authenticator: authenticator, logs: logs, trust: trust, interval: options.renewalInterval,
       logger: process.log("credentials"))
     return [server] + fronts + [renewal, accountTokens, process.startup(steps)]

@@ -9,22 +9,17 @@ struct EdgePart {
   let options: PlatformOptions
 
   func services() async throws -> [any Service] {
-    let (directory, purpose) = ("\(process.layout.pki)/edge", AuthorityPurpose.edge(domain: options.domain))
-    let lifetime = options.lives.root
-    let certificates = LeafCache(
-      authority: try .loadOrCreate(directory: directory, purpose: purpose, lifetime: lifetime), domain: options.domain)
+    let client = PartIdentity.edge.client(process.layout)
+    let certificates = LeafCache(signer: EdgeCertificates(client: client), domain: options.domain)
+    // What visitors trust: when it changes, there is a new root to be signed by.
     let renewal = CredentialWatch(
-      paths: ["\(directory)/ca.crt"], interval: options.renewalInterval, logger: process.log("edge")
-    ) {
-      certificates.use(try .loadOrCreate(directory: directory, purpose: purpose, lifetime: lifetime))
-    }
+      paths: ["\(process.layout.pki)/ca.crt"], interval: options.renewalInterval, logger: process.log("edge")
+    ) { certificates.renew() }
     var configuration = EdgeConfiguration(
       address: options.edgeAddress, port: options.edgePort, domain: options.domain)
     configuration.socket = InheritedSockets.take(PartKind.edge.rawValue)
     let edge = Edge(
-      configuration,
-      client: PartIdentity.edge.client(process.layout),
-      certificates: certificates, logger: process.log("edge"))
+      configuration, client: client, certificates: certificates, logger: process.log("edge"))
     let startup = process.startup([
       .init("edge") {
         _ = try await edge.waitUntilListening()

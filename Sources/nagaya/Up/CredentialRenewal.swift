@@ -19,6 +19,7 @@ struct CredentialRenewal: Service {
   let addresses: [String]
   /// At the loopback address, and those for others.
   let fronts: [HTTPSFront]
+  let signing: EdgeSigning
   let authenticator: Authenticator
   let logs: NodeLogClient
   let trust: TrustBundle
@@ -44,6 +45,7 @@ struct CredentialRenewal: Service {
     credentials.authorities = authorities
     // Roots before what they sign.
     try authenticator.use(trusting: authorities.clients.trustPEM)
+    signing.use(authorities)
     trust.replace(authorities.api.trustPEM)
     let certificate = try authorities.serverCertificate(names: names, addresses: addresses, now: now)
     for front in fronts { try front.use(certificate) }

@@ -30,14 +30,17 @@ final class Gate: Sendable {
     return authorizer
   }
 
-  func virtualResources() -> [any VirtualResourceHandling] {
+  /// - Parameter certificates: signs for the edge, what the authorizer lets through.
+  func virtualResources(
+    certificates: (any Authorizing) -> LeafCertificates? = { _ in nil }
+  ) -> [any VirtualResourceHandling] {
     let (objects, authorizer) = state.withLock { ($0.objects, $0.authorizer) }
     guard let objects, let authorizer else { return [] }
     let tokens = AccountTokens(keys: keys, objects: objects, revocations: revocations)
     return [
       AccessReviews(authorizer: authorizer),
       TokenResources(tokens: tokens, objects: objects, authorizer: authorizer),
-    ]
+    ] + (certificates(authorizer).map { [$0] } ?? [])
   }
 
   var objects: (any ObjectReading)? { state.withLock { $0.objects } }

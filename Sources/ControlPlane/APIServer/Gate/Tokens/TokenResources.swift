@@ -50,25 +50,10 @@ public struct TokenResources: VirtualResourceHandling {
     async throws(APIStatus)
     -> APIResponse
   {
-    try await require(
+    try await authorizer.require(
       AccessAttributes(user: user, verb: request.method.rawValue.lowercased(), nonResourcePath: request.path))
     guard request.method == .get else { throw APIStatus(.methodNotAllowed, "this path can only be read") }
     return APIResponse(status: 200, contentType: type, body: .bytes(json.encoded()))
-  }
-
-  private func require(_ access: AccessAttributes) async throws(APIStatus) {
-    let decision = await authorizer.decide(access)
-    guard !decision.isAllowed else { return }
-    throw APIStatus(.forbidden, "forbidden: \(access.denial)\(decision.reason.isEmpty ? "" : ": \(decision.reason)")")
-  }
-
-  private static func body(_ request: APIRequest, _ resource: Resource) throws(APIStatus) -> JSONValue {
-    guard request.method == .post else { throw APIStatus(.methodNotAllowed, "\(resource.plural) can only be created") }
-    let json = try RequestBody(request, limits: JSONLimits(), schemas: .standard).json
-    guard case .object = json, json["kind"].string.map({ $0 == resource.kind }) ?? true else {
-      throw APIStatus(.badRequest, "the body must be a \(resource.kind)")
-    }
-    return json
   }
 
   // MARK: TokenRequest
@@ -76,8 +61,8 @@ public struct TokenResources: VirtualResourceHandling {
   private func grant(_ request: APIRequest, _ user: UserInfo, namespace: String, account name: String)
     async throws(APIStatus) -> APIResponse
   {
-    let body = try Self.body(request, Self.requests)
-    try await require(
+    let body = try request.virtualObject(Self.requests)
+    try await authorizer.require(
       AccessAttributes(
         user: user, verb: "create", version: "v1", resource: "serviceaccounts", subresource: "token",
         namespace: namespace, name: name))
@@ -165,8 +150,8 @@ public struct TokenResources: VirtualResourceHandling {
   // MARK: TokenReview
 
   private func review(_ request: APIRequest, _ user: UserInfo) async throws(APIStatus) -> APIResponse {
-    let body = try Self.body(request, Self.reviews)
-    try await require(
+    let body = try request.virtualObject(Self.reviews)
+    try await authorizer.require(
       AccessAttributes(
         user: user, verb: "create", group: Self.reviews.group, version: "v1", resource: Self.reviews.plural))
     let wanted = body["spec"]["audiences"].elements.compactMap(\.string)
