@@ -47,7 +47,7 @@ extension FilePool {
   private func detachUnused() throws {
     let table = try Mounts.table()
     for (device, file) in try LoopDevice.below("\(directory)/volumes") {
-      guard Self.use(of: device, in: table) == nil else { continue }
+      guard VolumeDevice(device).use(in: table) == nil else { continue }
       try device.detach()
       logger.info("let an unused loop device go", metadata: ["device": "\(device.path)", "file": "\(file)"])
     }
@@ -59,26 +59,8 @@ extension FilePool {
     guard !devices.isEmpty else { return nil }
     let table = try Mounts.table()
     for device in devices {
-      if let user = Self.use(of: device, in: table) { return user }
+      if let user = VolumeDevice(device).use(in: table) { return user }
     }
     return nil
-  }
-
-  /// A file system of the device, or a bind mount of its node (a raw block volume).
-  static func use(of device: LoopDevice, in table: MountTable) -> String? {
-    if let mount = table.mounts(ofDevice: LoopDevice.major, device.minor).first {
-      return "mounted at \(mount.mountPoint)"
-    }
-    let node = "/loop\(device.number)"
-    if let bound = table.entries.first(where: { $0.root == node || $0.root == "/dev\(node)" }) {
-      return "published at \(bound.mountPoint)"
-    }
-    return nil
-  }
-
-  /// Who keeps a device that this namespace no longer mounts.
-  static func distantUser(of device: LoopDevice) -> String {
-    let holders = Mounts.holders(ofDevice: LoopDevice.major, device.minor)
-    return holders.isEmpty ? "\(device.path) is open" : holders.map(\.description).joined(separator: ", ")
   }
 }

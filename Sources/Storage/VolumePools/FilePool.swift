@@ -106,7 +106,7 @@ public actor FilePool: VolumeBackend {
     let bytes = try Self.roundedSize(
       request.bytes, limit: request.limitBytes, fileSystem: request.fileSystem, volume: name)
     if let record = records[name], record.state != .deleting, record.state != .creating {
-      try Self.checkSame(record, request)
+      try record.check(fits: request)
       return volume(of: record)
     }
     if records[name]?.state == .deleting { try deleteLocked(name) }  // an earlier deletion failed half-way
@@ -166,7 +166,7 @@ public actor FilePool: VolumeBackend {
       for device in try LoopDevice.attached(to: imagePath(name)) { try device.detach() }
       // A device that is still there has a user elsewhere: its blocks come back, and the file may go, when that ends.
       if let device = try LoopDevice.attached(to: imagePath(name)).first {
-        throw VolumeError.inUse(volume: name, by: Self.distantUser(of: device))
+        throw VolumeError.inUse(volume: name, by: VolumeDevice(device).distantUser)
       }
       try done(.deleteDevice)
       try DurableFile.remove(imagePath(name))
@@ -324,42 +324,7 @@ public actor FilePool: VolumeBackend {
     return try await body()
   }
 
-  private static func checkSame(_ record: VolumeRecord, _ request: VolumeRequest) throws(VolumeError) {
-    func refuse(_ reason: String) -> VolumeError { .conflict(volume: record.name, reason: reason) }
-    guard record.bytes >= request.bytes else {
-      throw refuse("with \(record.bytes) bytes where \(request.bytes) are asked for")
-    }
-    guard request.limitBytes == 0 || record.bytes <= request.limitBytes else {
-      throw refuse("with \(record.bytes) bytes where at most \(request.limitBytes) are asked for")
-    }
-    guard record.fileSystem == request.fileSystem else {
-      throw refuse("with file system \(record.fileSystem?.rawValue ?? "none")")
-    }
-    guard record.parameters == request.parameters else { throw refuse("with other parameters") }
-  }
-
-  /// The largest size a pool is asked for: 1 PiB; a guard against arithmetic, not a promise.
-  static let maximumBytes: Int64 = 1 << 50
-
   static func roundedSize(_ bytes: Int64, limit: Int64, fileSystem: FileSystemType?, volume: String) throws(VolumeError)
     -> Int64
-  {
-    guard VolumeName.isValid(volume) else { throw .invalidName(volume) }
-    guard bytes >= 0, limit >= 0 else { throw .invalidSize(volume: volume, reason: "a size must not be negative") }
-    guard limit == 0 || bytes <= limit else {
-      throw .invalidSize(volume: volume, reason: "\(bytes) bytes required but at most \(limit) allowed")
-    }
-    guard bytes <= maximumBytes else {
-      throw .invalidSize(volume: volume, reason: "\(bytes) bytes are more than a volume can have (\(maximumBytes))")
-    }
-    // Nothing asked for: 1 GiB, as others do.
-    let wanted = bytes == 0 ? (limit == 0 ? 1 << 30 : min(limit, 1 << 30)) : bytes
-    let rounded = (max(wanted, FileSystemType.minimumBytes(of: fileSystem)) + 4095) / 4096 * 4096
-    guard limit == 0 || rounded <= limit else {
-      throw .invalidSize(
-        volume: volume,
-        reason: "the least possible size is \(rounded) bytes but at most \(limit) are allowed; raise the limit")
-    }
-    return rounded
-  }
+  { try VolumeSize.rounded(bytes, limit: limit, unit: 4096, fileSystem: fileSystem, volume: volume) }
 }

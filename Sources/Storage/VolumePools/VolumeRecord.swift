@@ -42,6 +42,26 @@ struct VolumeRecord: Sendable, Hashable {
     parameters = request.parameters
   }
 
+  /// The same, with a file system that takes all of the volume.
+  var grown: VolumeRecord {
+    var record = self
+    record.fileSystemBytes = bytes
+    return record
+  }
+
+  /// - Throws: `VolumeError.conflict` if the volume is not what is asked for now.
+  func check(fits request: VolumeRequest) throws(VolumeError) {
+    func refuse(_ reason: String) -> VolumeError { .conflict(volume: name, reason: reason) }
+    guard bytes >= request.bytes else { throw refuse("with \(bytes) bytes where \(request.bytes) are asked for") }
+    guard request.limitBytes == 0 || bytes <= request.limitBytes else {
+      throw refuse("with \(bytes) bytes where at most \(request.limitBytes) are asked for")
+    }
+    guard fileSystem == request.fileSystem else {
+      throw refuse("with file system \(fileSystem?.rawValue ?? "none")")
+    }
+    guard parameters == request.parameters else { throw refuse("with other parameters") }
+  }
+
   /// `nil` if the bytes are no record of the volume `name`.
   init?(_ bytes: [UInt8], name: String) {
     guard let json = try? JSONValue(parsing: bytes), json["version"].int == 1, json["name"].string == name,
