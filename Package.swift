@@ -252,8 +252,8 @@ let package = Package(
         "KubernetesClient",
         "LinuxSystem", "Locking", "NodeAgent", "NodeHooks", "NRI", "NRIHarness", "TTRPC", "OCI", "ObjectStore",
         "Placement",
-        "PlacementSimulator", "PlacementTraces", "PlatformHarness", "RegistryClient", "TestSupport", .argumentParser,
-        .asyncHTTPClient, .grpc, .grpcTransport,
+        "PlacementSimulator", "PlacementTraces", "PlatformHarness", "RegistryClient", "TestSupport", "VolumePools",
+        .argumentParser, .asyncHTTPClient, .grpc, .grpcTransport,
         .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL, .protobuf,
       ], path: "Benchmarks", exclude: ["README.md", "Placement"], swiftSettings: strict),
     .executableTarget(
@@ -346,7 +346,7 @@ let package = Package(
     tests(
       "PlacementReports", ["PlacementReports", "PlacementTraces", "PlacementSimulator", "Placement", "JSONDocument"]),
     tests("PlacementTraces", ["PlacementTraces", "PlacementSimulator", "Placement"]),
-    tests("VolumePools", ["VolumePools", "LinuxSystem", .logging]),
+    tests("VolumePools", ["VolumePools", "JSONDocument", "LinuxSystem", .logging]),
     tests(
       "CSIDriver",
       ["CSIDriver", "CSI", "VolumePools", "LinuxSystem", .grpc, .grpcTransport, .logging, .serviceLifecycle]),

@@ -4,6 +4,7 @@ import KubernetesAPI
 import LinuxSystem
 import OCI
 import TestSupport
+import VolumePools
 
 /// Feeds mutated documents to every parser of bytes from outside. A trap or a broken promise ends the process; the input
 /// that did it lies in the file that is named at the start.
@@ -158,6 +159,11 @@ struct FuzzTarget: Sendable {
       name: "mountinfo",
       corpus: [Array("36 35 98:0 /mnt1 /mnt\\0402 rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n".utf8)]
     ) { input in (try? MountTable(parsing: input)) != nil },
+    FuzzTarget(name: "lvm reports", corpus: [Array(report.utf8)]) { input in
+      guard let report = try? LVMReport(parsing: input, group: "g") else { return false }
+      guard report.freeBytes >= 0 else { throw BrokenPromise(description: "less than no space") }
+      return true
+    },
     FuzzTarget(name: "tar", corpus: [archive]) { input in
       var reader = TarReader(MemorySource(input), limits: TarLimits(entries: 1000, totalBytes: 1 << 20))
       do {
@@ -166,6 +172,13 @@ struct FuzzTarget: Sendable {
       } catch { return false }
     },
   ]
+
+  private static let report = """
+    {"report":[{"vg":[{"vg_name":"g","vg_size":"8589934592","vg_extent_size":"4194304"}],"pv":[{"pv_name":"/dev/a",
+    "pv_free":"4001366016","pv_allocatable":"allocatable","pv_missing":""}],"lv":[{"lv_name":"nagaya.a","lv_size":"16777216",
+    "lv_tags":"nagaya,nagaya.state=ready","lv_attr":"Vwi-aotz--","pool_lv":"p","data_percent":"93.75"}],
+    "seg":[{"lv_name":"nagaya.a","seg_pe_ranges":"/dev/a:0-3"}]}]}
+    """
 
   /// A tar archive with one small file, made by hand: a header with its checksum, the content, two empty blocks.
   private static var archive: [UInt8] {

@@ -23,9 +23,9 @@ extension RPCError {
         case .invalidSize: .outOfRange
         case .notFound: .notFound
         case .conflict: .alreadyExists
-        case .noSpace: isExpansion ? .outOfRange : .resourceExhausted
+        case .noSpace, .poolFull: isExpansion ? .outOfRange : .resourceExhausted
         case .inUse, .foreignData, .growNeedsUnmount: .failedPrecondition
-        case .poolInUse: .unavailable
+        case .poolInUse, .poolUnavailable: .unavailable
         case .failed: .internalError
         }
       self.init(code: code, message: "\(error)")

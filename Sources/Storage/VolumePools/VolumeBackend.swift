@@ -91,6 +91,10 @@ public enum VolumeError: Error, Sendable, Hashable, CustomStringConvertible {
   case foreignData(volume: String, found: String)
   case growNeedsUnmount(volume: String)
   case poolInUse(pool: String, directory: String)
+  /// The pool has room by its numbers, but what it lies in is too full to take more.
+  case poolFull(volume: String, pool: String, reason: String)
+  /// What the pool lies in cannot be used now.
+  case poolUnavailable(pool: String, reason: String)
   /// A call of the kernel or of a program failed.
   case failed(volume: String, doing: String, reason: String)
 
@@ -111,6 +115,8 @@ public enum VolumeError: Error, Sendable, Hashable, CustomStringConvertible {
       "the file system of volume \(volume) cannot grow while mounted on this node; it will when the volume is next staged: restart its pod"
     case .poolInUse(let pool, let directory):
       "pool \(pool) (\(directory)) is held by another process; end that one first"
+    case .poolFull(let volume, let pool, let reason): "volume \(volume): pool \(pool) takes no more: \(reason)"
+    case .poolUnavailable(let pool, let reason): "pool \(pool) cannot be used: \(reason)"
     case .failed(let volume, let doing, let reason): "volume \(volume): \(doing) failed: \(reason)"
     }
   }

@@ -1,9 +1,11 @@
 /// Lets one call at a time through for each volume; the others wait in order.
-actor VolumeGate {
+public actor VolumeGate {
   private var busy: Set<String> = []
   private var queues: [String: [CheckedContinuation<Void, Never>]] = [:]
 
-  func enter(_ volume: String) async {
+  public init() {}
+
+  public func enter(_ volume: String) async {
     guard busy.contains(volume) else {
       busy.insert(volume)
       return
@@ -11,7 +13,7 @@ actor VolumeGate {
     await withCheckedContinuation { queues[volume, default: []].append($0) }
   }
 
-  func leave(_ volume: String) {
+  public func leave(_ volume: String) {
     guard var queue = queues[volume], !queue.isEmpty else {
       busy.remove(volume)
       return
