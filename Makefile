@@ -134,10 +134,12 @@ fault-test-hooks: engines ## Restart containerd under the node hooks 20 times, k
 	@scripts/run-tests --filter 'NodeHooksTests.FaultTests'
 
 .PHONY: throttle-test
-throttle-test: engines ## Measure how near to their limits volumes are written (as root, cgroup v2; GUEST=command of a machine that has it)
+throttle-test: engines ## Measure how near to their limits volumes are written (as root, in scripts/in-guest or GUEST=command)
 	@scripts/install-packages tests
 	swift build --build-tests
-	@$(GUEST) scripts/throttle-test
+	@scripts/install-engines $(NAGAYA_ENGINES) guest
+	@GUEST_SECONDS=1800 GUEST_PASSES='NAGAYA_ENGINES SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH' \
+	  SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=2 $(or $(GUEST),scripts/in-guest) scripts/throttle-test
 
 .PHONY: crash-test
 crash-test: build ## Kill nagaya 200 times under load; nothing may be lost or leak (as root)
