@@ -13,7 +13,7 @@ struct Driver: Sendable {
   typealias Transport = HTTP2ClientTransport.Posix
 
   let path: String
-  let pool: FilePool
+  let pool: any VolumeBackend
   let identity: Csi_V1_Identity.Client<Transport>
   let controller: Csi_V1_Controller.Client<Transport>
   let node: Csi_V1_Node.Client<Transport>
@@ -22,17 +22,29 @@ struct Driver: Sendable {
 
   /// Runs `body` with a driver, and takes everything away after.
   static func with(limitBytes: Int64 = 2 << 30, _ body: @Sendable (Driver) async throws -> Void) async throws {
+    try await with(
+      pool: { path, logger in
+        try await FilePool.open(
+          FilePool.Configuration(name: "default", directory: path + "/pool", limitBytes: limitBytes, reservedBytes: 0),
+          logger: logger)
+      }, body)
+  }
+
+  /// - Parameter pool: opens the pool; is given a directory for what it needs.
+  static func with(
+    pool open: (_ path: String, Logger) async throws -> any VolumeBackend,
+    _ body: @Sendable (Driver) async throws -> Void
+  ) async throws {
     let path = "/tmp/nagaya-csi-\(UInt64.random(in: 0 ... .max))"
     try Directory.make(path + "/csi")
     defer { clean(path) }
     // A stale socket of a driver that was killed.
     try OpenFile(path + "/csi/driver.sock", .createNew).sync()
     let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-    let pool = try await FilePool.open(
-      FilePool.Configuration(name: "default", directory: path + "/pool", limitBytes: limitBytes, reservedBytes: 0),
-      logger: logger)
+    let pool = try await open(path, logger)
     let server = CSIServer(
-      DriverConfiguration(nodeName: "node-1", pools: [pool]), socket: path + "/csi/driver.sock", logger: logger)
+      DriverConfiguration(nodeName: "node-1", pools: [pool], defaultPool: pool.poolName),
+      socket: path + "/csi/driver.sock", logger: logger)
     let connection = GRPCClient(
       transport: try .http2NIOPosix(
         target: .unixDomainSocket(path: path + "/csi/driver.sock", authority: "localhost"),

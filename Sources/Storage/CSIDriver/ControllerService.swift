@@ -49,8 +49,12 @@ struct ControllerService: Csi_V1_Controller.SimpleServiceProtocol {
   {
     try await answering {
       guard !request.volumeID.isEmpty else { throw RPCError.missing("volume_id") }
-      // Every pool is asked: a deletion that failed half-way is no longer listed but must be finished.
-      for pool in configuration.pools.values { try await pool.delete(request.volumeID) }
+      if let (pool, volume) = await configuration.find(request.volumeID) {
+        try await pool.delete(volume.name)
+      } else {
+        // Every pool is asked: a deletion that failed half-way is no longer listed but must be finished.
+        for pool in configuration.pools.values { try await pool.delete(request.volumeID) }
+      }
       return Csi_V1_DeleteVolumeResponse()
     }
   }

@@ -3,36 +3,54 @@ import Logging
 import ProcessMetrics
 import VolumePools
 
-/// The volumes of a node: one pool in files, and the CSI driver over it.
+/// The volumes of a node: one pool in files, those in LVM that were named, and the CSI driver over them.
 struct LocalStorage {
   private let node: String
-  private let pool: FilePool
+  private let pools: [any VolumeBackend]
 
   /// - Parameters:
   ///   - directory: of the pool.
   ///   - limit: bytes that it may hand out; `nil`: what the file system has.
-  init(node: String, directory: String, limit: Int64?, logger: Logger) async throws {
+  ///   - lvmPools: beside the one in files, each of another name.
+  init(node: String, directory: String, limit: Int64?, lvmPools: [LVMPoolArgument] = [], logger: Logger) async throws {
     self.node = node
-    pool = try await FilePool.open(
-      FilePool.Configuration(name: "default", directory: directory, limitBytes: limit), logger: logger)
+    var pools: [any VolumeBackend] = [
+      try await FilePool.open(
+        FilePool.Configuration(name: "default", directory: directory, limitBytes: limit), logger: logger)
+    ]
+    for argument in lvmPools {
+      let name = argument.configuration.name
+      guard !pools.contains(where: { $0.poolName == name }) else {
+        throw CommandFailure(
+          "--lvm-pool \(argument.argument): there is a pool \(name) already", remedy: "give it another name")
+      }
+      do { pools.append(try await LVMPool.open(argument.configuration, logger: logger)) } catch let error as VolumeError
+      {
+        throw CommandFailure("--lvm-pool \(argument.argument): \(error)", remedy: "")
+      }
+    }
+    self.pools = pools
   }
 
-  /// What the pool has, under the labels that Kubernetes' own figures of volumes have not: those are the kubelet's.
+  /// What the pools have, under the labels that Kubernetes' own figures of volumes have not: those are the kubelet's.
   var metrics: MetricsText {
     get async {
       var text = MetricsText()
-      guard let capacity = try? await pool.capacity() else { return text }
-      let labels: KeyValuePairs = ["node": node, "pool": pool.poolName]
-      text.gauge("nagaya_pool_size_bytes", "What volumes may take together.", Double(capacity.totalBytes), labels)
-      text.gauge("nagaya_pool_allocated_bytes", "What is promised to volumes.", Double(capacity.allocatedBytes), labels)
-      text.gauge(
-        "nagaya_pool_available_bytes", "What new volumes may take together.", Double(capacity.availableBytes), labels)
-      text.gauge("nagaya_pool_volumes", "Volumes.", capacity.volumes, labels)
+      for pool in pools {
+        guard let capacity = try? await pool.capacity(for: nil) else { continue }
+        let labels: KeyValuePairs = ["node": node, "pool": pool.poolName]
+        text.gauge("nagaya_pool_size_bytes", "What volumes may take together.", Double(capacity.totalBytes), labels)
+        text.gauge(
+          "nagaya_pool_allocated_bytes", "What is promised to volumes.", Double(capacity.allocatedBytes), labels)
+        text.gauge(
+          "nagaya_pool_available_bytes", "What new volumes may take together.", Double(capacity.availableBytes), labels)
+        text.gauge("nagaya_pool_volumes", "Volumes.", capacity.volumes, labels)
+      }
       return text
     }
   }
 
   func driver(socket: String, logger: Logger) -> CSIServer {
-    CSIServer(DriverConfiguration(nodeName: node, pools: [pool]), socket: socket, logger: logger)
+    CSIServer(DriverConfiguration(nodeName: node, pools: pools), socket: socket, logger: logger)
   }
 }

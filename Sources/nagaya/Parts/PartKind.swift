@@ -54,6 +54,7 @@ enum PartKind: String, CaseIterable, Sendable {
       return cluster(.storage(node))
         + ["--node-name", node, "--pool-dir", layout.pool, "--csi-socket", layout.csiSocket, "--no-kubelet"]
         + (options.poolSize.map { ["--pool-size", $0] } ?? [])
+        + options.lvmPool.flatMap { ["--lvm-pool", $0.argument] }
     case .storageController: return cluster(.storageController)
     case .api, .controllers, .node, .hooks, .edge: return options.arguments
     }

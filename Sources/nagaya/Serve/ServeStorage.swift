@@ -18,6 +18,7 @@ struct ServeStorage: AsyncParsableCommand {
 
       EXAMPLES
         nagaya serve storage                                        in a pod, on a node with a kubelet
+        nagaya serve storage --lvm-pool fast=vg0,thin=pool0         with a pool in LVM, for classes that name it
         nagaya serve storage --kubeconfig f --node-name n --no-kubelet --csi-socket /run/x/csi.sock
       """)
 
@@ -39,7 +40,7 @@ struct ServeStorage: AsyncParsableCommand {
     let volumes = try await LocalStorage(
       node: name, directory: node.poolDir,
       limit: try node.poolSize.map { try Sizes.bytes($0, option: "--pool-size", least: 1) },
-      logger: process.log("pool"))
+      lvmPools: node.lvmPool, logger: process.log("pool"))
     MetricsRegistry.process.add { await volumes.metrics }
     let controllers = try NodeStorageControllers(
       client: client, driverSocket: node.csiSocket, poolPath: node.poolDir, entersNode: node.noKubelet,
@@ -76,6 +77,9 @@ struct NodeStorageOptions: ParsableArguments {
 
   @Option(help: "Bytes that the pool may hand out (a quantity such as 100Gi). Default: what the file system has.")
   var poolSize: String?
+
+  @Option(help: LVMPoolArgument.help, transform: LVMPoolArgument.transform)
+  var lvmPool: [LVMPoolArgument] = []
 
   @Option(help: "The CSI driver's socket; its path must be the host's.", completion: .file())
   var csiSocket = "/var/lib/kubelet/plugins/\(StorageAccess.driverName)/csi.sock"

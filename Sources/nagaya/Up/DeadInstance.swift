@@ -31,7 +31,8 @@ struct DeadInstance {
     let engine = ContainerdEngine(
       layout: engineLayout, network: network, snapshotter: images.plugin, limits: options.nodeLimits, logger: logger)
     let volumes = try await LocalStorage(
-      node: options.resolvedNodeName, directory: layout.pool, limit: nil, logger: logger)
+      node: options.resolvedNodeName, directory: layout.pool, limit: nil, lvmPools: options.lvmPool,
+      logger: logger)
     let driver = volumes.driver(socket: layout.csiSocket, logger: logger)
     let takedown = try NodeTakedown(
       directory: layout.node, runtimeSocket: engineLayout.socket,

@@ -76,6 +76,9 @@ struct PlatformOptions: ParsableArguments {
   @Option(help: "Bytes that the file pool may hand out (a quantity such as 100Gi). Default: what the file system has.")
   var poolSize: String?
 
+  @Option(help: LVMPoolArgument.help, transform: LVMPoolArgument.transform)
+  var lvmPool: [LVMPoolArgument] = []
+
   @Option(
     help: """
       On which node a new volume goes, among those with room: expected-loss keeps the holes that large volumes need \
@@ -158,6 +161,7 @@ struct PlatformOptions: ParsableArguments {
     if let apiAddress { arguments += ["--api-address", apiAddress] }
     for name in apiName { arguments += ["--api-name", name] }
     if let poolSize { arguments += ["--pool-size", poolSize] }
+    for pool in lvmPool { arguments += ["--lvm-pool", pool.argument] }
     arguments += ["--pod-processes", String(podProcesses)]
     arguments += ["--certificate-lifetime", String(certificateLifetime.seconds)]
     if let rootLifetime { arguments += ["--root-lifetime", String(rootLifetime.seconds)] }
