@@ -3,6 +3,7 @@ import Foundation
 import GRPCCore
 import GRPCNIOTransportHTTP2Posix
 import GRPCSockets
+import Glibc
 import Locking
 import NIOCore
 import NIOPosix
@@ -36,6 +37,44 @@ import Testing
   }
 
   private static func socket() -> String { "/tmp/nagaya-grpc-\(UUID().uuidString.prefix(8))/s" }
+
+  @Test(.timeLimit(.minutes(5)), arguments: ["s", "driver.sock"])
+  func aSocketIsAtItsPlaceWhenItAnswersAndIsItsOwnersAlone(name: String) async throws {
+    for _ in 0..<10 {
+      let directory = "/tmp/nagaya-grpc-\(UUID().uuidString.prefix(8))"
+      defer { try? FileManager.default.removeItem(atPath: directory) }
+      let socket = "\(directory)/\(name)"
+      let serving = Task { try await LocalServer.serve([Gathering(1)], socket: socket) {} }
+      var status = stat()
+      while lstat(socket, &status) != 0 { await Task.yield() }
+      #expect(status.st_mode & 0o777 == 0o600 && status.st_mode & S_IFMT == S_IFSOCK)
+      // One try, without waiting for a server to come up.
+      let descriptor = connected(to: socket)
+      #expect(descriptor >= 0)
+      close(descriptor)
+      serving.cancel()
+      _ = try? await serving.value
+      #expect(try FileManager.default.contentsOfDirectory(atPath: directory).isEmpty)
+    }
+  }
+
+  /// - Returns: -1 if nobody listens there.
+  private func connected(to path: String) -> Int32 {
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+    let descriptor = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    let isConnected = withUnsafePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+      }
+    }
+    guard isConnected else {
+      close(descriptor)
+      return -1
+    }
+    return descriptor
+  }
 
   @Test(.timeLimit(.minutes(15))) func manyCallsAtOnceOnOneConnectionAreAllAnswered() async throws {
     let socket = Self.socket()

@@ -28,12 +28,13 @@ public enum LocalServer {
     drain: Duration = .seconds(10), whenListening: @escaping @Sendable () async throws -> Void
   ) async throws {
     try Directory.make(String(socket[..<(socket.lastIndex(of: "/") ?? socket.startIndex)]), permissions: 0o700)
-    try Directory.removeFile(socket)
-    defer { try? Directory.removeFile(socket) }
+    let hidden = hiddenPath(of: socket)
+    for path in [socket, hidden] { try Directory.removeFile(path) }
+    defer { for path in [socket, hidden] { try? Directory.removeFile(path) } }
     let (channels, calls) = (ServerChannels(), ServerCalls())
     let transport = ServedTransport(
       .http2NIOPosix(
-        address: .unixDomainSocket(path: socket), transportSecurity: .plaintext,
+        address: .unixDomainSocket(path: hidden), transportSecurity: .plaintext,
         config: .defaults {
           $0.rpc.maxRequestPayloadSize = messageLimit
           $0.http2.maxConcurrentStreams = callsPerConnection
@@ -62,8 +63,7 @@ public enum LocalServer {
           }
           do {
             if await transport.isListening() {
-              // It is gone if the shutdown was faster.
-              guard chmod(socket, 0o600) == 0 || errno == ENOENT else { throw SystemError.last("chmod", socket) }
+              try show(hidden, as: socket)
               group.addTask { try await whenListening() }
             }
             while try await group.next() != nil {}
@@ -78,5 +78,25 @@ public enum LocalServer {
     } onCancel: {
       ending.begin(within: .zero)
     }
+  }
+
+  /// Where a socket is made: beside its place, so that whoever waits for it there (a kubelet, say, which passes over what begins
+  /// with a dot) finds it when it answers and is its owner's alone, and not a moment earlier. No longer than the socket's own
+  /// path, for which there are 107 bytes.
+  static func hiddenPath(of socket: String) -> String {
+    let bytes = Array(socket.utf8)
+    let start = bytes.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0
+    // Its first letter makes room for the dot.
+    let rest: ArraySlice<UInt8> = bytes.count - start > 1 ? bytes[(start + 1)...] : [UInt8(ascii: "_")]
+    return String(decoding: bytes[..<start] + [UInt8(ascii: ".")] + rest, as: UTF8.self)
+  }
+
+  private static func show(_ hidden: String, as socket: String) throws(SystemError) {
+    // It is gone if the shutdown was faster.
+    guard chmod(hidden, 0o600) == 0 else {
+      if errno == ENOENT { return }
+      throw SystemError.last("chmod", hidden)
+    }
+    guard rename(hidden, socket) == 0 || errno == ENOENT else { throw SystemError.last("rename", socket) }
   }
 }
