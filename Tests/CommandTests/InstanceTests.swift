@@ -59,7 +59,8 @@ import Testing
 
   @Test(arguments: [
     (["--api-address", "example.com"], "is no address"), (["--api-address", "0.0.0.0"], "is every address"),
-    (["--api-address", "::"], "is every address"), (["--api-address", "127.0.0.1"], "always listens there"),
+    (["--api-address", "::"], "is every address"), (["--api-address", "::0"], "is every address"),
+    (["--api-address", "127.0.0.1"], "always listens there"),
     (["--api-name", "*.example.com"], "neither a host name nor an address"),
     (["--api-name", "a b"], "neither a host name nor an address"), (["--api-name", ""], "neither"),
   ])

@@ -2,11 +2,16 @@ import APIServer
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
+import LinuxSystem
 import Logging
 import TestSupport
 import Testing
 
 @testable import NodeAgent
+
+#if canImport(Glibc)
+  import Glibc
+#endif
 
 /// Claims whose object says that they are bound, while the volume says otherwise: the node agent asks both.
 @Suite struct VolumeClaimAttacks {
@@ -84,6 +89,47 @@ import Testing
       ) { .check(message?.contains("pod is not owner") == true, message ?? "it was mounted") }
       #expect(held)
     }
+  }
+
+  @Test("scratch space is given to the pod's group once, and is the pod's affair then")
+  func scratchIsHandedOverOnce() async throws {
+    let directory = "/tmp/nagaya-claims-\(UInt32.random(in: 0 ... .max))"
+    defer { try? Directory.removeTree(directory) }
+    var pod = KubernetesObject(.pods, namespace: "default", name: "p")
+    pod.metadata["uid"] = "p"
+    pod.spec["securityContext"] = ["fsGroup": 4711]
+    pod.spec["volumes"] = [["name": "v", "emptyDir": [:]]]
+    let contents = FileVolumeContents(
+      fields: FieldReference(pod: pod, podIP: "", hostIP: "", allocatable: (0, 0)), lookup: { _, _ in nil },
+      tokens: PodTokens(
+        pod: pod, client: KubernetesClient(UnreachableTransport(), userAgent: "test"), now: { .now }))
+    func mode(_ path: String) throws -> [UInt32] {
+      var status = stat()
+      try #require(lstat(path, &status) == 0)
+      return [status.st_gid, status.st_mode & 0o7777]
+    }
+    func prepare(_ mounts: VolumeMounts) async throws -> String {
+      let paths = try await mounts.prepare(pod, contents: contents) { reference, _ in reference }
+      return try #require(paths["v"])
+    }
+    func mounts() -> VolumeMounts {
+      VolumeMounts(directory: directory, client: nil, drivers: [:], logger: Logger(label: "test"))
+    }
+    let first = mounts()
+    let path = try await prepare(first)
+    #expect(try mode(path) == [4711, 0o2777])
+    // As a database does with its directory and keys.
+    try SmallFile.write([1], to: "\(path)/key")
+    try #require(chmod("\(path)/key", 0o600) == 0 && chmod(path, 0o700) == 0)
+    // Again and again while the pod runs, and after a restart of the agent.
+    for mounts in [first, first, mounts()] {
+      _ = try await prepare(mounts)
+      #expect(try mode(path)[1] == 0o700 && mode("\(path)/key")[1] == 0o600)
+    }
+  }
+
+  private struct UnreachableTransport: APITransport {
+    func send(_ request: APIRequest) async throws -> APIResponse { throw APIStatus(.internalError, "nobody") }
   }
 
   private static func refusal(of pod: KubernetesObject, _ client: KubernetesClient) async throws -> String? {

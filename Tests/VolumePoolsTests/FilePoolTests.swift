@@ -76,6 +76,32 @@ import Testing
     try Mounts.unmount(target)
   }
 
+  /// A part of a volume that somebody mounts (`subPath`) has the name that he gives it.
+  @Test func `A directory that is called like a device is no use of it`() async throws {
+    let fixture = try PoolFixture()
+    defer { fixture.remove() }
+    let pool = try await fixture.open()
+    _ = try await pool.create(VolumeRequest(name: "raw", bytes: 16 << 20))
+    let device = try await pool.attach("raw")
+    let (theirs, shown) = (fixture.path + "/theirs", fixture.path + "/shown")
+    for path in [theirs, shown + "/a", shown + "/b", shown + "/own"] { try Directory.make(path) }
+    try Mounts.mount("tmpfs", at: theirs, type: "tmpfs")
+    let name = String(device.dropFirst("/dev".count))
+    for (path, place) in [(name, "a"), ("/dev\(name)", "b")] {
+      try Directory.make(theirs + path)
+      try Mounts.bind(theirs + path, at: "\(shown)/\(place)")
+    }
+    try await pool.detach("raw")
+    #expect(try fixture.devices().isEmpty)
+    // The node itself is one.
+    let again = try await pool.attach("raw")
+    try OpenFile(shown + "/node", .createIfMissing).sync()
+    try Mounts.bind(again, at: shown + "/node")
+    await #expect(throws: VolumeError.self) { try await pool.detach("raw") }
+    try Mounts.unmount(shown + "/node")
+    try await pool.delete("raw")
+  }
+
   @Test func `ext4 grows when it is next prepared`() async throws {
     let fixture = try PoolFixture()
     defer { fixture.remove() }

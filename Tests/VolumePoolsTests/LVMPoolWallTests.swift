@@ -225,7 +225,7 @@ struct LVMPoolWallTests {
         Issue.record("\(String(describing: deletion))")
         return
       }
-      #expect(await pool.volume("data")?.fault == nil)
+      try await eventually("it is well again") { await pool.volume("data").map { $0.fault == nil } == true }
     }
   }
 

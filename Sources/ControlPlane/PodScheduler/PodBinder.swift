@@ -53,7 +53,8 @@ struct PodBinder: Sendable {
     if let obstacle = claimInUse(by: pod) {
       usage.remove(uid: pod.uid)
       try await refuse(pod, "0/\(informers.nodes.cache.count) nodes are available: \(obstacle).")
-      return .done
+      // Its end leads back here; should it have come just now, so does this.
+      return .requeueAfter(.seconds(30))
     }
     let requests = PodRequests(pod)
     let question = SchedulingDecision.Question(

@@ -153,6 +153,9 @@ public final class EdgeServer: Sendable {
   private func serveHTTP2(_ channel: any Channel, _ client: ClientConnection) -> EventLoopFuture<Void> {
     var connection = NIOHTTP2Handler.ConnectionConfiguration()
     connection.targetWindowSize = 1 << 20
+    // Of malformed requests and the like in a connection's whole life, after which it is closed; `FramePace` bounds how many come at
+    // once. By default 200: a proxy in front would lose a connection for its clients' mistakes of some days.
+    connection.maximumConnectionGlitches = 10_000
     connection.initialSettings.append(
       HTTP2Setting(parameter: .maxHeaderListSize, value: configuration.limits.headerBytes))
     var stream = NIOHTTP2Handler.StreamConfiguration()

@@ -82,7 +82,7 @@ public enum LocalServer {
 
   /// Where a socket is made: beside its place, so that whoever waits for it there (a kubelet, say, which passes over what begins
   /// with a dot) finds it when it answers and is its owner's alone, and not a moment earlier. No longer than the socket's own
-  /// path, for which there are 107 bytes.
+  /// path, for which there are 107 bytes: sockets of one directory must differ in more than their first letter.
   static func hiddenPath(of socket: String) -> String {
     let bytes = Array(socket.utf8)
     let start = bytes.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0

@@ -16,6 +16,8 @@ public struct DriverConfiguration: Sendable {
   public var defaultPool: String
   /// By name.
   public var pools: [String: any VolumeBackend]
+  /// In the order in which volumes are looked for: one in files does not wait for LVM.
+  private let order: [String]
 
   public init(nodeName: String, pools: [any VolumeBackend], version: String = "0.1.0", defaultPool: String = "default")
   {
@@ -25,13 +27,14 @@ public struct DriverConfiguration: Sendable {
     topologyKey = "topology.local.nagaya.dev/node"
     poolParameter = VolumeParameters.pool
     self.defaultPool = defaultPool
+    order = pools.map(\.poolName)
     self.pools = Dictionary(pools.map { ($0.poolName, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
   /// The pool that holds the volume, and what it says about it.
   func find(_ volume: String) async -> (pool: any VolumeBackend, volume: Volume)? {
-    for pool in pools.values {
-      if let found = await pool.volume(volume) { return (pool, found) }
+    for name in order {
+      if let pool = pools[name], let found = await pool.volume(volume) { return (pool, found) }
     }
     return nil
   }

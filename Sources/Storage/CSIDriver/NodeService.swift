@@ -282,8 +282,8 @@ struct NodeService: Csi_V1_Node.SimpleServiceProtocol {
     return try Mounts.table().entries.first { mount in
       guard !own.contains(mount.mountPoint) else { return false }
       if volume.fileSystem != nil { return try Self.isMount(mount, ofDevice: device) }
-      // A raw block volume is the device's node, bound to a file.
-      guard mount.root != "/", let node = try FileStatus(of: mount.mountPoint), node.kind == .blockDevice else {
+      // A raw block volume is the device's node, bound to a file. Other mounts may hang when they are looked at.
+      guard try mount.isOfDevices(), let node = try FileStatus(of: mount.mountPoint), node.kind == .blockDevice else {
         return false
       }
       return try node.specialDevice == FileStatus(of: device)?.specialDevice
@@ -292,10 +292,8 @@ struct NodeService: Csi_V1_Node.SimpleServiceProtocol {
 
   private static func isMount(_ mount: MountEntry, ofDevice device: String) throws -> Bool {
     guard let status = try FileStatus(of: device) else { return false }
-    let number = status.specialDevice
-    let major = UInt32((number >> 8) & 0xFFF) | UInt32(truncatingIfNeeded: (number >> 32) & ~0xFFF)
-    let minor = UInt32(number & 0xFF) | UInt32(truncatingIfNeeded: (number >> 12) & ~0xFF)
-    return mount.major == major && mount.minor == minor
+    let number = DeviceNumber(status.specialDevice)
+    return mount.major == number.major && mount.minor == number.minor
   }
 
   /// Every mount at the path: calls repeated by others may have stacked several.

@@ -47,7 +47,7 @@ extension FilePool {
   private func detachUnused() throws {
     let table = try Mounts.table()
     for (device, file) in try LoopDevice.below("\(directory)/volumes") {
-      guard VolumeDevice(device).use(in: table) == nil else { continue }
+      guard try VolumeDevice(device).use(in: table) == nil else { continue }
       try device.detach()
       logger.info("let an unused loop device go", metadata: ["device": "\(device.path)", "file": "\(file)"])
     }
@@ -59,7 +59,7 @@ extension FilePool {
     guard !devices.isEmpty else { return nil }
     let table = try Mounts.table()
     for device in devices {
-      if let user = VolumeDevice(device).use(in: table) { return user }
+      if let user = try VolumeDevice(device).use(in: table) { return user }
     }
     return nil
   }

@@ -23,11 +23,14 @@ struct VolumeDevice: Sendable, Hashable {
   }
 
   /// A file system of the device, or a bind mount of its node (a raw block volume); `nil` if this namespace has neither.
-  func use(in table: MountTable) -> String? {
+  func use(in table: MountTable) throws(SystemError) -> String? {
     if let mount = table.mounts(ofDevice: major, minor).first { return "mounted at \(mount.mountPoint)" }
     // The root of a bind mount is a path in the file system of /dev, or in one that /dev is a directory of.
     let roots = Set(nodes.flatMap { ["/\($0)", "/dev/\($0)"] })
-    return table.entries.first { roots.contains($0.root) }.map { "published at \($0.mountPoint)" }
+    for entry in table.entries where roots.contains(entry.root) {
+      if try entry.isOfDevices() { return "published at \(entry.mountPoint)" }
+    }
+    return nil
   }
 
   /// Who keeps a device that this namespace no longer mounts.

@@ -98,6 +98,11 @@ public enum LeafRequest: Sendable, Hashable {
   /// Whether the text is an IPv4 or IPv6 address.
   public static func isAddress(_ text: String) -> Bool { addressBytes(text) != nil }
 
+  /// Whether the text is an address that stands for all of a machine's: `0.0.0.0`, `::`, however written.
+  public static func isEveryAddress(_ text: String) -> Bool {
+    addressBytes(text).map { $0.allSatisfy { $0 == 0 } } ?? false
+  }
+
   /// 4 or 16 bytes in network order.
   static func addressBytes(_ text: String) -> [UInt8]? {
     var bytes = [UInt8](repeating: 0, count: 16)

@@ -1,5 +1,16 @@
 import Glibc
 
+/// A device number as `stat(2)` has it, taken apart (makedev(3)).
+public struct DeviceNumber: Sendable, Hashable {
+  public let major: UInt32
+  public let minor: UInt32
+
+  public init(_ number: UInt64) {
+    major = UInt32((number >> 8) & 0xFFF) | UInt32(truncatingIfNeeded: (number >> 32) & ~0xFFF)
+    minor = UInt32(number & 0xFF) | UInt32(truncatingIfNeeded: (number >> 12) & ~0xFF)
+  }
+}
+
 /// What `lstat(2)` says about a path.
 public struct FileStatus: Sendable, Hashable {
   public enum Kind: Sendable, Hashable {

@@ -17,6 +17,14 @@ public struct MountEntry: Sendable, Hashable {
   public let superOptions: [String]
 
   public var isReadOnly: Bool { options.contains("ro") }
+
+  /// Whether a file or directory of the file system of `/dev` is shown: a device's node, bound to a file. Other file systems have
+  /// directories of any name, `/loop7` too.
+  public func isOfDevices() throws(SystemError) -> Bool {
+    guard root != "/", let devices = try FileStatus(of: "/dev") else { return false }
+    let number = DeviceNumber(devices.device)
+    return major == number.major && minor == number.minor
+  }
 }
 
 /// Bytes of mountinfo that are not what proc_pid_mountinfo(5) says.

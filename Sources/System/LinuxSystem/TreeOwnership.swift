@@ -22,14 +22,15 @@ extension Directory {
         continue
       }
       guard fchownat(walk.directory, name, uid_t.max, group, AT_SYMLINK_NOFOLLOW) == 0 else {
-        if errno == ENOENT { continue }
+        // Gone, or not to be changed at all (chattr +i).
+        if errno == ENOENT || errno == EPERM { continue }
         throw SystemError.last("chown", walk.path(name))
       }
       // Links have no mode of their own.
       guard status.st_mode & S_IFMT != S_IFLNK else { continue }
       // Not as it was looked at: by its name, and never through a link that took its place.
       guard fchmodat(walk.directory, name, mode(of: status), AT_SYMLINK_NOFOLLOW) == 0 else {
-        if errno == ENOENT || errno == EOPNOTSUPP { continue }
+        if errno == ENOENT || errno == EOPNOTSUPP || errno == EPERM { continue }
         throw SystemError.last("chmod", walk.path(name))
       }
     }

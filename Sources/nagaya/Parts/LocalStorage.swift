@@ -12,7 +12,11 @@ struct LocalStorage {
   ///   - directory: of the pool.
   ///   - limit: bytes that it may hand out; `nil`: what the file system has.
   ///   - lvmPools: beside the one in files, each of another name.
-  init(node: String, directory: String, limit: Int64?, lvmPools: [LVMPoolArgument] = [], logger: Logger) async throws {
+  ///   - passesOverMissing: pools in LVM that cannot be opened are left out.
+  init(
+    node: String, directory: String, limit: Int64?, lvmPools: [LVMPoolArgument] = [], passesOverMissing: Bool = false,
+    logger: Logger
+  ) async throws {
     self.node = node
     var pools: [any VolumeBackend] = [
       try await FilePool.open(
@@ -26,7 +30,10 @@ struct LocalStorage {
       }
       do { pools.append(try await LVMPool.open(argument.configuration, logger: logger)) } catch let error as VolumeError
       {
-        throw CommandFailure("--lvm-pool \(argument.argument): \(error)", remedy: "")
+        if passesOverMissing { continue }
+        throw CommandFailure(
+          "--lvm-pool \(argument.argument): \(error)",
+          remedy: "mend that, or start without this pool: its volumes are kept, and not served")
       }
     }
     self.pools = pools

@@ -27,7 +27,7 @@ struct APIPlace: Sendable, Hashable {
           "--api-address \(address) is no address: give one of this machine (ip address shows them)")
       }
       // At the pods' gateway another one answers on the same port, and to those alone who may call.
-      guard !["0.0.0.0", "::"].contains(address) else {
+      guard !LeafRequest.isEveryAddress(address) else {
         throw ValidationError(
           "--api-address \(address) is every address: give the one at which others reach this machine")
       }

@@ -32,7 +32,7 @@ struct DeadInstance {
       layout: engineLayout, network: network, snapshotter: images.plugin, limits: options.nodeLimits, logger: logger)
     let volumes = try await LocalStorage(
       node: options.resolvedNodeName, directory: layout.pool, limit: nil, lvmPools: options.lvmPool,
-      logger: logger)
+      passesOverMissing: true, logger: logger)
     let driver = volumes.driver(socket: layout.csiSocket, logger: logger)
     let takedown = try NodeTakedown(
       directory: layout.node, runtimeSocket: engineLayout.socket,

@@ -2,6 +2,10 @@ import JSONDocument
 import KubernetesAPI
 import LinuxSystem
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// Whose the files of a pod's volumes are (Kubernetes, "Configure a Security Context", and volume ownership of projected
 /// volumes).
 struct FileOwnership: Hashable, Sendable {
@@ -44,7 +48,19 @@ struct FileOwnership: Hashable, Sendable {
       ["ReadWriteOnce", "ReadWriteOncePod"].contains(volume.accessMode)
     else { return }
     let trustsRoot = trustsRoot
-    _ = try await BlockingWork.run { try Directory.give(path, toGroup: group, isSkippedWhereRootFits: trustsRoot) }
+    _ = try await BlockingWork.run {
+      // Another pod of the same volume may move directories meanwhile.
+      for attempt in 1... {
+        do throws(SystemError) {
+          return try Directory.give(path, toGroup: group, isSkippedWhereRootFits: trustsRoot)
+        } catch {
+          // Mounted read-only by its class: it stays as it is.
+          if error.errno == EROFS { return false }
+          guard error.errno == EAGAIN, attempt < 5 else { throw error }
+        }
+      }
+      return false
+    }
   }
 
   /// A token: nobody's but the user's that the pod runs as, where that is known.

@@ -27,6 +27,8 @@ actor VolumeMounts {
   /// Handles that are being staged or unstaged, and who waits for them.
   private var busy: [String: [CheckedContinuation<Void, Never>]] = [:]
   private var published: @Sendable (String) -> Void = { _ in }
+  /// Scratch space that was given to its pod since this process began.
+  private var handedOver: Set<String> = []
 
   init(
     directory: String, client: KubernetesClient?, drivers: [String: String], images: ImageVolumes? = nil, logger: Logger
@@ -86,7 +88,7 @@ actor VolumeMounts {
         try Mounts.mount(
           "tmpfs", at: path, type: "tmpfs", options: ["mode=0777"] + MemoryVolume.bounds(of: volume, in: pod))
       }
-      try ownership.take(scratch: path)
+      try handOver(path, ownership)
       return path
     }
     if let path = volume["hostPath"]["path"].string {
@@ -117,16 +119,22 @@ actor VolumeMounts {
     if kinds.isEmpty {
       let path = "\(volumes)/empty/\(name)"
       try Self.makeScratch(path)
-      try ownership.take(scratch: path)
+      try handOver(path, ownership)
       return path
     }
     throw PodProblem("ContainerCreating", "volumes of kind \(kinds) are not supported")
   }
 
+  /// Gives fresh scratch space to the pod's group, once: afterwards its rights are the pod's affair.
+  private func handOver(_ path: String, _ ownership: FileOwnership) throws {
+    guard handedOver.insert(path).inserted, try Directory.names(in: path).isEmpty else { return }
+    try ownership.take(scratch: path)
+  }
+
   /// Open for containers with any user; once it is there, its rights are the pod's affair.
   private static func makeScratch(_ path: String) throws {
     try Directory.make(path, permissions: 0o777)
-    // Not made just now, and not left half made.
+    // Neither made just now nor left half made.
     guard try Directory.names(in: path).isEmpty else { return }
     if let status = try FileStatus(of: path), status.permissions & 0o777 != 0o777 { chmod(path, 0o777) }
   }
@@ -284,10 +292,17 @@ actor VolumeMounts {
   }
 
   /// Removes the contents of a pod's `emptyDir` volumes, after `unmount`.
-  func removeScratch(podUID: String) throws { try Directory.removeTree("\(podDirectory(podUID))/volumes/empty") }
+  func removeScratch(podUID: String) throws {
+    let scratch = "\(podDirectory(podUID))/volumes/empty"
+    handedOver = handedOver.filter { !$0.hasPrefix("\(scratch)/") }
+    try Directory.removeTree(scratch)
+  }
 
   /// Removes what is left of a pod, after `unmount`.
-  func removeDirectory(podUID: String) throws { try Directory.removeTree(podDirectory(podUID)) }
+  func removeDirectory(podUID: String) throws {
+    handedOver = handedOver.filter { !$0.hasPrefix("\(podDirectory(podUID))/") }
+    try Directory.removeTree(podDirectory(podUID))
+  }
 
   private func unpublish(record: String, target: String) async throws {
     guard let bytes = try? SmallFile.read(record), let json = try? JSONValue(parsing: bytes),

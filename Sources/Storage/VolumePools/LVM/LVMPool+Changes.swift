@@ -107,7 +107,10 @@ extension LVMPool {
     if missing > 0 {
       do { try await extend(entry, by: missing) } catch let error as VolumeError {
         ready.targetBytes = ready.bytes
-        if case .noSpace = error { try? await save(ready, over: record) }
+        switch error {
+        case .noSpace, .poolFull: try? await save(ready, over: record)
+        default: break
+        }
         throw error
       }
     }
@@ -154,7 +157,9 @@ extension LVMPool {
   func removeGrowths(_ growths: [String]) async throws(LVMError) {
     guard !growths.isEmpty else { return }
     try await deactivate(growths)
-    try await change(["lvremove", "-q", "-y"] + growths.map { "\(configuration.group)/\($0)" })
+    // Their extents are clean: discarding them could bring old bytes back.
+    try await change(
+      ["lvremove", "-q", "-y", "--config", "devices/issue_discards=0"] + growths.map { "\(configuration.group)/\($0)" })
   }
 
   private func growthName(_ volume: String) -> String { VolumeTags.growthName(of: volume) }

@@ -60,7 +60,7 @@ extension LVMPool {
   func user(of entry: LVMPoolState.Entry) throws -> String? {
     do {
       guard let device = try node(of: entry.logical.name) else { return nil }
-      return device.use(in: try Mounts.table())
+      return try device.use(in: try Mounts.table())
     } catch {
       throw VolumeError.failed(volume: entry.record.name, doing: "looking for users", reason: "\(error)")
     }
@@ -92,16 +92,15 @@ extension LVMPool {
     guard FileStatus.exists(link) else { return nil }
     let path = try Directory.canonicalPath(link)
     guard let status = try FileStatus(of: path), status.kind == .blockDevice else { return nil }
-    // As makedev(3) packs them.
-    let number = status.specialDevice
-    let major = UInt32((number >> 8) & 0xFFF) | UInt32(truncatingIfNeeded: (number >> 32) & ~0xFFF)
-    let minor = UInt32(number & 0xFF) | UInt32(truncatingIfNeeded: (number >> 12) & ~0xFF)
+    let number = DeviceNumber(status.specialDevice)
     func mapped(_ name: String) -> String {
       name.split(separator: "-", omittingEmptySubsequences: false).joined(separator: "--")
     }
     return VolumeDevice(
-      path: path, major: major, minor: minor,
-      nodes: ["dm-\(minor)", "mapper/\(mapped(configuration.group))-\(mapped(logical))", String(path.dropFirst(5))])
+      path: path, major: number.major, minor: number.minor,
+      nodes: [
+        "dm-\(number.minor)", "mapper/\(mapped(configuration.group))-\(mapped(logical))", String(path.dropFirst(5)),
+      ])
   }
 
   /// Takes the device away. One that somebody has open for a moment only (udev looks at each) is waited for; lvm itself would

@@ -12,19 +12,20 @@ extension LVMPool {
         "logical volumes of no volume are left alone",
         metadata: ["volumes": "\(strays.prefix(20).joined(separator: " "))"])
     }
+    // What cannot be mended now keeps no other volume from being served, nor the node's other pools.
     do throws(LVMError) { try await removeGrowths(state.leftovers) } catch {
-      throw VolumeError.poolUnavailable(pool: poolName, reason: "\(configuration.group): \(error)")
+      logger.warning("what an interrupted growth left stays for now", metadata: ["error": "\(error)"])
     }
     for (name, entry) in state.volumes.sorted(by: { $0.key < $1.key }) {
       switch entry.record.state {
       case .ready: break
       case .creating, .deleting:
-        do { try await deleteLocked(name) } catch VolumeError.inUse(_, let user) {
-          logger.warning("volume stays for now", metadata: ["volume": "\(name)", "user": "\(user)"])
+        do { try await deleteLocked(name) } catch let error as VolumeError {
+          logger.warning("volume stays for now", metadata: ["volume": "\(name)", "error": "\(error)"])
         }
       case .expanding:
-        do { try await expandLocked(name) } catch VolumeError.noSpace {
-          logger.warning("volume cannot grow any more", metadata: ["volume": "\(name)"])
+        do { try await expandLocked(name) } catch let error as VolumeError {
+          logger.warning("volume does not grow for now", metadata: ["volume": "\(name)", "error": "\(error)"])
         }
       }
     }
@@ -55,7 +56,10 @@ extension LVMPool {
   private func deactivateUnused() async throws {
     let entries = try await state().volumes.values.filter { $0.logical.isActive && !$0.logical.isOpen }
     for entry in entries where try user(of: entry) == nil {
-      do { try await letGo(entry) } catch VolumeError.inUse { continue }
+      do { try await letGo(entry) } catch let error as VolumeError {
+        logger.warning("a device stays for now", metadata: ["volume": "\(entry.record.name)", "error": "\(error)"])
+        continue
+      }
       logger.info("let an unused device go", metadata: ["volume": "\(entry.record.name)"])
     }
   }

@@ -81,6 +81,8 @@ public actor LVMPool: VolumeBackend {
   private var known: (state: LVMPoolState, at: ContinuousClock.Instant)?
   /// The latest answer, however old: what is said of volumes while lvm does not answer.
   private var last: LVMPoolState?
+  /// When lvm last did not answer, and why: who asks about a volume right after need not wait for that again.
+  private var failed: (fault: String, at: ContinuousClock.Instant)?
   private var asking: (generation: Int, task: Task<LVMPoolState, any Error>)?
   private var generation = 0
   /// How often lvm was asked.
@@ -91,6 +93,8 @@ public actor LVMPool: VolumeBackend {
   /// How long an answer of lvm's is good. Own changes end it at once; those of others, and a thin pool that fills, are
   /// seen that late.
   static let freshness: Duration = .seconds(2)
+  /// How long after a failure lvm is not asked about single volumes.
+  private static let patience: Duration = .seconds(5)
 
   /// Opens a pool and repairs what a crash left behind.
   /// - Parameter afterStep: called after every step of a change; an error it throws leaves the change as it is.
@@ -147,7 +151,13 @@ public actor LVMPool: VolumeBackend {
 
   /// What is known, if lvm does not answer also from before, and why it did not.
   private func latestState() async -> (LVMPoolState?, fault: String?) {
-    do { return (try await state(), nil) } catch { return (last, "\(error)") }
+    if let failed, ContinuousClock.now - failed.at < Self.patience { return (last, failed.fault) }
+    do {
+      return (try await state(), nil)
+    } catch {
+      failed = ("\(error)", .now)
+      return (last, "\(error)")
+    }
   }
 
   private func volume(of entry: LVMPoolState.Entry, _ state: LVMPoolState?, _ fault: String?) -> Volume? {
@@ -189,7 +199,7 @@ public actor LVMPool: VolumeBackend {
     let asked = generation
     do {
       let state = try await task.value
-      last = state
+      (last, failed) = (state, nil)
       if asked == generation {
         known = (state, .now)
         asking = nil

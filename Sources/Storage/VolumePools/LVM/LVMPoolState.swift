@@ -86,6 +86,9 @@ struct LVMPoolState: Sendable {
     guard case .thin(let name) = configuration.kind else { return nil }
     let shown = "thin pool \(report.group)/\(name)"
     guard let pool = thinPool else { return "\(shown) is missing; make it (lvcreate --type thin-pool)" }
+    guard pool.clearsBlocks || configuration.wipes == .none else {
+      return "\(shown) gives blocks out with what earlier volumes left in them; let it clear them (lvchange -Zy)"
+    }
     guard let data = pool.dataPercent, let metadata = pool.metadataPercent else {
       return
         "\(shown) is not active, so what is in use is not known; activate it (lvchange -ay \(report.group)/\(name))"
