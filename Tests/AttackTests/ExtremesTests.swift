@@ -207,6 +207,10 @@ struct ExtremesTests {
     node.status["allocatable"] = ["cpu": "4", "memory": "8Gi", "pods": "110"]
     node.status["conditions"] = [["type": "Ready", "status": "True", "reason": "KubeletReady", "message": ""]]
     try await client.create(node, as: .nodes)
+    // Where the volume is made: a claim is taken back from a node that is not there.
+    if try await client.getIfPresent(.nodes, name: "a") == nil {
+      try await client.create(KubernetesObject(.nodes, name: "a"), as: .nodes)
+    }
     var app = KubernetesObject(.applications, namespace: "sane", name: name)
     app.spec = ["image": "a/b:1"]
     try await client.create(app, as: .applications)
