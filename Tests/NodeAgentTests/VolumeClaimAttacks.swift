@@ -118,6 +118,10 @@ import Testing
     let first = mounts()
     let path = try await prepare(first)
     #expect(try mode(path) == [4711, 0o2777])
+    // Empty, and closed by the pod already.
+    try #require(chmod(path, 0o2700) == 0)
+    _ = try await prepare(first)
+    #expect(try mode(path) == [4711, 0o2700])
     // As a database does with its directory and keys.
     try SmallFile.write([1], to: "\(path)/key")
     try #require(chmod("\(path)/key", 0o600) == 0 && chmod(path, 0o700) == 0)

@@ -96,7 +96,7 @@ struct PodBinder: Sendable {
   private func claimInUse(by pod: KubernetesObject) -> PodVolumes.Obstacle? {
     for key in pod.claimKeys where informers.storage.claims.cache.get(key)?.isForOnePod == true {
       let user = informers.pods.cache.list(by: .claims, key.description).first { other in
-        other.uid != pod.uid && !["Succeeded", "Failed"].contains(other.status["phase"].string ?? "")
+        other.uid != pod.uid && !other.isPodEnded
           && (!(other.spec["nodeName"].string ?? "").isEmpty || usage.node(ofPod: other.uid) != nil)
       }
       if let user {

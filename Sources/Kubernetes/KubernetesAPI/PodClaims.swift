@@ -5,12 +5,16 @@ extension KubernetesObject {
   public var claimKeys: [ObjectKey] {
     var keys: [ObjectKey] = []
     for volume in spec["volumes"].elements {
-      let claim = volume["persistentVolumeClaim"]["claimName"].string ?? ephemeralClaimName(of: volume)
-      guard let claim else { continue }
+      guard let claim = claimName(of: volume) else { continue }
       let key = ObjectKey(namespace: namespace, name: claim)
       if !keys.contains(key) { keys.append(key) }
     }
     return keys
+  }
+
+  /// The claim that a volume of this pod names, or that is made for it; `nil`: it is none of a claim.
+  public func claimName(of volume: JSONValue) -> String? {
+    volume["persistentVolumeClaim"]["claimName"].string ?? ephemeralClaimName(of: volume)
   }
 
   /// The claims of a pod's generic ephemeral volumes, as they are to be made: named `POD-VOLUME`, owned by the pod, which they

@@ -27,8 +27,8 @@ actor VolumeMounts {
   /// Handles that are being staged or unstaged, and who waits for them.
   private var busy: [String: [CheckedContinuation<Void, Never>]] = [:]
   private var published: @Sendable (String) -> Void = { _ in }
-  /// Scratch space that was given to its pod since this process began.
-  private var handedOver: Set<String> = []
+  /// Scratch space that was given to its pod since this process began, by the pods' uids: its rights are the pod's affair.
+  private var handedOver: [String: Set<String>] = [:]
 
   init(
     directory: String, client: KubernetesClient?, drivers: [String: String], images: ImageVolumes? = nil, logger: Logger
@@ -83,25 +83,20 @@ actor VolumeMounts {
     }
     if !volume["emptyDir"].isNull {
       let path = "\(volumes)/empty/\(name)"
-      try Self.makeScratch(path)
+      if handedOver[pod.uid]?.contains(path) != true { try Self.makeScratch(path) }
       if volume["emptyDir"]["medium"].string == "Memory", !Self.isMounted(path) {
         try Mounts.mount(
           "tmpfs", at: path, type: "tmpfs", options: ["mode=0777"] + MemoryVolume.bounds(of: volume, in: pod))
       }
-      try handOver(path, ownership)
+      try handOver(path, to: pod, ownership)
       return path
     }
     if let path = volume["hostPath"]["path"].string {
       return try hostPath(path, type: volume["hostPath"]["type"].string ?? "")
     }
-    if let claim = volume["persistentVolumeClaim"]["claimName"].string {
+    if let claim = pod.claimName(of: volume) {
       let isReadOnly = volume["persistentVolumeClaim"]["readOnly"].bool ?? false
       let (pvName, csi) = try await csiVolume(claim: claim, of: pod, isReadOnly: isReadOnly)
-      return try await publish(csi, name: pvName, podUID: pod.uid, ownership)
-    }
-    if !volume["ephemeral"].isNull {
-      let (pvName, csi) = try await csiVolume(
-        claim: "\(pod.name)-\(name)", of: pod, isReadOnly: false, isEphemeral: true)
       return try await publish(csi, name: pvName, podUID: pod.uid, ownership)
     }
     if ImageVolumes.isImage(volume) {
@@ -118,20 +113,21 @@ actor VolumeMounts {
     let kinds = volume.members.keys.filter { $0 != "name" }.sorted().joined(separator: ", ")
     if kinds.isEmpty {
       let path = "\(volumes)/empty/\(name)"
-      try Self.makeScratch(path)
-      try handOver(path, ownership)
+      if handedOver[pod.uid]?.contains(path) != true { try Self.makeScratch(path) }
+      try handOver(path, to: pod, ownership)
       return path
     }
     throw PodProblem("ContainerCreating", "volumes of kind \(kinds) are not supported")
   }
 
-  /// Gives fresh scratch space to the pod's group, once: afterwards its rights are the pod's affair.
-  private func handOver(_ path: String, _ ownership: FileOwnership) throws {
-    guard handedOver.insert(path).inserted, try Directory.names(in: path).isEmpty else { return }
-    try ownership.take(scratch: path)
+  /// Gives fresh scratch space to the pod's group, once.
+  private func handOver(_ path: String, to pod: KubernetesObject, _ ownership: FileOwnership) throws {
+    guard handedOver[pod.uid]?.contains(path) != true else { return }
+    if try Directory.names(in: path).isEmpty { try ownership.take(scratch: path) }
+    handedOver[pod.uid, default: []].insert(path)
   }
 
-  /// Open for containers with any user; once it is there, its rights are the pod's affair.
+  /// Open for containers with any user.
   private static func makeScratch(_ path: String) throws {
     try Directory.make(path, permissions: 0o777)
     // Neither made just now nor left half made.
@@ -175,15 +171,14 @@ actor VolumeMounts {
     return path
   }
 
-  /// The volume that a claim is bound to.
-  /// - Parameter isEphemeral: the claim must have been made for this pod.
-  private func csiVolume(
-    claim name: String, of pod: KubernetesObject, isReadOnly: Bool, isEphemeral: Bool = false
-  ) async throws -> (String, CSIVolume) {
+  /// The volume that a claim is bound to. That of an ephemeral volume must have been made for this pod.
+  private func csiVolume(claim name: String, of pod: KubernetesObject, isReadOnly: Bool) async throws -> (
+    String, CSIVolume
+  ) {
     guard let client else { throw PodProblem("ContainerCreating", "this node only takes volumes back") }
     guard let claim = try await client.getIfPresent(.persistentVolumeClaims, namespace: pod.namespace, name: name)
     else { throw PodProblem("ContainerCreating", "persistentvolumeclaim \"\(name)\" not found") }
-    guard !isEphemeral || pod.owns(ephemeralClaim: claim) else {
+    guard !pod.ephemeralClaimNames.contains(name) || pod.owns(ephemeralClaim: claim) else {
       throw PodProblem(
         "ContainerCreating",
         "persistentvolumeclaim \"\(name)\" was not created for pod \"\(pod.name)\" (pod is not owner)")
@@ -293,14 +288,13 @@ actor VolumeMounts {
 
   /// Removes the contents of a pod's `emptyDir` volumes, after `unmount`.
   func removeScratch(podUID: String) throws {
-    let scratch = "\(podDirectory(podUID))/volumes/empty"
-    handedOver = handedOver.filter { !$0.hasPrefix("\(scratch)/") }
-    try Directory.removeTree(scratch)
+    handedOver[podUID] = nil
+    try Directory.removeTree("\(podDirectory(podUID))/volumes/empty")
   }
 
   /// Removes what is left of a pod, after `unmount`.
   func removeDirectory(podUID: String) throws {
-    handedOver = handedOver.filter { !$0.hasPrefix("\(podDirectory(podUID))/") }
+    handedOver[podUID] = nil
     try Directory.removeTree(podDirectory(podUID))
   }
 

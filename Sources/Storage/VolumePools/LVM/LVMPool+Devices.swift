@@ -163,6 +163,7 @@ extension LVMPool {
         let arguments =
           ["-f"] + (wiping == .discard ? [] : ["-z"]) + ["-o", "\(start)", "-l", "\(length)", device.path]
         do {
+          // Detached: a piece that was begun is finished, whoever gives up.
           _ = try await Task.detached {
             try await Command.run("blkdiscard", arguments, timeout: .seconds(1800))
           }.value

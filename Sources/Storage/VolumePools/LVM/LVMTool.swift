@@ -22,6 +22,7 @@ struct LVMTool: Sendable {
 
   private func output(_ arguments: [String]) async throws(LVMError) -> String {
     let deadline = deadline
+    // Detached: who gives up ends his waiting, not lvm in the middle of a change.
     let command = Task.detached { try await Command.result("lvm", arguments, timeout: deadline) }
     let result: CommandOutput
     do { result = try await command.value } catch CommandError.notFound { throw .notInstalled } catch CommandError
