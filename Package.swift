@@ -197,6 +197,18 @@ let package = Package(
       "PlacementTraces", on: "Storage", ["Placement", "PlacementSimulator", "KubernetesAPI", "JSONDocument"]),
     room("VolumePools", on: "Storage", ["BoundedNumbers", "LinuxSystem", "JSONDocument", .subprocess, .logging]),
     room(
+      "VolumeTransfer", on: "Storage",
+      [
+        "CertificateAuthority", "JSONDocument", "LinuxSystem", "VolumePools", .crypto, .logging, .nioCore, .nioPosix,
+        .nioSSL,
+      ]),
+    room(
+      "VolumeMoves", on: "Storage",
+      [
+        "JSONDocument", "KubernetesAPI", "KubernetesClient", "VolumePools", "VolumeTransfer", .logging,
+        .serviceLifecycle,
+      ]),
+    room(
       "CSIDriver", on: "Storage",
       [
         "BoundedNumbers", "CSI", "GRPCSockets", "KubernetesAPI", "VolumePools", "LinuxSystem", .grpc, .grpcTransport,
@@ -241,7 +253,8 @@ let package = Package(
         "PlacementReports",
         "PlacementSimulator", "PlacementTraces", "PodScheduler", "ProcessMetrics", "ProcessSupervision",
         "StorageControllers", "Tenancy",
-        "VolumePools", .argumentParser, .asyncHTTPClient, .hummingbird, .logging, .nioCore, .serviceLifecycle,
+        "VolumeMoves", "VolumePools", "VolumeTransfer", .argumentParser, .asyncHTTPClient, .hummingbird, .logging,
+        .nioCore, .serviceLifecycle,
         .subprocess,
       ], path: "Sources/nagaya", exclude: ["README.md"], swiftSettings: strict),
 
@@ -313,7 +326,8 @@ let package = Package(
       [
         "NodeAgent", "APIServer", "BoundedNumbers", "CertificateAuthority", "CLinux", "CSIDriver", "KubernetesAPI",
         "KubernetesClient", "JSONDocument", "OCI", "PodScheduler", "StorageControllers", "VolumePools",
-        "CRI", "CSI", "PlatformHarness", .hummingbird, .grpc, .grpcTransport, .nioCore, .nioPosix, .logging,
+        "Controllers", "VolumeMoves", "VolumeTransfer", "CRI", "CSI", "PlatformHarness", .hummingbird, .grpc,
+        .grpcTransport, .nioCore, .nioPosix, .logging,
         .serviceLifecycle,
       ]),
     tests(
@@ -346,6 +360,8 @@ let package = Package(
     tests(
       "PlacementReports", ["PlacementReports", "PlacementTraces", "PlacementSimulator", "Placement", "JSONDocument"]),
     tests("PlacementTraces", ["PlacementTraces", "PlacementSimulator", "Placement"]),
+    tests(
+      "VolumeTransfer", ["VolumeTransfer", "VolumePools", "LinuxSystem", .logging, .nioCore]),
     tests("VolumePools", ["VolumePools", "JSONDocument", "LinuxSystem", .logging]),
     tests(
       "CSIDriver",
@@ -354,6 +370,7 @@ let package = Package(
       "StorageControllers",
       [
         "StorageControllers", .logging, .serviceLifecycle, "APIServer", "CSIDriver", "VolumePools", "KubernetesClient",
+        "VolumeMoves", "VolumeTransfer", "LinuxSystem",
         "KubernetesAPI", "JSONDocument", "Placement", "PodScheduler",
       ]),
     tests(

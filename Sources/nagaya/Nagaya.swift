@@ -22,7 +22,7 @@ import Foundation
   static let apps: [any ParsableCommand.Type] = [
     Create.self, Get.self, Describe.self, Logs.self, Scale.self, Rollout.self, Delete.self,
   ]
-  static let platform: [any ParsableCommand.Type] = [Revoke.self]
+  static let platform: [any ParsableCommand.Type] = [Revoke.self, MoveCommand.self, DrainCommand.self]
   static let machine: [any ParsableCommand.Type] = [
     Up.self, Down.self, Uninstall.self, Status.self, Metrics.self, Doctor.self, Store.self, Serve.self, Image.self,
     Images.self,

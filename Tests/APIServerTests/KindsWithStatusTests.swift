@@ -18,6 +18,7 @@ struct KindsWithStatusTests {
     "persistentvolumeclaims":
       #"{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}}"#,
     "applications": #"{"image":"a/b:1"}"#, "volumepools": #"{"nodeName":"a","pool":"p"}"#,
+    "volumemoves": #"{"volumeName":"v","targetNode":"a"}"#,
   ]
 
   @Test(

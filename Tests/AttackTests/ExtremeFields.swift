@@ -182,6 +182,7 @@ struct ExtremeField: Sendable, CustomStringConvertible {
       "rolebindings": #"{"roleRef":{"kind":"ClusterRole","name":"view"}}"#,
       "clusterrolebindings": #"{"roleRef":{"kind":"ClusterRole","name":"view"}}"#,
       "volumepools": #"{"spec":{"nodeName":"a","pool":"p"}}"#,
+      "volumemoves": #"{"spec":{"volumeName":"v","targetNode":"a"}}"#,
     ]
   }()
 }

@@ -34,10 +34,17 @@ import VolumePools
       "system:nagaya:controllers": [again, Right(verb: "get", group: "apps", resource: "replicasets")],
       "system:nagaya:storage-controller": [
         again, Right(verb: "create", group: "storage.k8s.io", resource: "csidrivers"),
+        // Moves to other nodes, of which there are none here: VolumeMoveTests and ThreeNodesTests.
+        Right(verb: "delete", group: "", resource: "pods"), Right(verb: "list", group: "", resource: "nodes"),
+        Right(verb: "get", group: "storage.nagaya.dev", resource: "volumemoves"),
+        Right(verb: "create", group: "storage.nagaya.dev", resource: "volumemoves"),
       ],
       "system:nagaya:storage": [
         again, Right(verb: "create", group: "storage.k8s.io", resource: "csinodes"),
         Right(verb: "update", group: "storage.nagaya.dev", resource: "volumepools"),
+        Right(verb: "list", group: "storage.nagaya.dev", resource: "volumemoves"),
+        Right(verb: "watch", group: "storage.nagaya.dev", resource: "volumemoves"),
+        Right(verb: "patch", group: "storage.nagaya.dev", resource: "volumemoves/status"),
       ],
       "system:nagaya:scheduler": [again],
     ]
@@ -245,6 +252,14 @@ import VolumePools
         try await root.get(.persistentVolumeClaims, namespace: "plain", name: "now").status[
           "currentVolumeAttributesClassName"] == "gold"
       }
+      // What does not exist does not move.
+      var move = KubernetesObject(.volumeMoves, name: "nothing")
+      move.spec = ["volumeName": "nothing", "targetNode": .string(node)]
+      try await root.create(move, as: .volumeMoves)
+      try await eventually("it has failed") {
+        try await root.get(.volumeMoves, name: "nothing").status["phase"] == "Failed"
+      }
+      try await root.delete(.volumeMoves, name: "nothing")
       // Its node is gone before it could take back what it may have made.
       var abandoned = KubernetesObject(.persistentVolumeClaims, namespace: "plain", name: "abandoned")
       abandoned.finalizers = ["local.nagaya.dev/making-volume"]

@@ -1,5 +1,6 @@
 import APIServer
 import CSIDriver
+import Controllers
 import Foundation
 import JSONDocument
 import KubernetesAPI
@@ -11,7 +12,9 @@ import ServiceLifecycle
 import StorageControllers
 import TestSupport
 import Testing
+import VolumeMoves
 import VolumePools
+import VolumeTransfer
 
 @testable import NodeAgent
 
@@ -42,11 +45,20 @@ import VolumePools
       try Directory.make(pool)
       let backend = try await FilePool.open(
         .init(name: "default", directory: pool, limitBytes: 1 << 30, reservedBytes: 0), logger: engine.logger)
+      let controllers = try NodeStorageControllers(
+        client: client, driverSocket: socket, poolPath: pool, logger: engine.logger)
+      let moves = NodeVolumeMoves(
+        client: client,
+        place: .init(
+          node: name, nodeLabel: StorageAccess.nodeLabel, poolAttribute: VolumeParameters.pool, address: "127.0.0.1"),
+        pools: [backend],
+        receiver: TransferReceiver(
+          identity: try TransferIdentity(), host: "127.0.0.1", port: 0, logger: engine.logger),
+        capacityChanged: { controllers.capacityChanged() }, logger: engine.logger)
       try await ThreeNodesTests.during(
         [
           CSIServer(DriverConfiguration(nodeName: name, pools: [backend]), socket: socket, logger: engine.logger),
-          try NodeStorageControllers(
-            client: client, driverSocket: socket, poolPath: pool, logger: engine.logger), try agent(),
+          controllers, moves, try agent(),
         ], logger: engine.logger, body)
     }
 
@@ -95,7 +107,10 @@ import VolumePools
             }
             let logger = one.logger
             try await Self.during(
-              [StorageControllers(client: client, logger: logger), PodScheduler(client, logger: logger)], logger: logger
+              [
+                StorageControllers(client: client, logger: logger), PodScheduler(client, logger: logger),
+                BuiltInControllers(client: client, logger: logger),
+              ], logger: logger
             ) { try await body(client, nodes) }
           }
         }
@@ -195,6 +210,125 @@ import VolumePools
               let left = try await client.list(.persistentVolumes).items
               let pods = try await client.list(.pods, namespace: "default").items
               return left.isEmpty && pods.isEmpty && nodes.allSatisfy(\.volumes.isEmpty)
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// An app of one copy with a volume, which is given to a node.
+  private func app(_ name: String, _ size: String, on node: String, _ client: KubernetesClient) async throws {
+    var claim = KubernetesObject(.persistentVolumeClaims, namespace: "default", name: name)
+    claim.annotations = [StorageAccess.selectedNode: node]
+    claim.spec = [
+      "storageClassName": "local", "accessModes": ["ReadWriteOnce"],
+      "resources": ["requests": ["storage": .string(size)]],
+    ]
+    try await client.create(claim, as: .persistentVolumeClaims)
+    var deployment = KubernetesObject(.deployments, namespace: "default", name: name)
+    deployment.spec = [
+      "replicas": 1, "strategy": ["type": "Recreate"], "selector": ["matchLabels": ["app": .string(name)]],
+      "template": [
+        "metadata": ["labels": ["app": .string(name)]],
+        "spec": [
+          "terminationGracePeriodSeconds": 2,
+          "containers": [
+            [
+              "name": "main", "image": .string(TestEngine.image), "args": ["serve"],
+              "volumeMounts": [["name": "data", "mountPath": "/data"]],
+            ]
+          ],
+          "volumes": [["name": "data", "persistentVolumeClaim": ["claimName": .string(name)]]],
+        ],
+      ],
+    ]
+    try await client.create(deployment, as: .deployments)
+  }
+
+  /// The app's pod, once it is ready on one of the nodes.
+  private func copy(of app: String, on nodes: Set<String>, _ client: KubernetesClient) async throws -> KubernetesObject
+  {
+    func find() async throws -> KubernetesObject? {
+      try await client.list(.pods, namespace: "default").items.first {
+        $0.labels["app"] == app && $0.isReady && !$0.isBeingDeleted && nodes.contains($0.spec["nodeName"].string ?? "")
+      }
+    }
+    try await eventually("\(app) is ready on one of \(nodes.sorted())") { try await find() != nil }
+    return try #require(try await find())
+  }
+
+  @Test func `a large claim is made to fit by a move, and a drained node's volumes take their data along`() async throws
+  {
+    try await with { client, nodes in
+      try await client.patch(
+        .storageClasses, name: "local",
+        ["metadata": ["annotations": [.init(StorageAccess.movesPolicy): "when-pending"]]])
+      try await nodes[0].during {
+        try await nodes[1].during {
+          try await nodes[2].during {
+            try await eventually("each node has told its room") {
+              try await client.list(.csiStorageCapacities).items.count == 3
+            }
+            // On each node there is something small: together they have much, and none has enough.
+            for node in ["a", "b", "c"] { try await app("app-\(node)", "320Mi", on: node, client) }
+            for node in ["a", "b", "c"] {
+              let pod = try await copy(of: "app-\(node)", on: [node], client)
+              try await eventually("it writes to its volume") { await get(pod, "/write/data/mine") == "" }
+            }
+            try await start("large", "900Mi", client)
+            let large = try await ready("large", client)
+            let place = try #require(large.spec["nodeName"].string)
+            let move = try #require(try await client.list(.volumeMoves).items.first)
+            #expect(move.status["sourceNode"].string == place)
+            #expect(try await client.list(.volumeMoves).items.count == 1, "one move was enough")
+            let others = Set(["a", "b", "c"]).subtracting([place])
+            let moved = try await copy(of: "app-\(place)", on: others, client)
+            try await eventually("its data is there") { await get(moved, "/file/data/mine") == "ok" }
+            try await eventually("the move is over") {
+              try await client.get(.volumeMoves, name: move.name).status["phase"] == "Succeeded"
+            }
+            let events = try await client.list(.events, namespace: "default").items
+            #expect(events.contains { $0["reason"] == "MakingRoom" && $0["involvedObject"]["name"] == "large" })
+
+            // Its small ones now stand on two nodes; the one that has two is emptied.
+            let full = try #require(moved.spec["nodeName"].string)
+            try await client.patch(.nodes, name: full, ["spec": ["unschedulable": true]])
+            try await delete("large", client)
+            try await eventually("its room is published") {
+              try await client.list(.csiStorageCapacities).items.contains {
+                $0["nodeTopology"]["matchLabels"][StorageAccess.nodeLabel].string == place
+                  && $0["capacity"].string.flatMap(Quantity.init).map { $0.value > 900 << 20 } == true
+              }
+            }
+            let plan = RoomPlan(
+              .init(
+                nodes: try await client.list(.nodes).items, pods: try await client.list(.pods).items,
+                volumes: try await client.list(.persistentVolumes).items,
+                claims: try await client.list(.persistentVolumeClaims).items,
+                classes: try await client.list(.storageClasses).items,
+                capacities: try await client.list(.csiStorageCapacities).items)
+            ) { _, _ in true }.drain(full)
+            #expect(plan.steps.count == 2, "\(plan)")
+            #expect(plan.stuck.isEmpty)
+            for (index, step) in plan.steps.enumerated() {
+              var move = KubernetesObject(.volumeMoves, name: "drain-\(index)")
+              move.spec = ["volumeName": .string(step.volume), "targetNode": .string(step.to)]
+              try await client.create(move, as: .volumeMoves)
+            }
+            try await eventually("the node is empty") { nodes.first { $0.name == full }?.volumes.isEmpty == true }
+            let left = Set(["a", "b", "c"]).subtracting([full])
+            for name in ["app-\(place)", "app-\(full)"] {
+              let pod = try await copy(of: name, on: left, client)
+              try await eventually("\(name) has its data") { await get(pod, "/file/data/mine") == "ok" }
+            }
+            for name in ["app-a", "app-b", "app-c"] {
+              try await client.delete(.deployments, namespace: "default", name: name)
+              try await client.delete(.persistentVolumeClaims, namespace: "default", name: name)
+            }
+            try await eventually("nothing is left") {
+              let left = try await client.list(.persistentVolumes).items
+              return left.isEmpty && nodes.allSatisfy(\.volumes.isEmpty)
             }
           }
         }

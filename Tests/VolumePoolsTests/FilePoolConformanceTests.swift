@@ -32,6 +32,12 @@ import Testing
     try await with { try await $0.checkRestartWhileMounted() }
   }
 
+  @Test func `A volume that leaves is used by nobody`() async throws { try await with { try await $0.checkSealing() } }
+
+  @Test func `A volume that comes is told of when it is whole`() async throws {
+    try await with { try await $0.checkReceiving(crashesAfter: ["createIntent", "createFile", "createRecord"]) }
+  }
+
   @Test func `One process holds a pool`() async throws { try await with { try await $0.checkOneProcess() } }
 }
 

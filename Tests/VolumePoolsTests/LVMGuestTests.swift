@@ -8,6 +8,7 @@ import Testing
   static let suites = [
     (#"^VolumePoolsTests\.LVMPoolTests/"#, 13),
     (#"^VolumePoolsTests\.LVMPoolWallTests/|^CSIDriverTests\.LVMDriverTests/"#, 13),
+    (#"^VolumePoolsTests\.LVMMoveTests/"#, 2),
   ]
 
   @Test(.enabled(if: !Guest.isHere), arguments: suites)

@@ -73,6 +73,8 @@ extension Resource {
   public static let volumePools = Resource(
     group: "storage.nagaya.dev", version: "v1alpha1", plural: "volumepools", kind: "VolumePool",
     isNamespaced: false)
+  public static let volumeMoves = Resource(
+    group: "storage.nagaya.dev", version: "v1alpha1", plural: "volumemoves", kind: "VolumeMove", isNamespaced: false)
 
   private static func core(_ plural: String, _ kind: String, isNamespaced: Bool = true) -> Resource {
     Resource(group: "", version: "v1", plural: plural, kind: kind, isNamespaced: isNamespaced)

@@ -24,7 +24,7 @@ extension RPCError {
         case .notFound: .notFound
         case .conflict: .alreadyExists
         case .noSpace, .poolFull: isExpansion ? .outOfRange : .resourceExhausted
-        case .inUse, .foreignData, .growNeedsUnmount: .failedPrecondition
+        case .inUse, .foreignData, .growNeedsUnmount, .moving: .failedPrecondition
         case .poolInUse, .poolUnavailable: .unavailable
         case .failed: .internalError
         }

@@ -12,6 +12,11 @@ public enum StorageAccess {
   public static let selectedNode = StorageNames.selectedNode
   /// Holds a claim while a node makes its volume: whoever finds it later has something to finish, or to take back.
   public static let makingFinalizer = StorageNames.making
+  /// The annotation of a storage class that says when its volumes move by themselves: `when-pending`, for pods that would wait
+  /// for room for ever; never, if left out.
+  public static let movesPolicy = "storage.nagaya.dev/moves"
+  /// The annotation of a storage class that says how much is copied in a second, for each of such moves.
+  public static let movesBandwidth = "storage.nagaya.dev/moves-bytes-per-second"
   /// The annotation with the node that does.
   public static let makingNode = StorageNames.makingNode
 
@@ -22,10 +27,12 @@ public enum StorageAccess {
       .init("", ["persistentvolumeclaims"], ["get", "list", "watch", "update", "patch"]),
       .init("", ["persistentvolumes"], ["get", "list", "watch", "update", "patch"]),
       .init("", ["persistentvolumeclaims/status", "persistentvolumes/status"], ["update"]),
-      .init("", ["pods"], ["list", "watch"]), .init("", ["nodes"], ["get"]),
+      .init("", ["pods"], ["list", "watch", "delete"]), .init("", ["nodes"], ["get", "list"]),
       .init("", ["events"], ["create", "patch"]),
       .init("storage.k8s.io", ["storageclasses", "csistoragecapacities"], ["list", "watch"]),
       .init("storage.k8s.io", ["csidrivers"], ["get", "create", "update"]),
+      .init("storage.nagaya.dev", ["volumemoves"], ["get", "list", "watch", "create", "update"]),
+      .init("storage.nagaya.dev", ["volumemoves/status"], ["update"]),
     ])
 
   /// Each node's part; its name is the group of its users.
@@ -41,5 +48,7 @@ public enum StorageAccess {
       .init("storage.k8s.io", ["csistoragecapacities"], ["get", "list", "create", "update", "delete"]),
       .init("storage.nagaya.dev", ["volumepools"], ["get", "list", "create", "update", "delete"]),
       .init("storage.nagaya.dev", ["volumepools/status"], ["update"]),
+      .init("storage.nagaya.dev", ["volumemoves"], ["list", "watch"]),
+      .init("storage.nagaya.dev", ["volumemoves/status"], ["patch"]),
     ])
 }

@@ -21,7 +21,7 @@ extension FilePool {
     }
     for record in records.values {
       switch record.state {
-      case .ready: break
+      case .ready, .receiving, .sealed: break
       case .creating, .deleting:
         do { try deleteLocked(record.name) } catch VolumeError.inUse(_, let user) {
           logger.warning("volume stays for now", metadata: ["volume": "\(record.name)", "user": "\(user)"])

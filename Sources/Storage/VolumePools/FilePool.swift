@@ -40,6 +40,7 @@ public actor FilePool: VolumeBackend {
     case expandIntent, expandFile, expandDevice, expandRecord
     case deleteIntent, deleteDevice, deleteFile, deleteRecord
     case attachDevice, formatIntent, formatDone, formatRecord
+    case receiveRecord, sealRecord
   }
 
   public nonisolated let poolName: String
@@ -106,6 +107,7 @@ public actor FilePool: VolumeBackend {
     let bytes = try Self.roundedSize(
       request.bytes, limit: request.limitBytes, fileSystem: request.fileSystem, volume: name)
     if let record = records[name], record.state != .deleting, record.state != .creating {
+      guard record.state != .receiving else { throw VolumeError.moving(volume: name) }
       try record.check(fits: request)
       return volume(of: record)
     }
@@ -220,12 +222,12 @@ public actor FilePool: VolumeBackend {
   // MARK: Questions
 
   public func volume(_ name: String) async -> Volume? {
-    guard let record = records[name], record.state == .ready || record.state == .expanding else { return nil }
+    guard let record = records[name], record.state.isTold else { return nil }
     return volume(of: record)
   }
 
   public func volumes() async -> [Volume] {
-    records.values.filter { $0.state == .ready || $0.state == .expanding }.sorted { $0.name < $1.name }
+    records.values.filter(\.state.isTold).sorted { $0.name < $1.name }
       .map { volume(of: $0) }
   }
 
@@ -270,7 +272,7 @@ public actor FilePool: VolumeBackend {
 
   // MARK: Parts
 
-  private func reserve(_ bytes: Int64, for name: String) throws {
+  func reserve(_ bytes: Int64, for name: String) throws {
     let available: Int64
     do { available = try space().available } catch {
       throw VolumeError.failed(volume: name, doing: "reading the pool's space", reason: "\(error)")
@@ -282,10 +284,8 @@ public actor FilePool: VolumeBackend {
   }
 
   func existing(_ name: String) throws -> VolumeRecord {
-    guard let record = records[name], record.state == .ready || record.state == .expanding else {
-      throw VolumeError.notFound(volume: name)
-    }
-    return record
+    guard let record = records[name] else { throw VolumeError.notFound(volume: name) }
+    return try record.usable()
   }
 
   func save(_ record: VolumeRecord) throws(SystemError) {

@@ -77,6 +77,27 @@ public protocol VolumeBackend: Sendable {
   func prepareFileSystem(_ name: String) async throws
   /// Grows the file system that is mounted at `mountPoint` to the volume's size.
   func growFileSystem(_ name: String, mountPoint: String) async throws
+
+  // MARK: Moving; see `VolumeMoving.swift`
+
+  /// What a volume takes along beside its bytes.
+  func traits(of name: String) async throws -> VolumeTraits
+  /// Makes room for a volume that comes from another node; nobody is told of it before it is whole. Fine if it was made.
+  func receive(_ name: String, _ traits: VolumeTraits) async throws
+  /// All bytes of a volume that was being received are here: it becomes what it was elsewhere, and stays sealed.
+  func completeReceiving(_ name: String, _ traits: VolumeTraits) async throws
+  /// Keeps everybody from using the volume. Fine if it is sealed.
+  /// - Throws: `VolumeError.inUse`.
+  func seal(_ name: String) async throws
+  /// Lets a sealed volume be used again. Fine if it is not sealed.
+  func unseal(_ name: String) async throws
+  /// Volumes that are sealed or being received.
+  func movingVolumes() async throws -> [String: MovingState]
+  /// Lends a volume's bytes, until `returnContents`.
+  /// - Parameter writing: of a volume that is being received; else only reading, of one that may be in use.
+  func lendContents(of name: String, writing: Bool) async throws -> VolumeContents
+  /// To be called once for each time that they were lent, when nothing holds them any more.
+  func returnContents(of name: String) async
 }
 
 /// Why a pool refuses or fails. Every case names the volume and says what to do.
@@ -90,6 +111,8 @@ public enum VolumeError: Error, Sendable, Hashable, CustomStringConvertible {
   case inUse(volume: String, by: String)
   case foreignData(volume: String, found: String)
   case growNeedsUnmount(volume: String)
+  /// It is being copied to or from another node.
+  case moving(volume: String)
   case poolInUse(pool: String, directory: String)
   /// The pool has room by its numbers, but what it lies in is too full to take more.
   case poolFull(volume: String, pool: String, reason: String)
@@ -113,6 +136,8 @@ public enum VolumeError: Error, Sendable, Hashable, CustomStringConvertible {
       "volume \(volume) holds \(found) that was not made here; it is not formatted over. Wipe it (wipefs -a) or delete the volume"
     case .growNeedsUnmount(let volume):
       "the file system of volume \(volume) cannot grow while mounted on this node; it will when the volume is next staged: restart its pod"
+    case .moving(let volume):
+      "volume \(volume) is being moved to or from another node; try again when it has (nagaya get moves)"
     case .poolInUse(let pool, let directory):
       "pool \(pool) (\(directory)) is held by another process; end that one first"
     case .poolFull(let volume, let pool, let reason): "volume \(volume): pool \(pool) takes no more: \(reason)"

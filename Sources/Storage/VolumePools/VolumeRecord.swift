@@ -10,6 +10,18 @@ struct VolumeRecord: Sendable, Hashable {
     case expanding
     /// A crash is followed by finishing it.
     case deleting
+    /// It comes from another node and is not whole yet; a crash is followed by going on, or by giving it up.
+    case receiving
+    /// It is whole and nobody may use it: it is on its way to another node, or has just come from one.
+    case sealed
+
+    /// There is a volume of which may be told.
+    var isTold: Bool {
+      switch self {
+      case .ready, .expanding, .sealed: true
+      case .creating, .deleting, .receiving: false
+      }
+    }
   }
 
   enum Format: String, Sendable {
@@ -47,6 +59,16 @@ struct VolumeRecord: Sendable, Hashable {
     var record = self
     record.fileSystemBytes = bytes
     return record
+  }
+
+  /// The record, of a volume that may be used.
+  /// - Throws: `VolumeError.notFound`, `moving`.
+  func usable() throws(VolumeError) -> VolumeRecord {
+    switch state {
+    case .ready, .expanding: return self
+    case .sealed: throw .moving(volume: name)
+    case .creating, .deleting, .receiving: throw .notFound(volume: name)
+    }
   }
 
   /// - Throws: `VolumeError.conflict` if the volume is not what is asked for now.

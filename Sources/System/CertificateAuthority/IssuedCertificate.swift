@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import NIOSSL
 import SwiftASN1
@@ -26,6 +27,23 @@ public struct IssuedCertificate: Sendable {
     self.certificate = certificate
     self.certificatePEM = certificatePEM
     self.privateKeyPEM = privateKeyPEM
+  }
+
+  /// A certificate that vouches for itself alone: its peers know it by its bytes.
+  public static func selfSigned(commonName: String, now: Date = Date()) throws -> IssuedCertificate {
+    let key = Certificate.PrivateKey(P256.Signing.PrivateKey())
+    let name = try DistinguishedName { CommonName(commonName) }
+    let certificate = try Certificate(
+      version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: key.publicKey,
+      notValidBefore: now.addingTimeInterval(-CertificateAuthority.backdating),
+      notValidAfter: now.addingTimeInterval(10 * 365 * 86400), issuer: name, subject: name,
+      signatureAlgorithm: .ecdsaWithSHA256,
+      extensions: try Certificate.Extensions {
+        Critical(BasicConstraints.notCertificateAuthority)
+        Critical(KeyUsage(digitalSignature: true))
+        try ExtendedKeyUsage([.serverAuth, .clientAuth])
+      }, issuerPrivateKey: key)
+    return try IssuedCertificate(certificate: certificate, privateKey: key)
   }
 
   /// The last instant at which the certificate holds.

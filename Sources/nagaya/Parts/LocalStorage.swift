@@ -6,7 +6,7 @@ import VolumePools
 /// The volumes of a node: one pool in files, those in LVM that were named, and the CSI driver over them.
 struct LocalStorage {
   private let node: String
-  private let pools: [any VolumeBackend]
+  let pools: [any VolumeBackend]
 
   /// - Parameters:
   ///   - directory: of the pool.

@@ -1,11 +1,14 @@
 import ArgumentParser
 import CSIDriver
 import Foundation
+import KubernetesAPI
 import KubernetesClient
 import LinuxSystem
 import ProcessMetrics
 import ServiceLifecycle
 import StorageControllers
+import VolumeMoves
+import VolumeTransfer
 
 /// `nagaya serve storage`: the volumes of one node, below `nagaya up` or on somebody's Kubernetes.
 struct ServeStorage: AsyncParsableCommand {
@@ -45,6 +48,18 @@ struct ServeStorage: AsyncParsableCommand {
     let controllers = try NodeStorageControllers(
       client: client, driverSocket: node.csiSocket, poolPath: node.poolDir, entersNode: node.noKubelet,
       logger: process.log("storage"))
+    var moves: [any Service] = []
+    if let place = try node.transfer {
+      moves.append(
+        NodeVolumeMoves(
+          client: client,
+          place: .init(
+            node: name, nodeLabel: StorageAccess.nodeLabel, poolAttribute: VolumeParameters.pool, address: place.host),
+          pools: volumes.pools,
+          receiver: TransferReceiver(
+            identity: try TransferIdentity(), host: place.host, port: place.port, logger: process.log("moves")),
+          capacityChanged: { controllers.capacityChanged() }, logger: process.log("moves")))
+    }
     let registration: [any Service] =
       node.noKubelet
       ? []
@@ -63,7 +78,8 @@ struct ServeStorage: AsyncParsableCommand {
         return node.poolDir
       }
     ])
-    return [volumes.driver(socket: node.csiSocket, logger: process.log("csi"))] + registration + [controllers, startup]
+    return [volumes.driver(socket: node.csiSocket, logger: process.log("csi"))] + registration
+      + [controllers] + moves + [startup]
   }
 }
 
@@ -87,8 +103,41 @@ struct NodeStorageOptions: ParsableArguments {
   @Option(help: "Where the kubelet looks for plugins.", completion: .directory)
   var kubeletRegistry = "/var/lib/kubelet/plugins_registry"
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      The address of this machine at which other nodes send volumes that move here, and a port if it must be a certain one. \
+      Without it no volume moves to or from this node.
+      """, valueName: "host[:port]"))
+  var transferAddress: String?
+
   @Flag(help: "There is no kubelet: enter the driver in the CSINode object here.")
   var noKubelet = false
+
+  /// Where volumes come in; port 0: any that is free while one is expected.
+  var transfer: (host: String, port: Int)? {
+    get throws {
+      guard let transferAddress else { return nil }
+      func refuse() -> CommandFailure {
+        CommandFailure(
+          "--transfer-address \(transferAddress.prefix(200)) is no address of a machine",
+          remedy: "give an IP address of this machine, such as 10.0.0.7, [fd00::7] or 10.0.0.7:7644",
+          exitCode: CommandFailure.usage)
+      }
+      var host = transferAddress[...]
+      var port = 0
+      if let colon = host.lastIndex(of: ":"), host.hasSuffix("]") == false,
+        host.hasPrefix("[") || host.firstIndex(of: ":") == colon
+      {
+        guard let number = Int(host[host.index(after: colon)...]), (1...65535).contains(number) else { throw refuse() }
+        port = number
+        host = host[..<colon]
+      }
+      if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+      guard !host.isEmpty, host.allSatisfy({ $0.isHexDigit || $0 == "." || $0 == ":" }) else { throw refuse() }
+      return (String(host), port)
+    }
+  }
 
   var resolvedName: String {
     nodeName ?? ProcessInfo.processInfo.environment["NODE_NAME"] ?? Installation.hostName

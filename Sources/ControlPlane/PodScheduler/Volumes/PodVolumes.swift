@@ -27,6 +27,9 @@ struct PodVolumes: Sendable {
   var bound: [KubernetesObject] = []
   var unbound: [Unbound] = []
 
+  private init() {}
+  static let none = PodVolumes()
+
   /// Why the pod can't be placed at all now, whichever the node.
   struct Obstacle: Error, Equatable, CustomStringConvertible {
     let description: String
@@ -67,6 +70,9 @@ struct PodVolumes: Sendable {
         }
         guard VolumeBinding.isMutual(claim, volume) else {
           throw Obstacle(description: "persistentvolume \"\(name)\" is not bound to claim \"\(key.name)\"")
+        }
+        if let node = volume.annotations[VolumeMove.switching] {
+          throw Obstacle(description: "persistentvolume \"\(name)\" of claim \"\(key.name)\" moves to node \"\(node)\"")
         }
         bound.append(volume)
         continue

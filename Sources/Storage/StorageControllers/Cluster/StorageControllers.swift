@@ -39,6 +39,7 @@ public struct StorageControllers: Service {
     let caches = StorageCaches(
       claims: claims.cache, volumes: volumes.cache, classes: classes.cache, pods: pods.cache,
       capacities: capacities.cache)
+    let moves = Informer(client, .volumeMoves, logger: logger)
     let events = EventRecorder(client, component: "storage-controller", logger: logger)
 
     let binder = ClaimBinder(driverName: driverName, client: client, caches: caches, events: events)
@@ -61,8 +62,19 @@ public struct StorageControllers: Service {
       if let name = claim.spec["volumeName"].string, name != names[0] { names.append(name) }
       return names.map { ObjectKey(name: $0) }
     }
+    let mover = MoveReconciler(
+      driverName: driverName, client: client, caches: caches, moves: moves.cache, events: events)
+    let moveController = Controller<ObjectKey>(
+      name: "volume-moves", workers: 2, of: moves, waitingFor: [claims, volumes, pods], logger: logger
+    ) { try await mover.reconcile($0) }
+    moveController.watch(volumes) { $0.annotations[VolumeMove.annotation].map { [ObjectKey(name: $0)] } ?? [] }
+    let maker = RoomMaker(client: client, caches: caches, moves: moves.cache, events: events)
+    let roomController = Controller<ObjectKey>(
+      name: "room", workers: 1, of: pods, waitingFor: [claims, volumes, classes, capacities, moves], logger: logger
+    ) { try await maker.reconcile($0) }
     try await ServiceSet([
-      claims, volumes, classes, pods, capacities, events, claimController, volumeController,
+      claims, volumes, classes, pods, capacities, moves, events, claimController, volumeController, moveController,
+      roomController,
     ]).run()
   }
 

@@ -214,6 +214,13 @@ struct ClaimProvisioner: Sendable {
       )
       return .done
     }
+    if let move = volume.annotations[VolumeMove.annotation] {
+      // It is copied as large as it was; its end leads back here, on the node where it is then.
+      events.record(
+        .normal, about: claim, reason: "VolumeResizeWaits",
+        message: "grows from \(present) to \(wanted) when move \(move) of its volume is over")
+      return .done
+    }
     let isPending = claim.isConditionTrue(StorageNames.resizePending)
     if isPending, let capacity = volume.volumeCapacity, capacity >= wanted { return .done }
     let size: Int64

@@ -16,6 +16,8 @@ public struct NodeStorageControllers: Service {
   private let poolPath: String
   private let entersNode: Bool
   private let logger: Logger
+  private let changes: AsyncStream<Void>
+  private let change: AsyncStream<Void>.Continuation
 
   /// - Parameters:
   ///   - driverSocket: the CSI driver's unix socket.
@@ -31,7 +33,11 @@ public struct NodeStorageControllers: Service {
     self.poolPath = poolPath
     self.entersNode = entersNode
     self.logger = logger
+    (changes, change) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
   }
+
+  /// To be called when somebody else took room from the pools, or gave some back: it is published at once.
+  public func capacityChanged() { change.yield() }
 
   public func run() async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
@@ -60,8 +66,7 @@ public struct NodeStorageControllers: Service {
     let classes = Informer(client, .storageClasses, logger: logger)
     let caches = NodeStorageCaches(claims: claims.cache, volumes: volumes.cache, classes: classes.cache, node: node)
     let events = EventRecorder(client, component: driverName, host: node.id, logger: logger)
-    let (changes, change) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
-    let capacityChanged: @Sendable () -> Void = { change.yield() }
+    let capacityChanged: @Sendable () -> Void = { [change] in change.yield() }
 
     let provisioner = ClaimProvisioner(
       driverName: driverName, client: client, driver: driver, caches: caches, events: events,

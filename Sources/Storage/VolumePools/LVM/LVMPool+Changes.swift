@@ -13,6 +13,7 @@ extension LVMPool {
         volume: name)
       if let record = state.volumes[name]?.record {
         guard record.state == .creating || record.state == .deleting else {
+          guard record.state != .receiving else { throw VolumeError.moving(volume: name) }
           try record.check(fits: request)
           return volume(of: record, fault: state.fault(of: name))
         }
@@ -51,7 +52,7 @@ extension LVMPool {
   }
 
   /// The command that makes a logical volume with all its tags, not active: nothing shows it before it is wiped.
-  private func creation(of record: VolumeRecord, _ logical: String) throws(VolumeError) -> [String] {
+  func creation(of record: VolumeRecord, _ logical: String) throws(VolumeError) -> [String] {
     let tags = try VolumeTags.tags(of: record).sorted().flatMap { ["--addtag", $0] }
     switch configuration.kind {
     case .thick: return linear(logical, bytes: record.bytes, tags: tags)
@@ -199,7 +200,7 @@ extension LVMPool {
 
   // MARK: Parts
 
-  private func reserve(_ bytes: Int64, for name: String) async throws {
+  func reserve(_ bytes: Int64, for name: String) async throws {
     let state = try await state()
     if let fullness = state.fullness { throw VolumeError.poolFull(volume: name, pool: poolName, reason: fullness) }
     guard bytes <= state.availableBytes else {
@@ -209,9 +210,8 @@ extension LVMPool {
   }
 
   func existing(_ name: String, in state: LVMPoolState) throws(VolumeError) -> LVMPoolState.Entry {
-    guard let entry = state.volumes[name], entry.record.state == .ready || entry.record.state == .expanding else {
-      throw .notFound(volume: name)
-    }
+    guard let entry = state.volumes[name] else { throw .notFound(volume: name) }
+    _ = try entry.record.usable()
     return entry
   }
 
@@ -225,7 +225,7 @@ extension LVMPool {
       + past.subtracting(new).sorted().flatMap { ["--deltag", $0] }
     guard !changes.isEmpty else { return }
     // lvcreate(8) has no such option for thin volumes.
-    let isNewThin = configuration.kind != .thick && old.state == .creating
+    let isNewThin = configuration.kind != .thick && (old.state == .creating || old.state == .receiving)
     try await lvm(record.name, "recording") {
       try await change(
         ["lvchange", "-q"] + changes + (isNewThin ? ["--setautoactivation", "n"] : [])

@@ -13,6 +13,8 @@ extension LVMPool {
     try await exclusively(name) {
       guard let entry = try await state().volumes[name] else { return }
       if let user = try user(of: entry) { throw VolumeError.inUse(volume: name, by: user) }
+      // Whoever reads it lets the device go.
+      guard lent[name] == nil else { return }
       try await letGo(entry)
     }
   }
@@ -67,7 +69,7 @@ extension LVMPool {
   }
 
   /// The device of a volume, made active if it is not.
-  private func device(of entry: LVMPoolState.Entry) async throws -> VolumeDevice {
+  func device(of entry: LVMPoolState.Entry) async throws -> VolumeDevice {
     if entry.logical.isActive, let device = try? node(of: entry.logical.name) { return device }
     let device = try await activate(entry.logical.name, volume: entry.record.name)
     try done(.attachDevice)

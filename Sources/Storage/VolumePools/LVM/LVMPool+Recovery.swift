@@ -18,7 +18,7 @@ extension LVMPool {
     }
     for (name, entry) in state.volumes.sorted(by: { $0.key < $1.key }) {
       switch entry.record.state {
-      case .ready: break
+      case .ready, .receiving, .sealed: break
       case .creating, .deleting:
         do { try await deleteLocked(name) } catch let error as VolumeError {
           logger.warning("volume stays for now", metadata: ["volume": "\(name)", "error": "\(error)"])

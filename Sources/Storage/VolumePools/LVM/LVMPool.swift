@@ -68,6 +68,7 @@ public actor LVMPool: VolumeBackend {
     case expandIntent, expandClean, expandVolume, expandRecord
     case deleteIntent, deleteDevice, deleteVolume
     case attachDevice, formatIntent, formatDone, formatRecord
+    case receiveRecord, sealRecord
   }
 
   public nonisolated let poolName: String
@@ -87,6 +88,8 @@ public actor LVMPool: VolumeBackend {
   private var generation = 0
   /// How often lvm was asked.
   private(set) var reports = 0
+  /// Whose bytes are lent (`withContents`), and to how many.
+  var lent: [String: Int] = [:]
   private var lock: FileLock?
   private let gate = VolumeGate()
 
@@ -161,7 +164,7 @@ public actor LVMPool: VolumeBackend {
   }
 
   private func volume(of entry: LVMPoolState.Entry, _ state: LVMPoolState?, _ fault: String?) -> Volume? {
-    guard entry.record.state == .ready || entry.record.state == .expanding else { return nil }
+    guard entry.record.state.isTold else { return nil }
     return volume(of: entry.record, fault: fault ?? state?.fault(of: entry.record.name))
   }
 

@@ -67,7 +67,8 @@ extension ResourceDefinition {
           break
         }
         faults.checkImmutable("spec.volumeMode", new: spec["volumeMode"], old: old.spec["volumeMode"])
-        if !old.spec["nodeAffinity"].isNull {
+        // Where a volume lies changes by a move of it alone (KEP-5381 lets it change at any time).
+        if !old.spec["nodeAffinity"].isNull, old.annotations[VolumeMove.annotation] == nil {
           faults.checkImmutable("spec.nodeAffinity", new: spec["nodeAffinity"], old: old.spec["nodeAffinity"])
         }
       }

@@ -10,6 +10,6 @@ extension ResourceRegistry {
     .persistentVolumeClaim, .resourceQuota, .limitRange, .deployment, .replicaSet, .storageClass,
     .volumeAttributesClass, .csiDriver, .csiNode, .csiStorageCapacity, .lease, .endpointSlice, .role, .roleBinding,
     .clusterRole, .clusterRoleBinding,
-    .application, .tenant, .nodePolicy, .volumePool,
+    .application, .tenant, .nodePolicy, .volumePool, .volumeMove,
   ]
 }

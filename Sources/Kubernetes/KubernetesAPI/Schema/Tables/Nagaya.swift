@@ -130,5 +130,38 @@ extension SchemaTable {
     volumes int(0..) | How many volumes it holds.
     observedGeneration int64(0..) | The generation that this is about.
     conditions []meta.Condition@type | Aspects of its state.
+    # VolumeMove : VolumeMoveSpec VolumeMoveStatus | A volume's way from one node to another. Delete it to have it taken back.
+    # VolumeMoveSpec | What goes where.
+    volumeName! string | The PersistentVolume.
+    targetNode! string | The node that it goes to.
+    bytesPerSecond quantity | How much is copied in a second at most; as much as goes through, if left out.
+    reason string | Why it moves, for people.
+    # VolumeMoveStatus | How far a move is.
+    phase enum(Pending,Preparing,Copying,Switching,Cleaning,Succeeded,Aborting,Failed) | Until Cleaning all of it can be taken back.
+    message string | What it waits for, or why it failed.
+    sourceNode string | The node that the volume was on.
+    volumeHandle string | What the driver calls the volume, on both nodes.
+    bytes int64(0..) | The volume's size.
+    checksum string | Of all its bytes, by which the copy was found to be right: the SHA-256 of the SHA-256 of its pieces of 256 KiB.
+    startTime date-time | When it began.
+    stopTime date-time | When its pods were asked to end.
+    switchTime date-time | From when on they could start on the other node.
+    completionTime date-time | When it ended.
+    source VolumeMoveSource | What the node says that has the volume.
+    target VolumeMoveTarget | What the node says that gets it.
+    observedGeneration int64(0..) | The generation that this is about.
+    # VolumeMoveSource | The source's report.
+    state enum(Copied,Verified,Deleted,Released) | How far it is.
+    fingerprint string | SHA-256 of the certificate by which it is known to the target.
+    round int(0..) | How often it has begun to copy.
+    comparedBytes int64(0..) | How much of the volume was looked at in this round.
+    sentBytes int64(0..) | How much of that had to be sent.
+    checksum string | Of the copy that was verified.
+    message string | What it waits for.
+    # VolumeMoveTarget | The target's report.
+    state enum(Ready,Refused,Served,Released) | How far it is.
+    fingerprint string | SHA-256 of the certificate by which it is known to the source.
+    address string | Where it listens.
+    message string | Why it refuses.
     """)
 }
