@@ -1,4 +1,4 @@
-import Foundation
+import BoundedNumbers
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
@@ -54,11 +54,11 @@ enum VolumeMoves {
     let done = going.map { Double($0.source["comparedBytes"].int ?? 0) }.reduce(0, +)
     let bytes = going.map { Double($0.object.status["bytes"].int ?? 0) }.reduce(0, +)
     let share = (Double(over) + (bytes > 0 ? min(1, done / bytes) * Double(going.count) : 0)) / Double(max(1, count))
-    let filled = Int(max(0, min(20, share * 20)))
+    let filled = Int(clamping: max(0, min(20, share * 20)))
     let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: 20 - filled)
     let first = going.min { $0.object.name < $1.object.name }
     let words = first?.source["message"].string ?? first?.object.status["message"].string ?? ""
     return
-      "[\(bar)] \(Int(share * 100)) %  \(count > 1 ? "\(over) of \(count)  " : "")\(first?.volumeName ?? ""): \(words)"
+      "[\(bar)] \(Int(clamping: share * 100)) %  \(count > 1 ? "\(over) of \(count)  " : "")\(first?.volumeName ?? ""): \(words)"
   }
 }

@@ -31,9 +31,10 @@ struct RoomMaker: Sendable {
     if all.contains(where: { !$0.phase.isOver && $0.object.labels[Self.madeFor] != nil }) {
       return .requeueAfter(Self.patience)
     }
-    let waited = Duration.seconds(Timestamp.now.seconds.clampedSubtracting(since.seconds))
+    let waited = Duration.seconds(clamping: Timestamp.now.seconds.clampedSubtracting(since.seconds))
     let last = own.compactMap { $0.object.status["completionTime"].string.flatMap(Timestamp.init) }.max()
-    let rested = last.map { Duration.seconds(Timestamp.now.seconds.clampedSubtracting($0.seconds)) } ?? Self.patience
+    let rested =
+      last.map { Duration.seconds(clamping: Timestamp.now.seconds.clampedSubtracting($0.seconds)) } ?? Self.patience
     guard waited >= Self.patience, rested >= Self.patience else { return .requeueAfter(.seconds(1)) }
     guard own.count < Self.maximumMoves else { return .done }
     let nodes = try await client.list(.nodes).items
