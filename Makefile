@@ -122,6 +122,11 @@ bench-images: build ## Measure cold starts by snapshotter, and reading afterward
 	swift build -c release --product benchmarks
 	@.build/release/benchmarks images --runs $(or $(RUNS),5) $(if $(BENCH_IMAGES),--images $(BENCH_IMAGES))
 
+.PHONY: bench-move
+bench-move: engines ## Measure how fast a volume moves, beside dd | dd over the same link
+	swift build -c release --product benchmarks
+	@.build/release/benchmarks move
+
 .PHONY: bench-hooks
 bench-hooks: build ## Measure node hooks: answers, memory, a burst of 500 containers (as root)
 	swift build -c release --product benchmarks

@@ -266,7 +266,7 @@ let package = Package(
         "LinuxSystem", "Locking", "NodeAgent", "NodeHooks", "NRI", "NRIHarness", "TTRPC", "OCI", "ObjectStore",
         "Placement",
         "PlacementSimulator", "PlacementTraces", "PlatformHarness", "RegistryClient", "TestSupport", "VolumePools",
-        .argumentParser, .asyncHTTPClient, .grpc, .grpcTransport,
+        "VolumeTransfer", .argumentParser, .asyncHTTPClient, .grpc, .grpcTransport,
         .logging, .nioCore, .nioHTTP1, .nioPosix, .nioSSL, .protobuf,
       ], path: "Benchmarks", exclude: ["README.md", "Placement"], swiftSettings: strict),
     .executableTarget(

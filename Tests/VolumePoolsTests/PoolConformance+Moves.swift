@@ -28,10 +28,12 @@ extension PoolPlace {
     try Mounts.mount(device, at: target, type: "xfs")
     await #expect(throws: VolumeError.self) { try await pool.seal("data") }
     // It can be read while it is in use, and nobody waits for who reads.
-    let contents = try await pool.lendContents(of: "data", writing: false)
-    #expect(try contents.data(from: 0)?.lowerBound == 0)
-    try Mounts.unmount(target)
-    try await pool.detach("data")
+    do {
+      let contents = try await pool.lendContents(of: "data", writing: false)
+      #expect(try contents.data(from: 0)?.lowerBound == 0)
+      try Mounts.unmount(target)
+      try await pool.detach("data")
+    }
     await pool.returnContents(of: "data")
     try await eventuallySealed(pool)
     let traits = try await pool.traits(of: "data")

@@ -2,6 +2,7 @@ import Foundation
 import LinuxSystem
 import Locking
 import Logging
+import NIOCore
 import TestSupport
 import Testing
 import VolumePools
@@ -162,6 +163,34 @@ import VolumePools
       _ = try await ends.send(last: true, to: target)
       try OpenFile(ends.file("target"), .readWrite).write([1, 2, 3], at: 5000)
       await #expect(throws: TransferError.self) { _ = try await ends.send(last: true, to: target) }
+    }
+  }
+
+  /// Frames come from another node, which may be of another release, or not well.
+  @Test func `frames are read back as they were written, and what is none ends no process`() throws {
+    let sum = try #require([UInt8](repeating: 1, count: 100).withUnsafeBytes { ChunkSum(of: $0) })
+    let traits = VolumeTraits(
+      bytes: 64 << 20, fileSystem: .ext4, isFormatted: true, fileSystemBytes: 32 << 20, parameters: ["pool": "ü\0"])
+    let frames: [TransferFrame] = [
+      .hello(TransferGreeting(move: "m", volume: "pvc-1", traits: traits, isLast: true)), .welcome(bytes: 1 << 40),
+      .refusal("no"), .sums(first: 7, [nil, sum, nil]), .wants(first: 7, [1, 255]),
+      .data(chunk: 3, [UInt8](repeating: 9, count: 256 << 10)), .end(sum), .done(sum),
+    ]
+    var generator = SeededGenerator(seed: 12)
+    for frame in frames {
+      var buffer = ByteBuffer()
+      frame.write(to: &buffer)
+      #expect(buffer.readableBytes <= TransferFrameDecoder.limit)
+      let bytes = Array(buffer.readableBytesView)
+      #expect(try TransferFrame(&buffer) == frame)
+      for _ in 0..<2000 {
+        var damaged = Array(bytes.prefix(Int.random(in: 0...min(bytes.count, 400), using: &generator)))
+        for _ in 0..<Int.random(in: 0...4, using: &generator) where !damaged.isEmpty {
+          damaged[Int.random(in: 0..<damaged.count, using: &generator)] = .random(in: 0...255, using: &generator)
+        }
+        var input = ByteBuffer(bytes: damaged)
+        _ = try? TransferFrame(&input)
+      }
     }
   }
 

@@ -180,8 +180,9 @@ public actor TransferReceiver {
     let isWhole = try await pool.movingVolumes()[greeting.volume] == .sealed
     let sum: ChunkSum
     do {
-      let contents = try await pool.lendContents(of: greeting.volume, writing: !isWhole)
-      sum = try await receive(greeting, contents, isWhole: isWhole, &talk)
+      // Nothing holds them longer than the call: a device that is open is not let go.
+      sum = try await receive(
+        greeting, try await pool.lendContents(of: greeting.volume, writing: !isWhole), isWhole: isWhole, &talk)
       await pool.returnContents(of: greeting.volume)
     } catch {
       await pool.returnContents(of: greeting.volume)
