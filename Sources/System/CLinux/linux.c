@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <linux/loop.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <malloc.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -30,6 +32,7 @@
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 static int answer(int result) { return result < 0 ? -errno : result; }
@@ -77,6 +80,10 @@ int nagaya_block_sector_size(int fd) {
 
 int nagaya_block_flush_buffers(int fd) { return answer(ioctl(fd, BLKFLSBUF, 0)); }
 
+int nagaya_open_direct(const char *path, int writes) {
+  return answer(open(path, (writes ? O_RDWR : O_RDONLY) | O_DIRECT | O_CLOEXEC));
+}
+
 int nagaya_statfs(const char *path, struct nagaya_usage *usage) {
   struct statfs s;
   if (statfs(path, &s) < 0) return -errno;
@@ -104,6 +111,37 @@ int nagaya_fallocate(int fd, int mode, int64_t offset, int64_t length) {
   static const int modes[] = {0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE};
   if (mode < 0 || mode > 2) return -EINVAL;
   return answer(fallocate(fd, modes[mode], offset, length));
+}
+
+int nagaya_clone_file(int fd, int source_fd) { return answer(ioctl(fd, FICLONE, source_fd)); }
+
+int nagaya_shared_bytes(int fd, uint32_t most_extents, uint64_t *shared) {
+  enum { at_once = 256 };
+  union {
+    struct fiemap map;
+    char bytes[sizeof(struct fiemap) + at_once * sizeof(struct fiemap_extent)];
+  } buffer;
+  uint64_t start = 0;
+  *shared = 0;
+  for (uint32_t seen = 0; seen < most_extents;) {
+    memset(&buffer.map, 0, sizeof buffer.map);
+    buffer.map.fm_start = start;
+    buffer.map.fm_length = FIEMAP_MAX_OFFSET - start;
+    buffer.map.fm_extent_count = at_once;
+    if (ioctl(fd, FS_IOC_FIEMAP, &buffer.map) < 0) return -errno;
+    uint32_t count = buffer.map.fm_mapped_extents;
+    if (count == 0) return 0;
+    for (uint32_t i = 0; i < count; i++) {
+      const struct fiemap_extent *extent = &buffer.map.fm_extents[i];
+      if (extent->fe_flags & FIEMAP_EXTENT_SHARED) *shared += extent->fe_length;
+      if (extent->fe_flags & FIEMAP_EXTENT_LAST) return 0;
+      uint64_t end = extent->fe_logical + extent->fe_length;
+      if (end <= start && i + 1 == count) return 0;
+      start = end;
+    }
+    seen += count;
+  }
+  return -E2BIG;
 }
 
 int nagaya_rename(const char *from, const char *to, int flags) {
@@ -231,6 +269,72 @@ int nagaya_read_apart(const char *path, void *shared, size_t size) {
     filled += count > 0 ? (size_t)count : 0;
   }
   for (;;) syscall(SYS_exit_group, result);
+}
+
+int nagaya_thaw(int fd) { return answer(ioctl(fd, FITHAW, 0)); }
+
+int nagaya_freeze_begin(int fd, int milliseconds, int *control_fd) {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) return -errno;
+  long pid = syscall(SYS_clone, 0, 0, 0, 0, 0);
+  if (pid == 0) {
+    // A copy of this process in which only this thread runs: nothing but system calls may be made in it. It shall outlive the
+    // other, and hold nothing of it: what ends a group of processes shall not end it.
+    syscall(SYS_setsid);
+    int low = fd < ends[1] ? fd : ends[1], high = fd < ends[1] ? ends[1] : fd;
+    if (low > 0) syscall(SYS_close_range, 0u, (unsigned)low - 1, 0u);
+    if (low + 1 < high) syscall(SYS_close_range, (unsigned)low + 1, (unsigned)high - 1, 0u);
+    syscall(SYS_close_range, (unsigned)high + 1, ~0u, 0u);
+    uint64_t all = ~0ull;
+    syscall(SYS_rt_sigprocmask, 0 /* SIG_BLOCK */, &all, NULL, 8);
+    int32_t word = syscall(SYS_ioctl, fd, FIFREEZE, 0) < 0 ? errno : 0;
+    int frozen = word == 0;
+    syscall(SYS_sendto, ends[1], &word, sizeof word, MSG_NOSIGNAL, NULL, 0);
+    if (frozen) {
+      struct timespec left = {milliseconds / 1000, (milliseconds % 1000) * 1000000L};
+      struct pollfd control = {.fd = ends[1], .events = POLLIN};
+      // Readable: the other end is closed, or says that it is done. With every signal blocked nothing interrupts this.
+      long ready = syscall(SYS_ppoll, &control, 1, &left, NULL, 8);
+      word = ready == 1 ? 0 : ETIMEDOUT;
+      syscall(SYS_ioctl, fd, FITHAW, 0);
+      syscall(SYS_sendto, ends[1], &word, sizeof word, MSG_NOSIGNAL, NULL, 0);
+    }
+    for (;;) syscall(SYS_exit_group, 0);
+  }
+  int failure = pid < 0 ? errno : 0;
+  close(ends[1]);
+  if (pid > 0) {
+    // Freezing waits for writers: no longer than it is to last.
+    struct timeval patience = {milliseconds / 1000 + 1, 0};
+    setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    int32_t word = 0;
+    ssize_t count;
+    do count = recv(ends[0], &word, sizeof word, 0);
+    while (count < 0 && errno == EINTR);
+    failure = count == sizeof word ? word : count < 0 ? ETIMEDOUT : ECHILD;
+    if (failure == 0) {
+      *control_fd = ends[0];
+      return (int)pid;
+    }
+  }
+  close(ends[0]);
+  // One that is still freezing thaws when it has, since nobody listens.
+  if (pid > 0 && failure != ETIMEDOUT) waitpid((pid_t)pid, NULL, __WALL);
+  return -failure;
+}
+
+int nagaya_freeze_end(int pid, int control_fd) {
+  char done = 1;
+  send(control_fd, &done, 1, MSG_NOSIGNAL);
+  int32_t word = 0;
+  ssize_t count;
+  do count = recv(control_fd, &word, sizeof word, MSG_WAITALL);
+  while (count < 0 && errno == EINTR);
+  int result = count == sizeof word ? -word : -ECHILD;
+  close(control_fd);
+  if (result == -ECHILD) kill(pid, SIGKILL);
+  while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR) {}
+  return result;
 }
 
 int nagaya_fuse_open(void) { return answer(open("/dev/fuse", O_RDWR | O_NONBLOCK | O_CLOEXEC)); }

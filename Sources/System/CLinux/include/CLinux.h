@@ -22,6 +22,8 @@ int nagaya_loop_backing(int loop_fd, uint64_t *device, uint64_t *inode);
 int nagaya_block_size(int fd, uint64_t *bytes);
 int nagaya_block_sector_size(int fd);
 int nagaya_block_flush_buffers(int fd);
+// Opens a block device whose bytes travel around the page cache (O_DIRECT): memory, offsets and lengths are multiples of 4096.
+int nagaya_open_direct(const char *path, int writes);
 
 // File systems.
 struct nagaya_usage {
@@ -37,9 +39,23 @@ int nagaya_statfs(const char *path, struct nagaya_usage *usage);
 // Trims free extents of the mounted file system behind fd; sets the number of bytes.
 int nagaya_trim(int fd, uint64_t minimum_extent_bytes, uint64_t *trimmed_bytes);
 int nagaya_sync_file_system(int fd);
+// Freezing a mounted file system (ioctl_fsfreeze): what was written is on its disk, and writers wait until it is thawed.
+// It is frozen and thawed by a process of its own, which thaws when told to, when the caller lets go of control_fd (by its end,
+// too), and after that many milliseconds. Answers its id; -errno, as of a file system that is frozen already, if it did not freeze.
+int nagaya_freeze_begin(int fd, int milliseconds, int *control_fd);
+// Ends it. 0: it was frozen all the time until now; -ETIMEDOUT: not to the end.
+int nagaya_freeze_end(int pid, int control_fd);
+// Thaws at once; -EINVAL: it is not frozen.
+int nagaya_thaw(int fd);
 
 // Files. fallocate's modes: 0 allocate, 1 allocate and keep the size, 2 punch a hole (the size stays).
 int nagaya_fallocate(int fd, int mode, int64_t offset, int64_t length);
+// Gives the file behind fd the content of another one on the same file system, blocks shared (FICLONE, ioctl_ficlone(2)).
+// -EOPNOTSUPP, -EINVAL, -EXDEV: this file system can't.
+int nagaya_clone_file(int fd, int source_fd);
+// Sums the bytes of the file's blocks that other files share, too (FIEMAP), without writing anything out. Looks at most at
+// that many extents; -E2BIG: there are more.
+int nagaya_shared_bytes(int fd, uint32_t most_extents, uint64_t *shared);
 // renameat2's flags: 0 none, 1 do not replace, 2 exchange.
 int nagaya_rename(const char *from, const char *to, int flags);
 
