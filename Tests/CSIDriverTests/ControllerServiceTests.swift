@@ -109,7 +109,6 @@ import VolumePools
           ]
         } == .resourceExhausted)
       #expect(await refusal { try await driver.delete("") } == .invalidArgument)
-      #expect(await refusal { _ = try await driver.controller.createSnapshot(.init()) } == .unimplemented)
       #expect(
         await refusal { _ = try await driver.controller.listVolumes(.with { $0.startingToken = "x" }) } == .aborted)
       let left = try await driver.controller.listVolumes(.init()).entries

@@ -15,11 +15,11 @@ struct LVMDriverTests {
   private static let group = "driver-group"
 
   /// A driver over a fresh group on the guest's first disk, and over a thin pool of 1 GiB in it if wanted.
-  private static func with(thin: Bool, _ body: @Sendable (Driver) async throws -> Void) async throws {
+  static func with(thin: Bool, _ body: @Sendable (Driver) async throws -> Void) async throws {
     // The group of VolumePools' tests, which may have run before.
     _ = try? await Command.run("vgremove", ["-q", "-ff", "-y", "test-group"])
     try await Command.run("vgcreate", ["-q", "-y", group, "/dev/ubda"])
-    if thin { try await Command.run("lvcreate", ["-q", "-y", "--type", "thin-pool", "-n", "t", "-L", "1G", group]) }
+    if thin { try await Command.run("lvcreate", ["-q", "-y", "--type", "thin-pool", "-n", "t", "-L", "2G", group]) }
     do {
       try await Driver.with(
         pool: { path, logger in
@@ -35,7 +35,7 @@ struct LVMDriverTests {
     try await Command.run("vgremove", ["-q", "-ff", "-y", group])
   }
 
-  private static func volumes() async throws -> String {
+  static func volumes() async throws -> String {
     try await Command.run("lvs", ["--noheadings", "-o", "lv_name", "-S", "lv_name=~nagaya", group]).standardOutput
   }
 
@@ -98,6 +98,19 @@ struct LVMDriverTests {
       try await driver.unstage("raw")
       try await driver.delete("raw")
       #expect(try await Self.volumes().isEmpty)
+    }
+  }
+}
+
+@Suite(
+  .serialized,
+  .enabled(if: getenv("NAGAYA_GUEST") != nil, "needs LVM: run in scripts/in-guest, by VolumePoolsTests.LVMGuestTests"))
+struct LVMDriverSnapshotTests {
+  @Test(arguments: zip([false, true], ["xfs", "ext4"]))
+  func `A snapshot is restored beside its source, and a volume is cloned`(thin: Bool, type: String) async throws {
+    try await LVMDriverTests.with(thin: thin) { driver in
+      try await driver.checkSnapshots(type)
+      #expect(try await LVMDriverTests.volumes().isEmpty)
     }
   }
 }

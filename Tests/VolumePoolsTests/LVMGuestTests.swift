@@ -9,6 +9,7 @@ import Testing
     (#"^VolumePoolsTests\.LVMPoolTests/"#, 13),
     (#"^VolumePoolsTests\.LVMPoolWallTests/|^CSIDriverTests\.LVMDriverTests/"#, 13),
     (#"^VolumePoolsTests\.LVMMoveTests/"#, 2),
+    (#"^VolumePoolsTests\.LVMSnapshotTests/|^CSIDriverTests\.LVMDriverSnapshotTests/"#, 12),
   ]
 
   @Test(.enabled(if: !Guest.isHere), arguments: suites)

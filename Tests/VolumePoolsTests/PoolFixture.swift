@@ -15,26 +15,43 @@ struct PoolFixture: Sendable {
     try Directory.make(path)
   }
 
+  /// A pool on a file system of its own that has reflinks.
+  static func withReflinks(bytes: Int64 = 4 << 30) async throws -> PoolFixture {
+    let fixture = try PoolFixture()
+    let image = fixture.path + "/disk"
+    try OpenFile(image, .createNew).truncate(to: bytes)
+    try await Command.run("mkfs.xfs", ["-q", "-m", "reflink=1", image])
+    try Directory.make(fixture.pool)
+    try Mounts.mount(try LoopDevice.attach(image).path, at: fixture.pool, type: "xfs")
+    return fixture
+  }
+
   func open(
-    limitBytes: Int64? = 4 << 30, afterStep: (@Sendable (FilePool.Step) throws -> Void)? = nil
+    limitBytes: Int64? = 4 << 30, frozenCopyBytes: Int64 = 1 << 30, freezeDeadline: Duration = .seconds(10),
+    afterStep: (@Sendable (FilePool.Step) throws -> Void)? = nil
   ) async throws -> FilePool {
     try await FilePool.open(
-      FilePool.Configuration(name: "default", directory: pool, limitBytes: limitBytes, reservedBytes: 0),
+      FilePool.Configuration(
+        name: "default", directory: pool, limitBytes: limitBytes, reservedBytes: 0, frozenCopyBytes: frozenCopyBytes,
+        freezeDeadline: freezeDeadline),
       logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, afterStep: afterStep)
   }
 
   func image(_ volume: String) -> String { "\(pool)/volumes/\(volume).img" }
 
   /// Loop devices of this pool.
-  func devices() throws -> [LoopDevice] { try LoopDevice.all().filter { $0.file.hasPrefix(path + "/") }.map(\.device) }
+  func devices() throws -> [LoopDevice] {
+    try LoopDevice.all().filter { $0.file.hasPrefix(path + "/") && $0.file != path + "/disk" }.map(\.device)
+  }
 
   func files() throws -> [String] {
     try Directory.names(in: pool + "/volumes") + Directory.names(in: pool + "/records")
+      + Directory.names(in: pool + "/snapshots")
   }
 
   func remove() {
     for mount in (try? Mounts.table().mounts(under: path)) ?? [] { try? Mounts.unmount(mount.mountPoint, lazily: true) }
-    for device in (try? devices()) ?? [] { try? device.detach() }
+    for (device, file) in (try? LoopDevice.all()) ?? [] where file.hasPrefix(path + "/") { try? device.detach() }
     Self.removeTree(path)
   }
 

@@ -24,13 +24,10 @@ struct ControllerService: Csi_V1_Controller.SimpleServiceProtocol {
     try await answering {
       guard !request.name.isEmpty else { throw RPCError.missing("name") }
       let access = try AccessType.common(request.volumeCapabilities)
-      guard !request.hasVolumeContentSource else {
-        throw RPCError.invalid(
-          "volume \(request.name): clones and snapshots are not offered; leave volume_content_source out")
-      }
       try Self.checkMutable(request.mutableParameters)
       let pool = try pool(request.parameters)
       try checkTopology(request)
+      let source = try await source(of: request, in: pool)
       if let (other, _) = await configuration.find(request.name), other.poolName != pool.poolName {
         throw RPCError(
           code: .alreadyExists,
@@ -39,7 +36,7 @@ struct ControllerService: Csi_V1_Controller.SimpleServiceProtocol {
       let volume = try await pool.create(
         VolumeRequest(
           name: request.name, bytes: request.capacityRange.requiredBytes, limitBytes: request.capacityRange.limitBytes,
-          fileSystem: access.fileSystem, parameters: ["pool": pool.poolName]))
+          fileSystem: access.fileSystem, parameters: ["pool": pool.poolName], source: source))
       return .with { $0.volume = describe(volume) }
     }
   }
@@ -122,28 +119,17 @@ struct ControllerService: Csi_V1_Controller.SimpleServiceProtocol {
     -> Csi_V1_ListVolumesResponse
   {
     try await answering {
-      guard request.maxEntries >= 0 else { throw RPCError.invalid("max_entries must not be negative") }
       var volumes: [Volume] = []
       for pool in configuration.pools.values { volumes += await pool.volumes() }
-      volumes.sort { $0.name < $1.name }
-      if !request.startingToken.isEmpty {
-        // The token is the last name of the page before: it stays good when that volume goes.
-        guard request.startingToken.hasPrefix("after:") else {
-          throw RPCError(
-            code: .aborted, message: "starting_token is none of this plugin's; begin again without a token")
-        }
-        let last = String(request.startingToken.dropFirst(6))
-        volumes.removeAll { $0.name <= last }
-      }
-      let page = request.maxEntries == 0 ? volumes[...] : volumes.prefix(Int(request.maxEntries))
+      let page = try Page(of: volumes, after: request.startingToken, atMost: request.maxEntries, name: \.name)
       return .with {
-        $0.entries = page.map { volume in
+        $0.entries = page.entries.map { volume in
           .with {
             $0.volume = describe(volume)
             $0.status.volumeCondition = Self.condition(volume)
           }
         }
-        if page.count < volumes.count, let last = page.last { $0.nextToken = "after:\(last.name)" }
+        $0.nextToken = page.nextToken
       }
     }
   }
@@ -180,12 +166,12 @@ struct ControllerService: Csi_V1_Controller.SimpleServiceProtocol {
     .with {
       $0.capabilities = [
         .createDeleteVolume, .getCapacity, .listVolumes, .expandVolume, .getVolume, .volumeCondition,
-        .singleNodeMultiWriter, .modifyVolume,
+        .singleNodeMultiWriter, .modifyVolume, .createDeleteSnapshot, .listSnapshots, .getSnapshot, .cloneVolume,
       ].map { type in .with { $0.rpc.type = type } }
     }
   }
 
-  // MARK: What local volumes do not need, or do not have yet
+  // MARK: What local volumes do not need
 
   func controllerPublishVolume(request: Csi_V1_ControllerPublishVolumeRequest, context: ServerContext) async throws
     -> Csi_V1_ControllerPublishVolumeResponse
@@ -194,22 +180,6 @@ struct ControllerService: Csi_V1_Controller.SimpleServiceProtocol {
   func controllerUnpublishVolume(request: Csi_V1_ControllerUnpublishVolumeRequest, context: ServerContext) async throws
     -> Csi_V1_ControllerUnpublishVolumeResponse
   { throw Self.notOffered("ControllerUnpublishVolume: local volumes need no attaching") }
-
-  func createSnapshot(request: Csi_V1_CreateSnapshotRequest, context: ServerContext) async throws
-    -> Csi_V1_CreateSnapshotResponse
-  { throw Self.notOffered("CreateSnapshot") }
-
-  func deleteSnapshot(request: Csi_V1_DeleteSnapshotRequest, context: ServerContext) async throws
-    -> Csi_V1_DeleteSnapshotResponse
-  { throw Self.notOffered("DeleteSnapshot") }
-
-  func listSnapshots(request: Csi_V1_ListSnapshotsRequest, context: ServerContext) async throws
-    -> Csi_V1_ListSnapshotsResponse
-  { throw Self.notOffered("ListSnapshots") }
-
-  func getSnapshot(request: Csi_V1_GetSnapshotRequest, context: ServerContext) async throws
-    -> Csi_V1_GetSnapshotResponse
-  { throw Self.notOffered("GetSnapshot") }
 
   private static func notOffered(_ what: String) -> RPCError {
     RPCError(code: .unimplemented, message: "\(what) is not offered; ask ControllerGetCapabilities for what is")
@@ -253,6 +223,7 @@ struct ControllerService: Csi_V1_Controller.SimpleServiceProtocol {
     .with {
       $0.volumeID = volume.name
       $0.capacityBytes = volume.bytes
+      if let source = volume.source { $0.contentSource = Self.contentSource(source) }
       if let pool = volume.parameters["pool"] { $0.volumeContext = [configuration.poolParameter: pool] }
       $0.accessibleTopology = [.with { $0.segments = [configuration.topologyKey: configuration.nodeName] }]
     }

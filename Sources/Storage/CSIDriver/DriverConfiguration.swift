@@ -38,4 +38,12 @@ public struct DriverConfiguration: Sendable {
     }
     return nil
   }
+
+  /// The pool that holds the snapshot, and what it says about it.
+  func findSnapshot(_ snapshot: String) async -> (pool: any VolumeBackend, snapshot: VolumeSnapshot)? {
+    for name in order {
+      if let pool = pools[name], let found = await pool.snapshot(snapshot) { return (pool, found) }
+    }
+    return nil
+  }
 }

@@ -41,7 +41,7 @@ struct NodeService: Csi_V1_Node.SimpleServiceProtocol {
       } else {
         try await pool.prepareFileSystem(volume.name)
         try Directory.make(staging, permissions: 0o750)
-        try Mounts.mount(device, at: staging, type: type.rawValue, options: flags)
+        try Mounts.mount(device, at: staging, type: type.rawValue, options: flags + type.mountOptions)
         try Self.openFreshRoot(staging)
       }
       try await pool.growFileSystem(volume.name, mountPoint: staging)

@@ -11,6 +11,10 @@ extension RPCError {
     RPCError(code: .notFound, message: "volume \(id.prefix(128)) not found on this node; it may have been deleted")
   }
 
+  static func snapshotNotFound(_ id: String) -> RPCError {
+    RPCError(code: .notFound, message: "snapshot \(id.prefix(128)) not found on this node; it may have been deleted")
+  }
+
   /// The code the CSI specification gives for a failure of a pool or of the kernel.
   /// - Parameter isExpansion: a size that does not fit is then `OUT_OF_RANGE` (ControllerExpandVolume errors).
   init(mapping error: any Error, isExpansion: Bool = false) {
@@ -21,10 +25,11 @@ extension RPCError {
         switch error {
         case .invalidName: .invalidArgument
         case .invalidSize: .outOfRange
-        case .notFound: .notFound
-        case .conflict: .alreadyExists
+        case .notFound, .sourceNotFound: .notFound
+        case .conflict, .snapshotConflict: .alreadyExists
+        case .sourceUnfit: .invalidArgument
         case .noSpace, .poolFull: isExpansion ? .outOfRange : .resourceExhausted
-        case .inUse, .foreignData, .growNeedsUnmount, .moving: .failedPrecondition
+        case .inUse, .foreignData, .growNeedsUnmount, .moving, .notCopied: .failedPrecondition
         case .poolInUse, .poolUnavailable: .unavailable
         case .failed: .internalError
         }

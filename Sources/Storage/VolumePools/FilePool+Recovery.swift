@@ -19,10 +19,12 @@ extension FilePool {
       }
       records[volume] = record
     }
+    try recoverSnapshots()
     for record in records.values {
       switch record.state {
       case .ready, .receiving, .sealed: break
       case .creating, .deleting:
+        if record.state == .creating, case .volume(let name) = record.source { try thaw(name) }
         do { try deleteLocked(record.name) } catch VolumeError.inUse(_, let user) {
           logger.warning("volume stays for now", metadata: ["volume": "\(record.name)", "user": "\(user)"])
         }

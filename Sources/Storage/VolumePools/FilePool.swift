@@ -4,8 +4,8 @@ import Logging
 
 /// A pool whose volumes are sparse files in one directory, shown as loop devices with direct I/O.
 ///
-/// `volumes/<name>.img` is a volume's bytes, `records/<name>.json` its record, `lock` keeps a second process out.
-/// Every change is intent, act, record; see `FilePool+Recovery`.
+/// `volumes/<name>.img` is a volume's bytes, `records/<name>.json` its record, `snapshots/<name>.img` and `.json` the same of a
+/// snapshot, `lock` keeps a second process out. Every change is intent, act, record; see `FilePool+Recovery`.
 public actor FilePool: VolumeBackend {
   public struct Configuration: Sendable {
     public var name: String
@@ -20,11 +20,18 @@ public actor FilePool: VolumeBackend {
     public var overprovisionRatio: Double
     /// Reserve all blocks at creation instead of on first write.
     public var preallocates: Bool
+    /// Where the file system has no reflinks: a mounted volume's blocks are copied while it is frozen, if they are no more than
+    /// these bytes, and not for longer than that. Writers wait that long.
+    public var frozenCopyBytes: Int64
+    public var freezeDeadline: Duration
 
     public init(
       name: String, directory: String, limitBytes: Int64? = nil, reservedBytes: Int64 = 1 << 30,
-      overprovisionRatio: Double = 1, preallocates: Bool = false
+      overprovisionRatio: Double = 1, preallocates: Bool = false, frozenCopyBytes: Int64 = 1 << 30,
+      freezeDeadline: Duration = .seconds(10)
     ) {
+      self.frozenCopyBytes = frozenCopyBytes
+      self.freezeDeadline = freezeDeadline
       self.name = name
       self.directory = directory
       self.limitBytes = limitBytes
@@ -41,6 +48,9 @@ public actor FilePool: VolumeBackend {
     case deleteIntent, deleteDevice, deleteFile, deleteRecord
     case attachDevice, formatIntent, formatDone, formatRecord
     case receiveRecord, sealRecord
+    /// `copyFrozen`: of a snapshot or of a new volume, and only of one that is mounted.
+    case snapshotIntent, copyFrozen, snapshotFile, snapshotRecord
+    case dropIntent, dropFile, dropRecord
   }
 
   public nonisolated let poolName: String
@@ -50,6 +60,9 @@ public actor FilePool: VolumeBackend {
   let logger: Logger
   let afterStep: (@Sendable (Step) throws -> Void)?
   var records: [String: VolumeRecord] = [:]
+  var snapshotRecords: [String: SnapshotRecord] = [:]
+  /// Whether files can share blocks here; `nil`: not tried yet.
+  var sharesBlocks: Bool?
   /// Files in the pool's directory that belong to no volume. They are left alone.
   public internal(set) var strays: [String] = []
   private var lock: FileLock?
@@ -79,7 +92,9 @@ public actor FilePool: VolumeBackend {
   }
 
   private init(_ configuration: Configuration, logger: Logger, afterStep: (@Sendable (Step) throws -> Void)?) throws {
-    for part in ["volumes", "records"] { try Directory.make("\(configuration.directory)/\(part)", permissions: 0o700) }
+    for part in ["volumes", "records", "snapshots"] {
+      try Directory.make("\(configuration.directory)/\(part)", permissions: 0o700)
+    }
     directory = try Directory.canonicalPath(configuration.directory)
     let lock = try FileLock("\(configuration.directory)/lock")
     let isHeld = lock != nil
@@ -99,10 +114,10 @@ public actor FilePool: VolumeBackend {
   // MARK: Changes
 
   public func create(_ request: VolumeRequest) async throws -> Volume {
-    try await exclusively(request.name) { try createLocked(request) }
+    try await exclusively(request.name, with: request.source) { try await createLocked(request) }
   }
 
-  private func createLocked(_ request: VolumeRequest) throws -> Volume {
+  private func createLocked(_ request: VolumeRequest) async throws -> Volume {
     let name = request.name
     let bytes = try Self.roundedSize(
       request.bytes, limit: request.limitBytes, fileSystem: request.fileSystem, volume: name)
@@ -119,34 +134,43 @@ public actor FilePool: VolumeBackend {
     if try converting(name, "creation", { try FileStatus(of: imagePath(name)) }) != nil {
       throw VolumeError.foreignData(volume: name, found: "a file without a record (\(imagePath(name)))")
     }
-    try reserve(bytes, for: name)
     var record = VolumeRecord(request, bytes: bytes)
+    let original = try request.source.map { try self.original($0, for: name) }
+    if let original { record = try original.record(request, unit: 4096) }
+    try reserve(record.bytes, for: name)
     records[name] = record  // counted from here on: nothing is awaited between the check and this
     do {
       try save(record)
       try done(.createIntent)
       let file = try OpenFile(imagePath(name), .createNew)
-      try file.truncate(to: bytes)
-      if configuration.preallocates { try file.allocate(bytes: bytes) }
+      if let original { record.sharesBlocks = try await copy(original, to: imagePath(name), for: name) }
+      try file.truncate(to: record.bytes)
+      if configuration.preallocates { try file.allocate(bytes: record.bytes) }
       try file.sync()
       try Directory.sync("\(directory)/volumes")
       try done(.createFile)
       record.state = .ready
       try save(record)
       try done(.createRecord)
-    } catch let error as SystemError {
+    } catch  where error is SystemError || error is VolumeError {
       // Not a crash: take back what is there. If that fails too, the record says `creating` and the next start does it.
       try? Directory.removeFile(imagePath(name))
       try? DurableFile.remove(recordPath(name))
       records[name] = nil
-      if error.isOutOfSpace {
-        throw VolumeError.noSpace(
-          volume: name, pool: poolName, requestedBytes: bytes, availableBytes: (try? space().available) ?? 0)
-      }
-      throw VolumeError.failed(volume: name, doing: "creation", reason: "\(error)")
+      throw failure(error, name, "creation", wanted: record.bytes)
     }
-    logger.info("created volume", metadata: ["volume": "\(name)", "bytes": "\(bytes)"])
+    logger.info("created volume", metadata: ["volume": "\(name)", "bytes": "\(record.bytes)"])
     return volume(of: record)
+  }
+
+  /// A failure of the kernel as one of the volume.
+  func failure(_ error: any Error, _ name: String, _ doing: String, wanted bytes: Int64) -> any Error {
+    guard let error = error as? SystemError else { return error }
+    if error.isOutOfSpace {
+      return VolumeError.noSpace(
+        volume: name, pool: poolName, requestedBytes: bytes, availableBytes: (try? space().available) ?? 0)
+    }
+    return VolumeError.failed(volume: name, doing: doing, reason: "\(error)")
   }
 
   public func delete(_ name: String) async throws {
@@ -234,17 +258,16 @@ public actor FilePool: VolumeBackend {
   private func volume(of record: VolumeRecord) -> Volume {
     Volume(
       name: record.name, bytes: record.bytes, fileSystem: record.fileSystem, parameters: record.parameters,
-      fault: fault(of: record))
+      source: record.source, fault: fault(imagePath(record.name), bytes: record.bytes))
   }
 
-  private func fault(of record: VolumeRecord) -> String? {
-    let path = imagePath(record.name)
+  func fault(_ path: String, bytes: Int64) -> String? {
     do {
       guard let status = try FileStatus(of: path) else {
         return "its file \(path) is missing; restore the file from a backup or delete the volume"
       }
-      guard status.size >= record.bytes else {
-        return "its file \(path) has \(status.size) of \(record.bytes) bytes; restore it from a backup"
+      guard status.size >= bytes else {
+        return "its file \(path) has \(status.size) of \(bytes) bytes; restore it from a backup"
       }
       return nil
     } catch { return "\(error)" }
@@ -259,14 +282,26 @@ public actor FilePool: VolumeBackend {
       volumes: records.count)
   }
 
-  /// total = min(limit, free + blocks that volumes have already − spare) × ratio; available = total − promised.
+  /// total = min(limit, free + blocks that volumes and snapshots have already − spare) × ratio; available = total − promised.
+  ///
+  /// A snapshot costs the blocks it has, of which it never gets more. Where blocks are shared, those of a volume do not count as
+  /// had: each may have to be written anew.
   func space() throws -> (total: Int64, promised: Int64, available: Int64) {
     let usage = try FileSystemUsage(of: directory)
     var taken: Int64 = 0
-    for name in records.keys { taken = taken.clampedAdding(try FileStatus(of: imagePath(name))?.allocatedBytes ?? 0) }
+    for record in records.values {
+      let allocated = try FileStatus(of: imagePath(record.name))?.allocatedBytes ?? 0
+      let shared =
+        record.sharesBlocks && allocated > 0
+        ? try FileCopy.sharedBytes(of: imagePath(record.name)) ?? allocated : 0
+      taken = taken.clampedAdding(max(0, allocated.clampedSubtracting(shared)))
+    }
+    for name in snapshotRecords.keys {
+      taken = taken.clampedAdding(try FileStatus(of: snapshotPath(name))?.allocatedBytes ?? 0)
+    }
     let real = max(0, usage.availableBytes.clampedAdding(taken).clampedSubtracting(configuration.reservedBytes))
     let total = Int64(clamping: Double(min(configuration.limitBytes ?? .max, real)) * configuration.overprovisionRatio)
-    let promised = records.values.map(\.promisedBytes).clampedSum()
+    let promised = (records.values.map(\.promisedBytes) + snapshotRecords.values.map(\.promisedBytes)).clampedSum()
     return (total, promised, max(0, total.clampedSubtracting(promised)) / 4096 * 4096)
   }
 
@@ -304,24 +339,36 @@ public actor FilePool: VolumeBackend {
     }
   }
 
-  /// Runs one change of a volume at a time; others wait in order.
-  func exclusively<Result: Sendable>(_ name: String, _ body: () async throws -> Result) async throws -> Result {
+  /// Runs one change of a volume at a time; others wait in order. Its source waits, too.
+  func exclusively<Result: Sendable>(
+    _ name: String, with source: VolumeSource? = nil, _ body: () async throws -> Result
+  ) async throws -> Result {
     guard VolumeName.isValid(name) else { throw VolumeError.invalidName(name) }
-    if busy.contains(name) {
-      await withCheckedContinuation { queues[name, default: []].append($0) }
-    } else {
-      busy.insert(name)
-    }
-    defer {
-      if var queue = queues[name], !queue.isEmpty {
-        let next = queue.removeFirst()  // the volume stays busy: it is handed over
-        queues[name] = queue.isEmpty ? nil : queue
-        next.resume()
+    return try await alone([name] + (source.map { [$0.gateKey] } ?? []), body)
+  }
+
+  /// In the order of their names, so that nobody waits for one who waits for him.
+  func alone<Result: Sendable>(_ keys: [String], _ body: () async throws -> Result) async throws -> Result {
+    let keys = Set(keys).sorted()
+    for key in keys {
+      if busy.contains(key) {
+        await withCheckedContinuation { queues[key, default: []].append($0) }
       } else {
-        busy.remove(name)
+        busy.insert(key)
       }
     }
+    defer { for key in keys { leave(key) } }
     return try await body()
+  }
+
+  private func leave(_ key: String) {
+    guard var queue = queues[key], !queue.isEmpty else {
+      busy.remove(key)
+      return
+    }
+    let next = queue.removeFirst()  // it stays busy: it is handed over
+    queues[key] = queue.isEmpty ? nil : queue
+    next.resume()
   }
 
   static func roundedSize(_ bytes: Int64, limit: Int64, fileSystem: FileSystemType?, volume: String) throws(VolumeError)

@@ -10,16 +10,19 @@ public struct VolumeRequest: Sendable, Hashable {
   public var fileSystem: FileSystemType?
   /// What the owner said about it; kept, and compared when the name is asked for again.
   public var parameters: [String: String]
+  /// What it begins with, of the same pool; `nil`: empty. Without a size (0) it gets the source's.
+  public var source: VolumeSource?
 
   public init(
     name: String, bytes: Int64, limitBytes: Int64 = 0, fileSystem: FileSystemType? = nil,
-    parameters: [String: String] = [:]
+    parameters: [String: String] = [:], source: VolumeSource? = nil
   ) {
     self.name = name
     self.bytes = bytes
     self.limitBytes = limitBytes
     self.fileSystem = fileSystem
     self.parameters = parameters
+    self.source = source
   }
 }
 
@@ -29,6 +32,8 @@ public struct Volume: Sendable, Hashable {
   public let bytes: Int64
   public let fileSystem: FileSystemType?
   public let parameters: [String: String]
+  /// What it began with.
+  public let source: VolumeSource?
   /// What is wrong with it, for people; `nil` if nothing is.
   public let fault: String?
 }
@@ -37,7 +42,7 @@ public struct Volume: Sendable, Hashable {
 public struct PoolCapacity: Sendable, Hashable {
   /// What volumes may take together.
   public let totalBytes: Int64
-  /// What is promised to volumes.
+  /// What is promised to volumes and snapshots.
   public let allocatedBytes: Int64
   /// What new volumes may take together.
   public let availableBytes: Int64
@@ -65,6 +70,17 @@ public protocol VolumeBackend: Sendable {
   func volumes() async -> [Volume]
   /// - Parameter fileSystem: what new volumes would hold; bounds the least size.
   func capacity(for fileSystem: FileSystemType?) async throws -> PoolCapacity
+
+  /// Keeps what a volume holds now, at one instant, whether or not it is mounted (then what was written is in it). The snapshot
+  /// is good when this returns, and stays so whatever becomes of the volume.
+  ///
+  /// Other calls about the volume wait while it copies. A snapshot of that name and volume is returned as it is.
+  func createSnapshot(_ name: String, of volume: String) async throws -> VolumeSnapshot
+  /// Fine if there is no such snapshot. Volumes that were made from it stay.
+  func deleteSnapshot(_ name: String) async throws
+  func snapshot(_ name: String) async -> VolumeSnapshot?
+  /// In the order of their names.
+  func snapshots() async -> [VolumeSnapshot]
 
   /// Shows the volume as a block device.
   /// - Returns: the device's path.
@@ -100,57 +116,14 @@ public protocol VolumeBackend: Sendable {
   func returnContents(of name: String) async
 }
 
-/// Why a pool refuses or fails. Every case names the volume and says what to do.
-public enum VolumeError: Error, Sendable, Hashable, CustomStringConvertible {
-  case invalidName(String)
-  case invalidSize(volume: String, reason: String)
-  case notFound(volume: String)
-  /// The name is taken by a volume that is not what was asked for.
-  case conflict(volume: String, reason: String)
-  case noSpace(volume: String, pool: String, requestedBytes: Int64, availableBytes: Int64)
-  case inUse(volume: String, by: String)
-  case foreignData(volume: String, found: String)
-  case growNeedsUnmount(volume: String)
-  /// It is being copied to or from another node.
-  case moving(volume: String)
-  case poolInUse(pool: String, directory: String)
-  /// The pool has room by its numbers, but what it lies in is too full to take more.
-  case poolFull(volume: String, pool: String, reason: String)
-  /// What the pool lies in cannot be used now.
-  case poolUnavailable(pool: String, reason: String)
-  /// A call of the kernel or of a program failed.
-  case failed(volume: String, doing: String, reason: String)
-
-  public var description: String {
-    switch self {
-    case .invalidName(let name):
-      "invalid volume name \"\(name.prefix(80))\": use 1 to 128 letters, digits, '-', '_' and '.', beginning with a letter or digit"
-    case .invalidSize(let volume, let reason): "volume \(volume): \(reason)"
-    case .notFound(let volume): "volume \(volume) not found in any pool of this node; it may have been deleted"
-    case .conflict(let volume, let reason):
-      "volume \(volume) exists already, \(reason); choose another name or the same size and parameters"
-    case .noSpace(let volume, let pool, let requested, let available):
-      "volume \(volume): \(requested) bytes requested, \(available) bytes available in pool \(pool); delete volumes, enlarge the pool or ask for less"
-    case .inUse(let volume, let by): "volume \(volume) is in use (\(by)); unmount it first"
-    case .foreignData(let volume, let found):
-      "volume \(volume) holds \(found) that was not made here; it is not formatted over. Wipe it (wipefs -a) or delete the volume"
-    case .growNeedsUnmount(let volume):
-      "the file system of volume \(volume) cannot grow while mounted on this node; it will when the volume is next staged: restart its pod"
-    case .moving(let volume):
-      "volume \(volume) is being moved to or from another node; try again when it has (nagaya get moves)"
-    case .poolInUse(let pool, let directory):
-      "pool \(pool) (\(directory)) is held by another process; end that one first"
-    case .poolFull(let volume, let pool, let reason): "volume \(volume): pool \(pool) takes no more: \(reason)"
-    case .poolUnavailable(let pool, let reason): "pool \(pool) cannot be used: \(reason)"
-    case .failed(let volume, let doing, let reason): "volume \(volume): \(doing) failed: \(reason)"
-    }
-  }
-}
-
 /// A file system a volume may hold.
 public enum FileSystemType: String, Sendable, Hashable, CaseIterable {
   case xfs
   case ext4
+
+  /// How it is mounted beside one that it was copied from: xfs refuses a second one of the same UUID. To give a copy another UUID
+  /// its log would have to be replayed first, by mounting it so.
+  public var mountOptions: [String] { self == .xfs ? ["nouuid"] : [] }
 
   /// Bytes; mkfs refuses less.
   public var minimumBytes: Int64 {

@@ -33,6 +33,12 @@ struct VolumeDevice: Sendable, Hashable {
     return nil
   }
 
+  /// A directory of its file system in this namespace, the whole one if there is; `nil` if it is not mounted.
+  func mountedDirectory(in table: MountTable) -> String? {
+    let mounts = table.mounts(ofDevice: major, minor).filter { FileStatus.isDirectory($0.mountPoint) }
+    return (mounts.first { $0.root == "/" } ?? mounts.first)?.mountPoint
+  }
+
   /// Who keeps a device that this namespace no longer mounts.
   var distantUser: String {
     let holders = Mounts.holders(ofDevice: major, minor)

@@ -41,6 +41,10 @@ struct VolumeRecord: Sendable, Hashable {
   /// The device's size for which the file system was made or last grown.
   var fileSystemBytes: Int64 = 0
   var parameters: [String: String]
+  /// What it began with.
+  var source: VolumeSource?
+  /// Some of its blocks may be those of snapshots or of other volumes, too (reflinks).
+  var sharesBlocks = false
 
   /// What the volume may cost at most, whatever becomes of the change under way.
   var promisedBytes: Int64 { max(bytes, targetBytes) }
@@ -52,6 +56,7 @@ struct VolumeRecord: Sendable, Hashable {
     state = .creating
     fileSystem = request.fileSystem
     parameters = request.parameters
+    source = request.source
   }
 
   /// The same, with a file system that takes all of the volume.
@@ -82,6 +87,7 @@ struct VolumeRecord: Sendable, Hashable {
       throw refuse("with file system \(fileSystem?.rawValue ?? "none")")
     }
     guard parameters == request.parameters else { throw refuse("with other parameters") }
+    guard source == request.source else { throw refuse("made of \(source?.description ?? "nothing")") }
   }
 
   /// `nil` if the bytes are no record of the volume `name`.
@@ -97,6 +103,8 @@ struct VolumeRecord: Sendable, Hashable {
     format = json["format"].string.flatMap(Format.init) ?? .blank
     fileSystemBytes = Int64(json["fileSystemBytes"].int ?? 0)
     parameters = json["parameters"].strings
+    source = json["source"].string.flatMap(VolumeSource.init(encoded:))
+    sharesBlocks = json["sharesBlocks"].bool ?? false
   }
 
   var encoded: [UInt8] {
@@ -106,6 +114,8 @@ struct VolumeRecord: Sendable, Hashable {
       "fileSystemBytes": .integer(fileSystemBytes), "parameters": .strings(parameters),
     ]
     json.set("fileSystem", ifPresent: fileSystem.map { .string($0.rawValue) })
+    json.set("source", ifPresent: source.map { .string($0.encoded) })
+    if sharesBlocks { json["sharesBlocks"] = true }
     return json.encodedForReading()
   }
 }

@@ -5,7 +5,7 @@ extension LVMPool {
   // MARK: Making
 
   public func create(_ request: VolumeRequest) async throws -> Volume {
-    try await exclusively(request.name) {
+    try await exclusively(request.name, with: request.source) {
       let name = request.name
       let state = try await state()
       let bytes = try VolumeSize.rounded(
@@ -25,13 +25,18 @@ extension LVMPool {
           volume: name, reason: "as logical volume \(configuration.group)/\(other.name), which is not of this pool")
       }
       var record = VolumeRecord(request, bytes: bytes)
+      let origin = try request.source.map { try self.origin($0, for: name, in: state) }
+      if let origin { record = try origin.original.record(request, unit: state.report.extentBytes) }
       do {
         try await takingSpace {
-          try await reserve(bytes, for: name)
-          try await lvm(name, "creation", wants: bytes) { try await change(try creation(of: record, logical)) }
+          try await reserve(record.bytes, for: name)
+          try await lvm(name, "creation", wants: record.bytes) {
+            try await change(try creation(of: record, logical, from: origin?.logical.name))
+          }
         }
         try done(.createVolume)
-        try await wipe(record)
+        if let origin { try await fill(record, logical, from: origin) }
+        try await wipe(record, behind: origin?.original.bytes ?? 0)
         try done(.createWipe)
         let creating = record
         record.state = .ready
@@ -39,30 +44,35 @@ extension LVMPool {
         try done(.createRecord)
       } catch let error as VolumeError {
         // Not a crash: take back what is there. If that fails too, its tags say `creating` and the next start does it.
-        if case .noSpace = error { throw error }
         if let entry = try? await self.state().volumes[name], entry.record.state == .creating {
           try? await deactivate([logical])
           try? await change(["lvremove", "-q", "-y", "\(configuration.group)/\(logical)"])
         }
         throw error
       }
-      logger.info("created volume", metadata: ["volume": "\(name)", "bytes": "\(bytes)"])
+      logger.info("created volume", metadata: ["volume": "\(name)", "bytes": "\(record.bytes)"])
       return volume(of: record)
     }
   }
 
   /// The command that makes a logical volume with all its tags, not active: nothing shows it before it is wiped.
-  func creation(of record: VolumeRecord, _ logical: String) throws(VolumeError) -> [String] {
+  /// - Parameter origin: the logical volume that a thin one begins with.
+  func creation(of record: VolumeRecord, _ logical: String, from origin: String? = nil) throws(VolumeError)
+    -> [String]
+  {
     let tags = try VolumeTags.tags(of: record).sorted().flatMap { ["--addtag", $0] }
     switch configuration.kind {
     case .thick: return linear(logical, bytes: record.bytes, tags: tags)
     case .thin(let pool):
+      if let origin {
+        return ["lvcreate", "-q", "-y", "-s", "-an", "-kn", "-n", logical] + tags + ["\(configuration.group)/\(origin)"]
+      }
       return ["lvcreate", "-q", "-y", "--type", "thin", "-an", "-kn", "-Wn", "-n", logical] + tags
         + ["-V", "\(record.bytes)b", "--thinpool", pool, configuration.group]
     }
   }
 
-  private func linear(_ logical: String, bytes: Int64, tags: [String]) -> [String] {
+  func linear(_ logical: String, bytes: Int64, tags: [String]) -> [String] {
     ["lvcreate", "-q", "-y", "--type", "linear", "--alloc", "normal", "-an", "-Zn", "-Wn", "--setautoactivation", "n"]
       + ["-n", logical] + tags + ["-L", "\(bytes)b", configuration.group]
   }

@@ -89,7 +89,7 @@ extension LVMPool {
   }
 
   /// The node behind `/dev/<group>/<volume>`; `nil` if there is none.
-  private func node(of logical: String) throws -> VolumeDevice? {
+  func node(of logical: String) throws -> VolumeDevice? {
     let link = "/dev/\(configuration.group)/\(logical)"
     guard FileStatus.exists(link) else { return nil }
     let path = try Directory.canonicalPath(link)
@@ -133,23 +133,25 @@ extension LVMPool {
   // MARK: Wiping
 
   /// Clears what others left where a new volume lies.
-  func wipe(_ record: VolumeRecord) async throws {
-    guard configuration.kind == .thick else { return }
-    let ends = Self.ends(of: record.bytes)
+  /// - Parameter start: bytes that it begins with, which stay.
+  func wipe(_ record: VolumeRecord, behind start: Int64 = 0) async throws {
+    guard configuration.kind == .thick, start < record.bytes else { return }
     let logical = logicalName(record.name)
     if record.fileSystem == nil, configuration.wipes != .none {
-      try await overwrite(logical, volume: record.name, ranges: [(0, record.bytes)], by: configuration.wipes)
+      try await overwrite(
+        logical, volume: record.name, ranges: [(start, record.bytes - start)], by: configuration.wipes)
     }
     if record.fileSystem != nil || configuration.wipes != .zero {
-      try await overwrite(logical, volume: record.name, ranges: ends, by: .zero)
+      try await overwrite(logical, volume: record.name, ranges: Self.ends(of: record.bytes, behind: start), by: .zero)
     }
   }
 
   /// Where signatures of file systems, partition tables and volumes lie: the first and last 4 MiB.
-  static func ends(of bytes: Int64) -> [(offset: Int64, bytes: Int64)] {
+  /// - Parameter start: where what is to be cleared begins; below the size.
+  static func ends(of bytes: Int64, behind start: Int64 = 0) -> [(offset: Int64, bytes: Int64)] {
     let length: Int64 = 4 << 20
-    guard bytes > 2 * length else { return [(offset: Int64(0), bytes: bytes)] }
-    return [(offset: Int64(0), bytes: length), (offset: bytes - length, bytes: length)]
+    guard bytes - start > 2 * length else { return [(offset: start, bytes: bytes - start)] }
+    return [(offset: start, bytes: length), (offset: bytes - length, bytes: length)]
   }
 
   /// Overwrites stretches of a logical volume that nobody else sees yet, in pieces with a deadline each. A piece that was

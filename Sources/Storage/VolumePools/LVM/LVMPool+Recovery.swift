@@ -16,6 +16,7 @@ extension LVMPool {
     do throws(LVMError) { try await removeGrowths(state.leftovers) } catch {
       logger.warning("what an interrupted growth left stays for now", metadata: ["error": "\(error)"])
     }
+    await recoverSnapshots(state)
     for (name, entry) in state.volumes.sorted(by: { $0.key < $1.key }) {
       switch entry.record.state {
       case .ready, .receiving, .sealed: break

@@ -65,6 +65,10 @@ public actor LVMPool: VolumeBackend {
   /// The steps of changes, in order; tests crash after each of them.
   public enum Step: String, Sendable, CaseIterable {
     case createVolume, createWipe, createRecord
+    /// Of new volumes that begin with something. `copyBegun`: only of a thick one that is in use.
+    case copyBegun, createCopy
+    case snapshotVolume, snapshotCopy, snapshotRecord
+    case dropVolume
     case expandIntent, expandClean, expandVolume, expandRecord
     case deleteIntent, deleteDevice, deleteVolume
     case attachDevice, formatIntent, formatDone, formatRecord
@@ -168,6 +172,23 @@ public actor LVMPool: VolumeBackend {
     return volume(of: entry.record, fault: fault ?? state?.fault(of: entry.record.name))
   }
 
+  public func snapshot(_ name: String) async -> VolumeSnapshot? {
+    let (state, fault) = await latestState()
+    return state?.snapshots[name].flatMap { snapshot(of: $0, state, fault) }
+  }
+
+  public func snapshots() async -> [VolumeSnapshot] {
+    let (state, fault) = await latestState()
+    return (state?.snapshots.values.compactMap { snapshot(of: $0, state, fault) } ?? []).sorted { $0.name < $1.name }
+  }
+
+  private func snapshot(of entry: LVMPoolState.SnapshotEntry, _ state: LVMPoolState?, _ fault: String?)
+    -> VolumeSnapshot?
+  {
+    guard entry.record.state == .ready else { return nil }
+    return entry.record.snapshot(fault: fault ?? state?.fault(of: entry.logical))
+  }
+
   public func capacity(for fileSystem: FileSystemType? = nil) async throws -> PoolCapacity {
     let state = try await state()
     let minimum = try VolumeSize.rounded(
@@ -182,8 +203,8 @@ public actor LVMPool: VolumeBackend {
 
   func volume(of record: VolumeRecord, fault: String? = nil) -> Volume {
     Volume(
-      name: record.name, bytes: record.bytes, fileSystem: record.fileSystem, parameters: record.parameters, fault: fault
-    )
+      name: record.name, bytes: record.bytes, fileSystem: record.fileSystem, parameters: record.parameters,
+      source: record.source, fault: fault)
   }
 
   /// What LVM says, at most `freshness` old and never from before a change of our own.
@@ -238,27 +259,27 @@ public actor LVMPool: VolumeBackend {
 
   func done(_ step: Step) throws { try afterStep?(step) }
 
-  /// Runs one change of a volume at a time; others wait in order.
-  func exclusively<Result: Sendable>(_ name: String, _ body: () async throws -> Result) async throws -> Result {
+  /// Runs one change of a volume at a time; others wait in order. Its source waits, too.
+  func exclusively<Result: Sendable>(
+    _ name: String, with source: VolumeSource? = nil, _ body: () async throws -> Result
+  ) async throws -> Result {
     guard VolumeName.isValid(name) else { throw VolumeError.invalidName(name) }
-    return try await alone(name, body)
+    return try await alone([name] + (source.map { [$0.gateKey] } ?? []), body)
   }
 
   /// Runs one change at a time that takes space: between looking and taking nobody else takes.
   func takingSpace<Result: Sendable>(_ body: () async throws -> Result) async throws -> Result {
-    try await alone("/", body)  // no volume's name
+    try await alone(["/"], body)  // no volume's name
   }
 
-  private func alone<Result: Sendable>(_ key: String, _ body: () async throws -> Result) async throws -> Result {
-    await gate.enter(key)
-    do {
-      let result = try await body()
-      await gate.leave(key)
-      return result
-    } catch {
-      await gate.leave(key)
-      throw error
-    }
+  /// In the order of their names, so that nobody waits for one who waits for him.
+  func alone<Result: Sendable>(_ keys: [String], _ body: () async throws -> Result) async throws -> Result {
+    let keys = Set(keys).sorted()
+    for key in keys { await gate.enter(key) }
+    let result: Swift.Result<Result, any Error>
+    do { result = .success(try await body()) } catch { result = .failure(error) }
+    for key in keys { await gate.leave(key) }
+    return try result.get()
   }
 
   /// lvm's failure as one of the volume.

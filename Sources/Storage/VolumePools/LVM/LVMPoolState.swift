@@ -7,14 +7,23 @@ struct LVMPoolState: Sendable {
     var record: VolumeRecord
   }
 
+  struct SnapshotEntry: Sendable {
+    let logical: LVMReport.LogicalVolume
+    let record: SnapshotRecord
+  }
+
   let report: LVMReport
   let configuration: LVMPool.Configuration
   /// The pool's volumes by their names, unfinished ones too.
   let volumes: [String: Entry]
+  /// The pool's snapshots by their names, unfinished ones too.
+  let snapshots: [String: SnapshotEntry]
   /// Logical volumes that are marked as Nagaya's or named so, but are neither volumes nor what grows one.
   let strays: [String]
   /// What an interrupted growth left: clean extents.
   let leftovers: [String]
+  /// What is being copied of volumes in use, or was when a crash came.
+  let copies: [String]
 
   init(_ report: LVMReport, _ configuration: LVMPool.Configuration) {
     self.report = report
@@ -22,10 +31,18 @@ struct LVMPoolState: Sendable {
     var volumes: [String: Entry] = [:]
     var strays: [String] = []
     var leftovers: [String] = []
+    var snapshots: [String: SnapshotEntry] = [:]
+    var copies: [String] = []
     for logical in report.logicalVolumes.values.sorted(by: { $0.name < $1.name })
     where logical.pool == Self.thinPool(configuration) {
       if logical.tags.isSuperset(of: [VolumeTags.ours, VolumeTags.growth]) {
         leftovers.append(logical.name)
+      } else if logical.tags.isSuperset(of: [VolumeTags.ours, VolumeTags.copy]) {
+        copies.append(logical.name)
+      } else if let record = VolumeTags.snapshot(of: logical),
+        logical.name == VolumeTags.snapshotName(of: record.name)
+      {
+        snapshots[record.name] = SnapshotEntry(logical: logical, record: record)
       } else if let record = VolumeTags.record(of: logical),
         logical.name == VolumeTags.logicalName(of: record.name)
       {
@@ -37,6 +54,8 @@ struct LVMPoolState: Sendable {
     self.volumes = volumes
     self.strays = strays
     self.leftovers = leftovers
+    self.snapshots = snapshots
+    self.copies = copies
   }
 
   private static func thinPool(_ configuration: LVMPool.Configuration) -> String? {
@@ -74,7 +93,11 @@ struct LVMPoolState: Sendable {
     return max(0, totalBytes.clampedSubtracting(promisedBytes)) / extent * extent
   }
 
-  private var ownBytes: Int64 { volumes.values.map(\.logical.bytes).clampedSum() }
+  /// What volumes and snapshots have, and what is set aside while one is copied.
+  private var ownBytes: Int64 {
+    let copies = copies.compactMap { report.logicalVolumes[$0]?.bytes }
+    return (volumes.values.map(\.logical.bytes) + snapshots.values.map(\.logical.bytes) + copies).clampedSum()
+  }
 
   /// What volumes still lack that are growing.
   private var growingBytes: Int64 {
@@ -105,8 +128,9 @@ struct LVMPoolState: Sendable {
   }
 
   /// What is wrong with a volume, for people.
-  func fault(of name: String) -> String? {
-    guard let logical = volumes[name]?.logical else { return nil }
+  func fault(of name: String) -> String? { volumes[name].flatMap { fault(of: $0.logical) } }
+
+  func fault(of logical: LVMReport.LogicalVolume) -> String? {
     let shown = "\(report.group)/\(logical.name)"
     if logical.health.contains("partial") {
       return "disks of its logical volume \(shown) are missing; attach them again or restore it from a backup"

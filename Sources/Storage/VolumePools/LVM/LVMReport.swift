@@ -30,6 +30,8 @@ package struct LVMReport: Sendable, Hashable {
     /// The extents of each segment as lvextend(8) takes them: `/dev/sda:0-63`.
     fileprivate(set) var extents: [String] = []
 
+    /// Of a snapshot of LVM's own: more was written to its origin than it has room for.
+    var isInvalid: Bool { ["I", "S"].contains(attributes.dropFirst(4).first) }
     var isThinPool: Bool { attributes.first == "t" }
     /// Whether a thin pool clears blocks before it gives them out.
     var clearsBlocks: Bool { attributes.dropFirst(7).first == "z" }
