@@ -17,6 +17,9 @@ struct KindsWithStatusTests {
       #"{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"csi":{"driver":"d","volumeHandle":"x"}}"#,
     "persistentvolumeclaims":
       #"{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}}"#,
+    "volumesnapshots": #"{"source":{"persistentVolumeClaimName":"x"}}"#,
+    "volumesnapshotcontents":
+      #"{"driver":"d","deletionPolicy":"Delete","source":{"volumeHandle":"x"},"volumeSnapshotRef":{"namespace":"default","name":"x"}}"#,
     "applications": #"{"image":"a/b:1"}"#, "volumepools": #"{"nodeName":"a","pool":"p"}"#,
     "volumemoves": #"{"volumeName":"v","targetNode":"a"}"#,
   ]

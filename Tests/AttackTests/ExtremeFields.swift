@@ -177,6 +177,10 @@ struct ExtremeField: Sendable, CustomStringConvertible {
       "storageclasses": #"{"provisioner":"local.nagaya.dev","volumeBindingMode":"WaitForFirstConsumer"}"#,
       "volumeattributesclasses":
         #"{"driverName":"local.nagaya.dev","parameters":{"local.nagaya.dev/readBytesPerSecond":"1M"}}"#,
+      "volumesnapshotclasses": #"{"driver":"local.nagaya.dev","deletionPolicy":"Delete"}"#,
+      "volumesnapshots": #"{"spec":{"source":{"persistentVolumeClaimName":"x"}}}"#,
+      "volumesnapshotcontents":
+        #"{"spec":{"driver":"local.nagaya.dev","deletionPolicy":"Delete","source":{"volumeHandle":"x"},"volumeSnapshotRef":{"namespace":"default","name":"x"}}}"#,
       "csistoragecapacities": #"{"storageClassName":"wait","nodeTopology":{},"capacity":"1Gi"}"#,
       "endpointslices": #"{"addressType":"IPv4","endpoints":[{"addresses":["10.0.0.1"]}],"ports":[{"port":80}]}"#,
       "rolebindings": #"{"roleRef":{"kind":"ClusterRole","name":"view"}}"#,

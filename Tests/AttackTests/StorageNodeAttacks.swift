@@ -60,7 +60,42 @@ import Testing
     try await client.update(claim, as: .persistentVolumeClaims)
   }
 
+  private static func content(_ name: String, on node: String) -> KubernetesObject {
+    var content = KubernetesObject(.volumeSnapshotContents, name: name, labels: [SnapshotBinding.nodeLabel: node])
+    content.finalizers = [SnapshotBinding.contentFinalizer]
+    content.spec = [
+      "driver": .string(StorageAccess.driverName), "deletionPolicy": "Delete", "source": ["volumeHandle": "v"],
+      "volumeSnapshotRef": ["namespace": .string(AttackStage.theirs), "name": "s"],
+    ]
+    return content
+  }
+
+  private static func change(
+    _ client: KubernetesClient, content name: String, _ change: (inout KubernetesObject) -> Void
+  ) async throws {
+    var content = try await client.get(.volumeSnapshotContents, name: name)
+    change(&content)
+    try await client.update(content, as: .volumeSnapshotContents)
+  }
+
   static let tries: [Try] = [
+    .init("lets go of a snapshot of another node", .otherVolumes) {
+      try await change($0, content: "s2") { $0.finalizers = [] }
+    },
+    .init("labels another node's snapshot as its own", .otherVolumes) {
+      try await change($0, content: "s2") { $0.labels[SnapshotBinding.nodeLabel] = "n1" }
+    },
+    .init("says that another node's snapshot is ready, by a name of its own", .otherVolumes) {
+      var content = try await $0.get(.volumeSnapshotContents, name: "s2")
+      content.status = ["readyToUse": true, "snapshotHandle": "snapshot-of-another"]
+      try await $0.updateStatus(content, as: .volumeSnapshotContents)
+    },
+    .init("gives its own snapshot to somebody else's VolumeSnapshot", .otherVolumes) {
+      try await change($0, content: "s1") { $0.spec["volumeSnapshotRef"]["uid"] = "other" }
+    },
+    .init("marks its own snapshot as going", .otherVolumes) {
+      try await change($0, content: "s1") { $0.annotations[SnapshotBinding.beingDeleted] = "yes" }
+    },
     .init("deletes a volume of another node", .otherVolumes) { try await $0.delete(.persistentVolumes, name: "v2") },
     .init("lets go of a volume of another node", .otherVolumes) {
       var volume = try await $0.get(.persistentVolumes, name: "v2")
@@ -158,6 +193,8 @@ import Testing
         var given = Self.claim("given\(node.dropFirst())", on: node)
         given.finalizers = ["kubernetes.io/pvc-protection"]
         try await stage.root.create(given, as: .persistentVolumeClaims)
+        try await stage.root.create(
+          Self.content("s\(node.dropFirst())", on: node), as: .volumeSnapshotContents)
         try await stage.root.create(Self.capacity("of\(node.dropFirst())", of: node), as: .csiStorageCapacities)
       }
       var held = Self.claim("held2", on: "n2")
@@ -188,6 +225,12 @@ import Testing
         $0.annotations[StorageAccess.selectedNode] = nil
       }
       try await storage.delete(.persistentVolumes, name: "v1")
+      var own = try await storage.get(.volumeSnapshotContents, name: "s1")
+      own.status = ["readyToUse": true, "snapshotHandle": "snapshot-1"]
+      try await storage.updateStatus(own, as: .volumeSnapshotContents)
+      try await stage.root.delete(.volumeSnapshotContents, name: "s1")
+      try await Self.change(storage, content: "s1") { $0.finalizers = [] }
+      #expect(try await stage.root.getIfPresent(.volumeSnapshotContents, name: "s1") == nil)
     }
   }
 }

@@ -131,7 +131,9 @@ struct KubernetesProtobufTests {
 
   @Test("numbers every field of every schema of Kubernetes, and none twice")
   func everyFieldHasItsNumber() {
-    for object in SchemaCatalog.standard.objects.values where object.name.hasPrefix("io.k8s.") {
+    // Snapshots are custom resources, which have no such form.
+    for object in SchemaCatalog.standard.objects.values
+    where object.name.hasPrefix("io.k8s.") && !object.name.hasPrefix("io.k8s.storage.snapshot.") {
       let places = object.fields.filter { $0.name != "apiVersion" && $0.name != "kind" || $0.wire != nil }
       for field in places { #expect(field.wire != nil, "\(object.name).\(field.name) has no number") }
       #expect(Set(places.compactMap(\.wire?.numbers)).count == places.count, "\(object.name) uses a number twice")

@@ -12,16 +12,32 @@ struct ClaimWishTests {
     ("many readers", ["accessModes": ["ReadOnlyMany"]], "access mode ReadOnlyMany is not offered"),
     ("one writer or many", ["accessModes": ["ReadWriteOnce", "ReadWriteMany"]], "access mode ReadWriteMany"),
     (
-      "a snapshot",
+      "a snapshot that is not there",
       [
         "dataSource": [
           "apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "yesterday",
         ]
-      ], "VolumeSnapshot \"yesterday\""
+      ], "volumesnapshot \"yesterday\": it does not exist (yet)"
     ),
     (
-      "another claim", ["dataSource": ["kind": "PersistentVolumeClaim", "name": "original"]],
-      "PersistentVolumeClaim \"original\""
+      "another claim that is not there", ["dataSource": ["kind": "PersistentVolumeClaim", "name": "original"]],
+      "persistentvolumeclaim \"original\": it does not exist (yet)"
+    ),
+    (
+      "another namespace's claim",
+      ["dataSourceRef": ["kind": "PersistentVolumeClaim", "name": "data", "namespace": "kube-system"]],
+      "\"data\" is in namespace \"kube-system\""
+    ),
+    (
+      "a snapshot of no group", ["dataSource": ["kind": "VolumeSnapshot", "name": "yesterday"]],
+      "VolumeSnapshot \"yesterday\""
+    ),
+    (
+      "two things",
+      [
+        "dataSource": ["kind": "PersistentVolumeClaim", "name": "one"],
+        "dataSourceRef": ["kind": "PersistentVolumeClaim", "name": "two"],
+      ], "dataSource and dataSourceRef differ"
     ),
     (
       "a populator", ["dataSourceRef": ["apiGroup": "example.org", "kind": "Hello", "name": "world"]],

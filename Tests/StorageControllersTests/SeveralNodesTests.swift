@@ -168,4 +168,49 @@ import VolumePools
       }
     }
   }
+
+  @Test func `a snapshot is taken, restored and deleted by the node that has its volume, whoever is asked`()
+    async throws
+  {
+    try await with { client, nodes in
+      try await nodes[0].during {
+        try await nodes[1].during {
+          try await SnapshotTests.addClass(client)
+          try await eventually("each node publishes for each class") {
+            try await client.list(.csiStorageCapacities).items.count == 4
+          }
+          try await client.create(claim("data", class: "waits", node: "b"), as: .persistentVolumeClaims)
+          _ = try await bound("data", client)
+          try await client.create(SnapshotTests.snapshot("snap", of: "data"), as: .volumeSnapshots)
+          _ = try await SnapshotTests.ready("snap", client)
+          #expect(nodes.map(\.snapshots) == [0, 1, 0])
+          // One that waits for no pod goes where its source is, one that was sent elsewhere is given back.
+          var now = claim("now", class: "now")
+          now.spec["dataSource"] = SnapshotTests.from(snapshot: "snap")
+          try await client.create(now, as: .persistentVolumeClaims)
+          var astray = claim("astray", class: "waits", node: "a")
+          astray.spec["dataSourceRef"] = SnapshotTests.from(claim: "data")
+          try await client.create(astray, as: .persistentVolumeClaims)
+          _ = try await bound("now", client)
+          try await eventually("the other is given back, and says where its source is") {
+            let claim = try await client.get(.persistentVolumeClaims, namespace: "default", name: "astray")
+            return claim.annotations["volume.kubernetes.io/selected-node"] == nil
+              && claim.annotations[ClaimWishes.sourceNode] == "b" && claim.status["phase"] == "Pending"
+          }
+          #expect(nodes.map(\.volumes.count) == [0, 2, 0])
+        }
+        // Node b is away: its snapshot waits for it.
+        try await client.delete(.volumeSnapshots, namespace: "default", name: "snap")
+        try await client.create(claim("other", class: "waits", node: "a"), as: .persistentVolumeClaims)
+        _ = try await bound("other", client)
+        #expect(nodes.map(\.snapshots) == [0, 1, 0])
+        try await nodes[1].during {
+          try await eventually("it is deleted when its node is back") {
+            let left = try await client.getIfPresent(.volumeSnapshots, namespace: "default", name: "snap")
+            return left == nil && nodes[1].snapshots == 0
+          }
+        }
+      }
+    }
+  }
 }

@@ -67,6 +67,12 @@ struct StorageNode: Sendable {
     return Set(names.filter { $0.hasPrefix("pvc-") }.map { String($0.prefix { $0 != "." }) })
   }
 
+  /// How many snapshots its pool keeps.
+  var snapshots: Int {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(directory)/pool/snapshots")) ?? []
+    return names.count { $0.hasSuffix(".img") }
+  }
+
   func image(_ volume: String) -> String { "\(directory)/pool/volumes/\(volume).img" }
 
   /// Nodes on one API server, none of them running yet, with the controllers of the cluster and two classes: `waits`, `now`.

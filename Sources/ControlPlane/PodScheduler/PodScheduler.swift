@@ -59,7 +59,7 @@ struct SchedulerInformers: Sendable {
     let pods = pods.flatMap { $0.cache.has(.claims) ? $0 : nil }
     self.pods = pods ?? Informer(client, .pods, indexes: [.claims], logger: logger)
     self.nodes = nodes ?? Informer(client, .nodes, logger: logger)
-    storage = StorageInformers(client, logger: logger)
+    storage = StorageInformers(client, knowsSources: true, logger: logger)
     own = (pods == nil ? [self.pods] : []) + (nodes == nil ? [self.nodes] : []) + storage.all
   }
 

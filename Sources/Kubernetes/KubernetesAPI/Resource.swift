@@ -54,6 +54,12 @@ extension Resource {
   public static let csiNodes = storage("csinodes", "CSINode", isNamespaced: false)
   public static let csiStorageCapacities = storage("csistoragecapacities", "CSIStorageCapacity")
 
+  public static let volumeSnapshots = snapshot("volumesnapshots", "VolumeSnapshot")
+  public static let volumeSnapshotContents = snapshot(
+    "volumesnapshotcontents", "VolumeSnapshotContent", isNamespaced: false)
+  public static let volumeSnapshotClasses = snapshot(
+    "volumesnapshotclasses", "VolumeSnapshotClass", isNamespaced: false)
+
   public static let leases = Resource(
     group: "coordination.k8s.io", version: "v1", plural: "leases", kind: "Lease")
   public static let endpointSlices = Resource(
@@ -81,6 +87,9 @@ extension Resource {
   }
   private static func storage(_ plural: String, _ kind: String, isNamespaced: Bool = true) -> Resource {
     Resource(group: "storage.k8s.io", version: "v1", plural: plural, kind: kind, isNamespaced: isNamespaced)
+  }
+  private static func snapshot(_ plural: String, _ kind: String, isNamespaced: Bool = true) -> Resource {
+    Resource(group: "snapshot.storage.k8s.io", version: "v1", plural: plural, kind: kind, isNamespaced: isNamespaced)
   }
   private static func rbac(_ plural: String, _ kind: String, isNamespaced: Bool = true) -> Resource {
     Resource(

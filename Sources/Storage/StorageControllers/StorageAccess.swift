@@ -33,6 +33,12 @@ public enum StorageAccess {
       .init("storage.k8s.io", ["csidrivers"], ["get", "create", "update"]),
       .init("storage.nagaya.dev", ["volumemoves"], ["get", "list", "watch", "create", "update"]),
       .init("storage.nagaya.dev", ["volumemoves/status"], ["update"]),
+      .init("snapshot.storage.k8s.io", ["volumesnapshots"], ["list", "watch", "update"]),
+      .init("snapshot.storage.k8s.io", ["volumesnapshots/status"], ["update"]),
+      .init(
+        "snapshot.storage.k8s.io", ["volumesnapshotcontents"],
+        ["get", "list", "watch", "create", "update", "patch", "delete"]),
+      .init("snapshot.storage.k8s.io", ["volumesnapshotclasses"], ["list", "watch"]),
     ])
 
   /// Each node's part; its name is the group of its users.
@@ -50,5 +56,19 @@ public enum StorageAccess {
       .init("storage.nagaya.dev", ["volumepools/status"], ["update"]),
       .init("storage.nagaya.dev", ["volumemoves"], ["list", "watch"]),
       .init("storage.nagaya.dev", ["volumemoves/status"], ["patch"]),
+      .init("snapshot.storage.k8s.io", ["volumesnapshots"], ["get"]),
+      .init("snapshot.storage.k8s.io", ["volumesnapshotcontents"], ["get", "list", "watch", "update"]),
+      .init("snapshot.storage.k8s.io", ["volumesnapshotcontents/status"], ["update"]),
     ])
+
+  /// The node that a volume of our driver lies on: by its affinity, which cannot be changed; labels can.
+  public static func node(of volume: KubernetesObject) -> String? {
+    let terms = volume.spec["nodeAffinity"]["required"]["nodeSelectorTerms"].elements
+    guard terms.count == 1 else { return nil }
+    let expression = terms[0]["matchExpressions"].elements.first { $0["key"].string == nodeLabel }
+    guard let expression, expression["operator"].string == "In", expression["values"].elements.count == 1 else {
+      return nil
+    }
+    return expression["values"][0].string
+  }
 }

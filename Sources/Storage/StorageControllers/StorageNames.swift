@@ -26,6 +26,9 @@ enum StorageNames {
 }
 
 extension KubernetesObject {
+  /// Of a claim: a node makes its volume now.
+  var isBeingMade: Bool { finalizers.contains(StorageNames.making) && phase != "Bound" }
+
   /// `spec.resources.requests.storage` of a claim.
   var requestedStorage: Quantity? { spec["resources"]["requests"]["storage"].string.flatMap(Quantity.init) }
   /// `spec.capacity.storage` of a volume.

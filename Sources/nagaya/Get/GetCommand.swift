@@ -11,7 +11,8 @@ struct Get: AsyncParsableCommand {
         nagaya get apps -n demo-dev --watch         each change as it happens
       """,
     subcommands: [
-      GetApps.self, GetPods.self, GetVolumes.self, GetEvents.self, GetNodes.self, GetPools.self, GetMoves.self,
+      GetApps.self, GetPods.self, GetVolumes.self, GetSnapshots.self, GetEvents.self, GetNodes.self, GetPools.self,
+      GetMoves.self,
       GetTenants.self,
       GetNamespaces.self, GetUsers.self,
     ])

@@ -8,6 +8,7 @@ struct GetVolumes: AsyncParsableCommand {
       EXAMPLES
         nagaya get volumes -A
         nagaya get volumes -n demo-dev
+        nagaya get volumes -n demo-dev -o wide      with what each was made from
       """,
     aliases: ["volume", "pvc", "persistentvolumeclaims"])
 

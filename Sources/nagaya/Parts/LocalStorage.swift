@@ -48,10 +48,12 @@ struct LocalStorage {
         let labels: KeyValuePairs = ["node": node, "pool": pool.poolName]
         text.gauge("nagaya_pool_size_bytes", "What volumes may take together.", Double(capacity.totalBytes), labels)
         text.gauge(
-          "nagaya_pool_allocated_bytes", "What is promised to volumes.", Double(capacity.allocatedBytes), labels)
+          "nagaya_pool_allocated_bytes", "What is promised to volumes and snapshots.", Double(capacity.allocatedBytes),
+          labels)
         text.gauge(
           "nagaya_pool_available_bytes", "What new volumes may take together.", Double(capacity.availableBytes), labels)
         text.gauge("nagaya_pool_volumes", "Volumes.", capacity.volumes, labels)
+        text.gauge("nagaya_pool_snapshots", "Snapshots.", await pool.snapshots().count, labels)
       }
       return text
     }

@@ -47,7 +47,7 @@ struct ServeStorage: AsyncParsableCommand {
     MetricsRegistry.process.add { await volumes.metrics }
     let controllers = try NodeStorageControllers(
       client: client, driverSocket: node.csiSocket, poolPath: node.poolDir, entersNode: node.noKubelet,
-      logger: process.log("storage"))
+      takesSnapshots: node.noKubelet || node.snapshots, logger: process.log("storage"))
     var moves: [any Service] = []
     if let place = try node.transfer {
       moves.append(
@@ -113,6 +113,12 @@ struct NodeStorageOptions: ParsableArguments {
 
   @Flag(help: "There is no kubelet: enter the driver in the CSINode object here.")
   var noKubelet = false
+
+  @Flag(
+    help:
+      "Take the snapshots of this node's volumes, for a cluster whose snapshot-controller runs with --enable-distributed-snapshotting: without the sidecar external-snapshotter. Always so with --no-kubelet."
+  )
+  var snapshots = false
 
   /// Where volumes come in; port 0: any that is free while one is expected.
   var transfer: (host: String, port: Int)? {

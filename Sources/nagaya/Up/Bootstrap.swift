@@ -21,6 +21,7 @@ struct Bootstrap: Sendable {
     }
     for part in PartIdentity.all(node: "") { try await grant(part) }
     try await make(Self.storageClass, .storageClasses)
+    try await make(Self.snapshotClass, .volumeSnapshotClasses)
     if isFirst { try await make(Self.demoTenant, .tenants) }
     try await make(last, .namespaces)
   }
@@ -72,6 +73,15 @@ struct Bootstrap: Sendable {
     object["reclaimPolicy"] = "Delete"
     object["allowVolumeExpansion"] = true
     object["parameters"] = ["local.nagaya.dev/pool": "default", "csi.storage.k8s.io/fstype": "xfs"]
+    return object
+  }
+
+  /// Snapshots of volumes of the local pools, which go with what stands for them.
+  static var snapshotClass: KubernetesObject {
+    var object = KubernetesObject(.volumeSnapshotClasses, name: "nagaya-local")
+    object.annotations = [SnapshotBinding.defaultClass: "true"]
+    object["driver"] = "local.nagaya.dev"
+    object["deletionPolicy"] = "Delete"
     return object
   }
 

@@ -20,6 +20,7 @@ struct StorageGuard: WriteAdmitting {
       switch write.resource {
       case .persistentVolumes: isOwnVolume(write, node)
       case .persistentVolumeClaims: isOwnClaim(write, node)
+      case .volumeSnapshotContents: isOwnContent(write, node)
       case .csiNodes: versions.allSatisfy { $0.name == node }
       case .csiStorageCapacities:
         versions.allSatisfy { $0["nodeTopology"]["matchLabels"].strings == [StorageAccess.nodeLabel: node] }
@@ -43,6 +44,20 @@ struct StorageGuard: WriteAdmitting {
       return spec
     }
     return rest(old) == rest(new) && old.labels == new.labels && old.status == new.status
+  }
+
+  /// It says what became of the snapshots that it is to take, and lets go of them.
+  private func isOwnContent(_ write: WriteReview, _ node: String) -> Bool {
+    guard let old = write.old, old.labels[SnapshotBinding.nodeLabel] == node,
+      old.spec["driver"].string == StorageAccess.driverName
+    else { return false }
+    // One that is being deleted goes with its last finalizer.
+    guard let new = write.new else { return old.isBeingDeleted }
+    func rest(_ content: KubernetesObject) -> [String] {
+      content.finalizers.filter { $0 != SnapshotBinding.contentFinalizer }
+    }
+    return old.labels == new.labels && old.spec == new.spec && old.annotations == new.annotations
+      && old.ownerReferences == new.ownerReferences && rest(old) == rest(new)
   }
 
   private func liesOn(_ node: String, _ volume: KubernetesObject) -> Bool {

@@ -71,6 +71,9 @@ public enum DefaultRoles {
         verbs: readVerbs, apiGroups: ["nagaya.dev"],
         resources: ["applications", "applications/scale", "applications/status", "tenants", "tenants/status"]),
       RBACRule(verbs: readVerbs, apiGroups: ["storage.nagaya.dev"], resources: ["volumepools", "volumepools/status"]),
+      RBACRule(
+        verbs: readVerbs, apiGroups: ["snapshot.storage.k8s.io"],
+        resources: ["volumesnapshots", "volumesnapshots/status", "volumesnapshotclasses"]),
     ]
   }
 
@@ -87,6 +90,7 @@ public enum DefaultRoles {
       RBACRule(
         verbs: readVerbs + writeVerbs, apiGroups: ["coordination.k8s.io"], resources: ["leases"]),
       RBACRule(verbs: writeVerbs, apiGroups: ["nagaya.dev"], resources: ["applications", "applications/scale"]),
+      RBACRule(verbs: writeVerbs, apiGroups: ["snapshot.storage.k8s.io"], resources: ["volumesnapshots"]),
     ]
   }
 

@@ -15,6 +15,8 @@ enum Refusal: Sendable, Hashable {
   case topology
   /// None of the volumes made by hand can be used there.
   case noVolume
+  /// What a claim is made from is on another node.
+  case sourceElsewhere
   /// The volumes find no room there.
   case storage(Shortage)
   case provisioningFailed
@@ -45,6 +47,7 @@ enum Refusal: Sendable, Hashable {
     case .volumeAffinity: "node(s) had volume node affinity conflict"
     case .topology: "node(s) didn't match the storage class's allowed topologies"
     case .noVolume: "node(s) didn't find available persistent volumes to bind"
+    case .sourceElsewhere: "node(s) didn't have what a claim's volume is made from"
     case .storage: "node(s) did not have enough free storage"
     case .provisioningFailed: "node(s) could not provision the volume"
     }

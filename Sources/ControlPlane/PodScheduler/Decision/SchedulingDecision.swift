@@ -141,6 +141,10 @@ enum SchedulingDecision: Sendable, Equatable {
     let toMake = Set(demand.claims.map(\.key))
     let isManual = question.volumes.unbound.contains { $0.isProvidedByHandOnly && toMake.contains($0.claim.key) }
     if isManual { return [.noVolume] }
+    let isAway = question.volumes.unbound.contains {
+      toMake.contains($0.claim.key) && $0.sourceNode.map { $0 != node.name } ?? false
+    }
+    if isAway { return [.sourceElsewhere] }
     guard let storage = question.storage[node.name], !storage.fits(demand) else { return [] }
     return Set(demand.claims.map(\.pool)).sorted().compactMap { name -> Refusal? in
       guard let storage = storage.pools[name] else { return nil }

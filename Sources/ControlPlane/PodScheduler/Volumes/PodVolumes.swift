@@ -9,6 +9,11 @@ struct PodVolumes: Sendable {
     var storageClass: KubernetesObject
     /// Volumes that exist already and that the claim may have, the best first.
     var candidates: [KubernetesObject] = []
+    /// The node that has what its volume is made from; `nil`: it begins empty, or nobody says.
+    var sourceNode: String? {
+      guard (try? ClaimWishes.source(of: claim)) != nil else { return nil }
+      return claim.annotations[ClaimWishes.sourceNode]
+    }
 
     /// Nobody makes a volume as the claim wants it: only one that exists can serve it.
     var isProvidedByHandOnly: Bool {
@@ -35,11 +40,13 @@ struct PodVolumes: Sendable {
     let description: String
   }
 
-  /// - Parameter existing: volumes that a claim may have (`ExistingVolume`); asked for only if it has none yet.
+  /// - Parameters:
+  ///   - existing: volumes that a claim may have (`ExistingVolume`); asked for only if it has none yet.
+  ///   - waitsForSources: a claim that is made from something waits until somebody has said which node has that.
   init(
     of pod: KubernetesObject, claim find: (ObjectKey) -> KubernetesObject?,
     volume: (String) -> KubernetesObject?, storageClass: (String) -> KubernetesObject?,
-    existing: (KubernetesObject) -> [KubernetesObject] = { _ in [] }
+    existing: (KubernetesObject) -> [KubernetesObject] = { _ in [] }, waitsForSources: Bool = false
   ) throws(Obstacle) {
     let ephemeral = pod.ephemeralClaimNames
     for key in pod.claimKeys {
@@ -93,7 +100,15 @@ struct PodVolumes: Sendable {
           throw Obstacle(description: "persistentvolumeclaim \"\(key.name)\" can't have a volume: \(error)")
         }
       }
-      unbound.append(Unbound(claim: claim, storageClass: storageClass, candidates: candidates))
+      let item = Unbound(claim: claim, storageClass: storageClass, candidates: candidates)
+      if waitsForSources, candidates.isEmpty, storageClass["provisioner"].string == VolumeParameters.driver,
+        let source = try? ClaimWishes.source(of: claim), item.sourceNode == nil
+      {
+        throw Obstacle(
+          description:
+            "persistentvolumeclaim \"\(key.name)\" waits for \(source), from which it is made; see its events")
+      }
+      unbound.append(item)
     }
   }
 

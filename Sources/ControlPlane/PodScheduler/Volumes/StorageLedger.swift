@@ -10,8 +10,11 @@ struct StorageInformers: Sendable {
   let storageClasses: Informer
   let drivers: Informer
   let capacities: Informer
+  /// Somebody says which node has what a claim is made from (`ClaimWishes.sourceNode`).
+  let knowsSources: Bool
 
-  init(_ client: KubernetesClient, logger: Logger) {
+  init(_ client: KubernetesClient, knowsSources: Bool = false, logger: Logger) {
+    self.knowsSources = knowsSources
     claims = Informer(client, .persistentVolumeClaims, logger: logger)
     volumes = Informer(client, .persistentVolumes, indexes: [ExistingVolume.index], logger: logger)
     storageClasses = Informer(client, .storageClasses, logger: logger)
@@ -29,7 +32,7 @@ struct StorageInformers: Sendable {
     try PodVolumes(
       of: pod, claim: { claims.cache.get($0) ?? claim($0) }, volume: { volumes.cache.get(name: $0) },
       storageClass: { storageClasses.cache.get(name: $0) },
-      existing: { ExistingVolume.candidates(for: $0, in: volumes.cache) })
+      existing: { ExistingVolume.candidates(for: $0, in: volumes.cache) }, waitsForSources: knowsSources)
   }
 }
 

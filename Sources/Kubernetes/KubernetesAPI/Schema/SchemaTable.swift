@@ -145,7 +145,8 @@ extension SchemaCatalog {
 extension SchemaTable {
   static let standard: [SchemaTable] = [
     .meta, .coreObjects, .corePod, .coreContainer, .coreVolume, .coreVolumeLegacy, .corePlacement, .corePodStatus,
-    .coreNode, .coreService, .corePersistence, .apps, .storage, .coordination, .discovery, .rbac, .autoscaling,
+    .coreNode, .coreService, .corePersistence, .apps, .storage, .snapshots, .coordination, .discovery, .rbac,
+    .autoscaling,
     .authentication, .authorization, .policy, .nagaya, .nagayaStorage,
   ]
 }

@@ -68,11 +68,14 @@ struct ClaimBinder: Sendable {
         .warning, about: claim, reason: "ProvisioningFailed", message: "cannot make a volume for it: \(error)")
       return .done
     }
+    let place = try await sourcePlace(of: claim)
+    if case .unknown = place { return .requeueAfter(Self.nodePatience) }
     if let node {
       guard try await client.getIfPresent(.nodes, name: node) == nil else { return .requeueAfter(Self.nodePatience) }
       return try await leave(node, claim)
     }
-    return Self.waits(storageClass) ? .done : try await chooseNode(claim, storageClass: storageClass.name)
+    if Self.waits(storageClass) { return .done }
+    return try await chooseNode(claim, storageClass: storageClass.name, only: place.node)
   }
 
   /// How often is looked whether the node that makes a volume is still there; nothing tells of its end.
@@ -95,9 +98,15 @@ struct ClaimBinder: Sendable {
   }
 
   /// A claim that waits for no pod goes where the most is left: it is given to one node, which makes its volume.
-  private func chooseNode(_ claim: KubernetesObject, storageClass: String) async throws -> ReconcileResult {
+  /// - Parameter only: the node that has what it is made from.
+  private func chooseNode(_ claim: KubernetesObject, storageClass: String, only: String?) async throws
+    -> ReconcileResult
+  {
     guard let size = claim.requestedStorage else { return .done }
-    let published = caches.capacities.list().filter { $0["storageClassName"].string == storageClass }
+    let published = caches.capacities.list().filter {
+      $0["storageClassName"].string == storageClass
+        && (only == nil || $0["nodeTopology"]["matchLabels"].strings.values.first == only)
+    }
     let fitting = published.filter { ($0["maximumVolumeSize"].string.flatMap(Quantity.init) ?? size) >= size }
     let best = fitting.max {
       let (one, other) = (Self.capacity($0), Self.capacity($1))
@@ -204,9 +213,10 @@ struct ClaimBinder: Sendable {
     return .done
   }
 
-  /// Lets a deleted claim go once no pod uses it.
+  /// Lets a deleted claim go once no pod uses it, and nothing is being made from it.
   private func release(_ claim: KubernetesObject) async throws -> ReconcileResult {
     guard claim.finalizers.contains(StorageNames.claimProtection) else { return try await forgetLostNode(claim) }
+    if try await isBeingRead(claim) { return .requeueAfter(.seconds(1)) }
     // The pod's end leads back here.
     guard caches.pods.list(by: .claims, claim.key.description).allSatisfy(Self.hasEnded) else {
       return .done

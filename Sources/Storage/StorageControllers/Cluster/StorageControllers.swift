@@ -4,8 +4,8 @@ public import Logging
 import PodScheduler
 public import ServiceLifecycle
 
-/// What the cluster does for claims and volumes, once for all nodes: default class, protection, the node of claims that wait
-/// for no pod, binding, phases, and the object that announces the driver.
+/// What the cluster does for claims, volumes and snapshots, once for all nodes: default class, protection, the node of claims that
+/// wait for no pod, binding, phases, and the object that announces the driver.
 ///
 /// Making, growing and deleting is each node's own (`NodeStorageControllers`). It talks to no driver.
 public struct StorageControllers: Service {
@@ -31,26 +31,52 @@ public struct StorageControllers: Service {
   }
 
   private func control() async throws {
-    let claims = Informer(client, .persistentVolumeClaims, logger: logger)
+    let claims = Informer(client, .persistentVolumeClaims, indexes: [.sources], logger: logger)
     let volumes = Informer(client, .persistentVolumes, indexes: [ExistingVolume.index], logger: logger)
     let classes = Informer(client, .storageClasses, logger: logger)
     let pods = Informer(client, .pods, indexes: [.claims], logger: logger)
     let capacities = Informer(client, .csiStorageCapacities, logger: logger)
+    let snapshots = Informer(client, .volumeSnapshots, indexes: [.snapshotClaims], logger: logger)
+    let contents = Informer(client, .volumeSnapshotContents, logger: logger)
+    let snapshotClasses = Informer(client, .volumeSnapshotClasses, logger: logger)
     let caches = StorageCaches(
       claims: claims.cache, volumes: volumes.cache, classes: classes.cache, pods: pods.cache,
-      capacities: capacities.cache)
+      capacities: capacities.cache, snapshots: snapshots.cache, snapshotContents: contents.cache,
+      snapshotClasses: snapshotClasses.cache)
     let moves = Informer(client, .volumeMoves, logger: logger)
     let events = EventRecorder(client, component: "storage-controller", logger: logger)
 
     let binder = ClaimBinder(driverName: driverName, client: client, caches: caches, events: events)
     let claimController = Controller<ObjectKey>(
-      name: "claims", workers: 4, of: claims, waitingFor: [volumes, classes, pods, capacities], logger: logger
+      name: "claims", workers: 4, of: claims, waitingFor: [volumes, classes, pods, capacities, snapshots, contents],
+      logger: logger
     ) { try await binder.reconcile($0) }
     claimController.watch(volumes) { $0.claimKey.map { [$0] } ?? [] }
     claimController.watch(pods) { $0.claimKeys }
     let claimCache = claims.cache
     claimController.watch(classes) { _ in
       claimCache.list().filter { $0.phase != "Bound" }.map(\.key)
+    }
+
+    // What is to be made from something goes on when that is there.
+    claimController.watch(snapshots) { snapshot in
+      let source = CacheIndex.key(of: .snapshot(snapshot.name), in: snapshot.namespace)
+      return claimCache.list(by: .sources, source).map(\.key)
+    }
+    claimController.watch(claims) { claim in
+      claimCache.list(by: .sources, CacheIndex.key(of: .claim(claim.name), in: claim.namespace)).map(\.key)
+    }
+
+    let snapshotBinder = SnapshotBinder(driverName: driverName, client: client, caches: caches, events: events)
+    let snapshotController = Controller<ObjectKey>(
+      name: "snapshots", workers: 2, of: snapshots, waitingFor: [contents, snapshotClasses, claims, volumes],
+      logger: logger
+    ) { try await snapshotBinder.reconcile($0) }
+    snapshotController.watch(contents) { SnapshotBinding.snapshotKey(of: $0).map { [$0] } ?? [] }
+    let snapshotCache = snapshots.cache
+    snapshotController.watch(claims) { snapshotCache.list(by: .snapshotClaims, $0.key.description).map(\.key) }
+    snapshotController.watch(snapshotClasses) { _ in
+      snapshotCache.list().filter { $0.status["readyToUse"].bool != true }.map(\.key)
     }
 
     let volumeReconciler = VolumeReconciler(driverName: driverName, client: client, caches: caches)
@@ -73,8 +99,8 @@ public struct StorageControllers: Service {
       name: "room", workers: 1, of: pods, waitingFor: [claims, volumes, classes, capacities, moves], logger: logger
     ) { try await maker.reconcile($0) }
     try await ServiceSet([
-      claims, volumes, classes, pods, capacities, moves, events, claimController, volumeController, moveController,
-      roomController,
+      claims, volumes, classes, pods, capacities, snapshots, contents, snapshotClasses, moves, events,
+      claimController, volumeController, snapshotController, moveController, roomController,
     ]).run()
   }
 

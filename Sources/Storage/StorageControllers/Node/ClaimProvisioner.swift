@@ -53,6 +53,7 @@ struct ClaimProvisioner: Sendable {
       try await letGo(claim)
       return .done
     }
+    if let refusal = try await sourceObstacle(of: claim) { return try await waitForSource(claim, refusal) }
     let held: KubernetesObject
     if isHeld(claim) {
       held = claim
@@ -63,6 +64,13 @@ struct ClaimProvisioner: Sendable {
       intent.finalizers.append(StorageNames.making)
       intent.annotations[StorageNames.makingNode] = node
       held = try await client.update(intent, as: .persistentVolumeClaims)
+    }
+    // It is held: what it is made from stays from here on, if it is still there.
+    let origin: ClaimOrigin?
+    switch try await self.origin(of: held) {
+    case .ready(let found): origin = found
+    case .obstacle(let why): return try await waitForSource(held, why)
+    case nil: origin = nil
     }
     let attributes: VolumeAttributes
     do throws(VolumeAttributes.Obstacle) { attributes = try await VolumeAttributes(claim, client, driverName) } catch {
@@ -76,7 +84,7 @@ struct ClaimProvisioner: Sendable {
       isBlock: claim.volumeMode == "Block",
       mountOptions: storageClass["mountOptions"].elements.compactMap(\.string),
       parameters: parameters.filter { !$0.key.hasPrefix(VolumeParameters.reservedPrefix) },
-      mutableParameters: attributes.parameters, topology: caches.node.topology)
+      mutableParameters: attributes.parameters, topology: caches.node.topology, origin: origin?.handle)
     let volume: VolumeDriver.Volume
     do throws(VolumeDriver.Refusal) { volume = try await driver.create(request) } catch {
       return try await failed(held, size: size, error)
@@ -172,7 +180,7 @@ struct ClaimProvisioner: Sendable {
     {}
   }
 
-  private func released(_ claim: KubernetesObject) -> KubernetesObject {
+  func released(_ claim: KubernetesObject) -> KubernetesObject {
     var released = claim
     released.finalizers.removeAll { $0 == StorageNames.making }
     released.annotations[StorageNames.makingNode] = nil

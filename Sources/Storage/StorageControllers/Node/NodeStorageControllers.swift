@@ -15,6 +15,7 @@ public struct NodeStorageControllers: Service {
   private let driverName: String
   private let poolPath: String
   private let entersNode: Bool
+  private let takesSnapshots: Bool
   private let logger: Logger
   private let changes: AsyncStream<Void>
   private let change: AsyncStream<Void>.Continuation
@@ -23,15 +24,18 @@ public struct NodeStorageControllers: Service {
   ///   - driverSocket: the CSI driver's unix socket.
   ///   - poolPath: what the VolumePool object says of where volumes lie.
   ///   - entersNode: whether the driver is entered in the node's CSINode here; a kubelet does it itself.
+  ///   - takesSnapshots: whether VolumeSnapshotContents of this node are served here; Kubernetes may have a sidecar for them, or not
+  ///     know the kind.
   public init(
     client: KubernetesClient, driverSocket: String, driverName: String = StorageAccess.driverName, poolPath: String,
-    entersNode: Bool = true, logger: Logger
+    entersNode: Bool = true, takesSnapshots: Bool = true, logger: Logger
   ) throws {
     self.client = client
     driver = try VolumeDriver(socket: driverSocket)
     self.driverName = driverName
     self.poolPath = poolPath
     self.entersNode = entersNode
+    self.takesSnapshots = takesSnapshots
     self.logger = logger
     (changes, change) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
   }
@@ -89,10 +93,28 @@ public struct NodeStorageControllers: Service {
     let publisher = CapacityPublisher(
       driverName: driverName, client: client, driver: driver, caches: caches, poolPath: poolPath,
       namespace: StorageAccess.capacityNamespace, changes: changes, logger: logger)
-    let leaks = LeakDetector(driver: driver, caches: caches, informers: [volumes], events: events, logger: logger)
-    try await ServiceSet([
-      claims, volumes, classes, events, claimController, volumeController, publisher, leaks,
-    ]).run()
+    var parts: [any Service] = [claims, volumes, classes, events, claimController, volumeController, publisher]
+    var contents: Informer?
+    if takesSnapshots {
+      let informer = Informer(
+        client, .volumeSnapshotContents, labels: LabelSelector(matchLabels: [SnapshotBinding.nodeLabel: node.id]),
+        logger: logger)
+      let taker = SnapshotTaker(
+        driverName: driverName, client: client, driver: driver, contents: informer.cache, events: events,
+        capacityChanged: capacityChanged)
+      parts += [
+        informer,
+        Controller<ObjectKey>(name: "node-snapshots", workers: 4, of: informer, logger: logger) {
+          try await taker.reconcile($0)
+        },
+      ]
+      contents = informer
+    }
+    parts.append(
+      LeakDetector(
+        driver: driver, caches: caches, informers: [volumes] + (contents.map { [$0] } ?? []), contents: contents?.cache,
+        events: events, logger: logger))
+    try await ServiceSet(parts).run()
   }
 
   /// Enters this driver in the node's CSINode; the entries of other drivers stay. A conflict with one of them is

@@ -33,6 +33,7 @@ public struct VolumeDriver: Service {
     /// Those of its volume attributes class.
     var mutableParameters: [String: String] = [:]
     var topology: [String: String]
+    var origin: ClaimOrigin.Handle?
   }
 
   struct Volume: Sendable {
@@ -54,7 +55,7 @@ public struct VolumeDriver: Service {
   }
 
   private let connection: GRPCClient<Transport>
-  private let controller: Csi_V1_Controller.Client<Transport>
+  let controller: Csi_V1_Controller.Client<Transport>
   private let node: Csi_V1_Node.Client<Transport>
 
   public init(socket: String) throws {
@@ -82,6 +83,11 @@ public struct VolumeDriver: Service {
     topology.segments = volume.topology
     request.accessibilityRequirements.requisite = [topology]
     request.accessibilityRequirements.preferred = [topology]
+    switch volume.origin {
+    case .snapshot(let id): request.volumeContentSource.snapshot.snapshotID = id
+    case .volume(let id): request.volumeContentSource.volume.volumeID = id
+    case nil: break
+    }
     let answer = try await call { try await controller.createVolume(request, options: Self.options) }
     return Volume(
       id: answer.volume.volumeID, bytes: answer.volume.capacityBytes, context: answer.volume.volumeContext,
@@ -160,14 +166,14 @@ public struct VolumeDriver: Service {
     return capability
   }
 
-  private static var options: CallOptions {
+  static var options: CallOptions {
     var options = CallOptions.defaults
     options.timeout = .seconds(120)
     options.waitForReady = true
     return options
   }
 
-  private func call<Answer: Sendable>(_ body: () async throws -> Answer) async throws(Refusal) -> Answer {
+  func call<Answer: Sendable>(_ body: () async throws -> Answer) async throws(Refusal) -> Answer {
     do { return try await body() } catch let error as RPCError {
       let kind: Refusal.Kind =
         switch error.code {

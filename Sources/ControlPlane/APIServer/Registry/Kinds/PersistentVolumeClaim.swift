@@ -24,6 +24,10 @@ extension ResourceDefinition {
       },
       .age,
       .text("VolumeMode", "Filesystem or Block.", wide: true, missing: "<unset>") { $0.spec["volumeMode"].string },
+      .text("Source", "What it was made from.", wide: true) { claim in
+        let source = claim.spec["dataSourceRef"].isNull ? claim.spec["dataSource"] : claim.spec["dataSourceRef"]
+        return source["name"].string.map { "\(source["kind"].string ?? "")/\($0)" }
+      },
     ],
     subresources: [.status],
     applyDefaults: { claim in

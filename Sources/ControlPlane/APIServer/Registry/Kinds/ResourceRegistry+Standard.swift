@@ -8,7 +8,8 @@ extension ResourceRegistry {
   private static let kinds: [ResourceDefinition] = [
     .namespace, .node, .pod, .event, .service, .configMap, .secret, .serviceAccount, .persistentVolume,
     .persistentVolumeClaim, .resourceQuota, .limitRange, .deployment, .replicaSet, .storageClass,
-    .volumeAttributesClass, .csiDriver, .csiNode, .csiStorageCapacity, .lease, .endpointSlice, .role, .roleBinding,
+    .volumeAttributesClass, .volumeSnapshot, .volumeSnapshotContent, .volumeSnapshotClass, .csiDriver, .csiNode,
+    .csiStorageCapacity, .lease, .endpointSlice, .role, .roleBinding,
     .clusterRole, .clusterRoleBinding,
     .application, .tenant, .nodePolicy, .volumePool, .volumeMove,
   ]
