@@ -228,6 +228,15 @@ struct SnapshotTests {
       try await Self.said("persistentvolumeclaim \"restored\" is being made from it; it goes after that", client)
       #expect(try await client.list(.volumeSnapshotContents).items.allSatisfy { !$0.isBeingDeleted })
       #expect(try await client.get(.persistentVolumeClaims, namespace: "default", name: "data").isBeingDeleted)
+      // A node that is lost reads nothing any more.
+      var lost = Self.claim("lost", node: "gone", from: Self.from(snapshot: "snap"))
+      lost.finalizers = ["local.nagaya.dev/making-volume"]
+      lost.annotations["local.nagaya.dev/making-on"] = "gone"
+      try await client.create(lost, as: .persistentVolumeClaims)
+      try await eventually("its claim is let go") {
+        let claim = try await client.get(.persistentVolumeClaims, namespace: "default", name: "lost")
+        return !claim.finalizers.contains("local.nagaya.dev/making-volume")
+      }
       for name in ["restored", "clone"] {
         try await client.patch(
           .persistentVolumeClaims, namespace: "default", name: name, ["metadata": ["finalizers": nil]])

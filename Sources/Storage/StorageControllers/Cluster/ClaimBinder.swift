@@ -68,12 +68,11 @@ struct ClaimBinder: Sendable {
         .warning, about: claim, reason: "ProvisioningFailed", message: "cannot make a volume for it: \(error)")
       return .done
     }
+    // First of all: what it is made from may wait for the lost node to let go of the claim.
+    if let node, try await client.getIfPresent(.nodes, name: node) == nil { return try await leave(node, claim) }
     let place = try await sourcePlace(of: claim)
     if case .unknown = place { return .requeueAfter(Self.nodePatience) }
-    if let node {
-      guard try await client.getIfPresent(.nodes, name: node) == nil else { return .requeueAfter(Self.nodePatience) }
-      return try await leave(node, claim)
-    }
+    if node != nil { return .requeueAfter(Self.nodePatience) }
     if Self.waits(storageClass) { return .done }
     return try await chooseNode(claim, storageClass: storageClass.name, only: place.node)
   }
