@@ -50,8 +50,13 @@ struct PoolFixture: Sendable {
   }
 
   func remove() {
-    for mount in (try? Mounts.table().mounts(under: path)) ?? [] { try? Mounts.unmount(mount.mountPoint, lazily: true) }
-    for (device, file) in (try? LoopDevice.all()) ?? [] where file.hasPrefix(path + "/") { try? device.detach() }
+    // The file system of the pool comes last: without it the kernel shows no more where files of devices are.
+    for mount in (try? Mounts.table().mounts(under: path)) ?? [] where mount.mountPoint != pool {
+      try? Mounts.unmount(mount.mountPoint, lazily: true)
+    }
+    for device in (try? devices()) ?? [] { try? device.detach() }
+    try? Mounts.unmount(pool, lazily: true)
+    for (device, file) in (try? LoopDevice.all()) ?? [] where file == path + "/disk" { try? device.detach() }
     Self.removeTree(path)
   }
 
