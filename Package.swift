@@ -361,7 +361,7 @@ let package = Package(
       "PlacementReports", ["PlacementReports", "PlacementTraces", "PlacementSimulator", "Placement", "JSONDocument"]),
     tests("PlacementTraces", ["PlacementTraces", "PlacementSimulator", "Placement"]),
     tests(
-      "VolumeTransfer", ["VolumeTransfer", "VolumePools", "LinuxSystem", .logging, .nioCore]),
+      "VolumeTransfer", ["VolumeTransfer", "VolumePools", "LinuxSystem", .logging, .nioCore, .nioPosix]),
     tests("VolumePools", ["VolumePools", "JSONDocument", "LinuxSystem", .logging]),
     tests(
       "CSIDriver",

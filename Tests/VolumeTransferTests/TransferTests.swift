@@ -3,6 +3,7 @@ import LinuxSystem
 import Locking
 import Logging
 import NIOCore
+import NIOPosix
 import TestSupport
 import Testing
 import VolumePools
@@ -163,6 +164,28 @@ import VolumePools
       _ = try await ends.send(last: true, to: target)
       try OpenFile(ends.file("target"), .readWrite).write([1, 2, 3], at: 5000)
       await #expect(throws: TransferError.self) { _ = try await ends.send(last: true, to: target) }
+    }
+  }
+
+  @Test func `connections that wait when the listener ends, end with it`() async throws {
+    try await Ends.with { ends in
+      for _ in 0..<30 {
+        let port = try await ends.receiver.expect(
+          move: "move", volume: Ends.volume, from: ends.identity.fingerprint, into: ends.target)
+        let strangers = try await withThrowingTaskGroup(of: (any Channel).self) { group in
+          for _ in 0..<100 {
+            group.addTask {
+              try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connect(
+                host: "127.0.0.1", port: port
+              )
+              .get()
+            }
+          }
+          return try await group.reduce(into: [any Channel]()) { $0.append($1) }
+        }
+        await ends.receiver.forget(move: "move")
+        for stranger in strangers { try await stranger.closeFuture.get() }
+      }
     }
   }
 

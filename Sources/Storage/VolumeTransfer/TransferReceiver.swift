@@ -25,20 +25,6 @@ public actor TransferReceiver {
     @Sendable func contains(_ fingerprint: String) -> Bool { fingerprints.withLock { $0.contains(fingerprint) } }
   }
 
-  /// Who is at the other end of a connection.
-  private final class Peer: Sendable {
-    private let shown = Mutex<String?>(nil)
-
-    func show(_ fingerprint: String) { shown.withLock { $0 = fingerprint } }
-
-    var fingerprint: String? { shown.withLock { $0 } }
-  }
-
-  private struct Connection: Sendable {
-    let channel: TransferChannel
-    let peer: Peer
-  }
-
   public nonisolated let identity: TransferIdentity
   private let host: String
   private let port: Int
@@ -47,10 +33,12 @@ public actor TransferReceiver {
   private var expected: [String: Expectation] = [:]
   /// The fingerprints of all, for the handshake.
   private let admitted = Admitted()
-  private var listener: (task: Task<Void, Never>, port: Int)?
+  private var listener: (server: any Channel, connections: TransferConnections, port: Int)?
   /// One connection at a time serves a move: a new one ends the one before.
   private var serving: [String: any Channel] = [:]
+  /// By moves, and for the listener.
   private let gate = VolumeGate()
+  private static let listening = "/"
 
   /// - Parameters:
   ///   - host: the address to listen at.
@@ -80,7 +68,7 @@ public actor TransferReceiver {
     serving[move]?.close(promise: nil)
     await gate.enter(move)
     await gate.leave(move)
-    if expected.isEmpty { await close() }
+    await closeIfIdle()
   }
 
   /// Lets nothing come any more at all.
@@ -92,80 +80,85 @@ public actor TransferReceiver {
     admitted.set(Set(expected.values.map(\.fingerprint)))
   }
 
-  private func close() async {
-    guard let (task, _) = listener else { return }
-    listener = nil
-    task.cancel()
-    await task.value
+  /// Closes the listener if nothing is expected any more.
+  private func closeIfIdle() async {
+    await gate.enter(Self.listening)
+    if expected.isEmpty, let (server, connections, _) = listener {
+      listener = nil
+      try? await server.close()
+      await connections.close()
+    }
+    await gate.leave(Self.listening)
   }
 
   private func listen() async throws -> Int {
+    await gate.enter(Self.listening)
+    do {
+      let port = try await listenAlone()
+      await gate.leave(Self.listening)
+      return port
+    } catch {
+      await gate.leave(Self.listening)
+      throw error
+    }
+  }
+
+  private func listenAlone() async throws -> Int {
     if let listener { return listener.port }
-    let (context, admitted) = (try identity.serverContext(), admitted)
+    let (context, admitted, connections) = (try identity.serverContext(), admitted, TransferConnections())
     let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .serverChannelOption(.backlog, value: 16)
-      .bind(host: host, port: port) { channel in
+      .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
-          let peer = Peer()
+          let peer = TransferPeer()
           let tls = NIOSSLServerHandler(
             context: context,
             customVerificationCallback: TransferIdentity.verification {
               peer.show($0)
               return admitted.contains($0)
             })
-          return Connection(channel: try TransferPipeline.dress(channel, tls), peer: peer)
+          connections.run(try TransferPipeline.dress(channel, tls), peer) { await self.serve($0, peer) }
         }
       }
-    // Somebody else may have begun to listen meanwhile.
-    let chosen = server.channel.localAddress?.port ?? port
-    let task = Task { await self.accept(server) }
-    listener = (task, chosen)
+      .bind(host: host, port: port).get()
+    let chosen = server.localAddress?.port ?? port
+    listener = (server, connections, chosen)
     return chosen
   }
 
-  private func accept(_ server: NIOAsyncChannel<Connection, Never>) async {
+  private func serve(_ connection: TransferChannel, _ peer: TransferPeer) async {
     do {
-      try await server.executeThenClose { connections in
-        try await withThrowingDiscardingTaskGroup { group in
-          for try await connection in connections {
-            group.addTask { [logger] in
-              do { try await self.serve(connection) } catch {
-                logger.debug("a transfer's connection ended", metadata: ["error": "\(error)"])
-              }
-            }
+      try await connection.executeThenClose { inbound, outbound in
+        var talk = TransferConversation(inbound, outbound)
+        guard case .hello(let greeting) = try await talk.receive() else {
+          throw TransferError.protocolError("no greeting")
+        }
+        func expectation() -> Expectation? {
+          expected[greeting.move].flatMap {
+            $0.fingerprint == peer.fingerprint && $0.volume == greeting.volume ? $0 : nil
           }
         }
+        if expectation() != nil {
+          // A source that lost its connection comes again before that is noticed here.
+          serving[greeting.move]?.close(promise: nil)
+          await gate.enter(greeting.move)
+          if let expectation = expectation() {
+            serving[greeting.move] = connection.channel
+            do {
+              try await Self.receive(greeting, into: expectation.pool, &talk)
+              return await leave(greeting.move)
+            } catch {
+              await leave(greeting.move)
+              try? await talk.send(.refusal("\(error)"))
+              throw error
+            }
+          }
+          await gate.leave(greeting.move)
+        }
+        try await talk.send(.refusal("volume \(greeting.volume.prefix(128)) is not expected here"))
       }
-    } catch {
-      if !Task.isCancelled { logger.warning("cannot receive volumes", metadata: ["error": "\(error)"]) }
-    }
-  }
-
-  private func serve(_ connection: Connection) async throws {
-    try await connection.channel.executeThenClose { inbound, outbound in
-      var talk = TransferConversation(inbound, outbound)
-      guard case .hello(let greeting) = try await talk.receive() else {
-        throw TransferError.protocolError("no greeting")
-      }
-      guard let expectation = expected[greeting.move], expectation.fingerprint == connection.peer.fingerprint,
-        expectation.volume == greeting.volume
-      else {
-        return try await talk.send(.refusal("volume \(greeting.volume.prefix(128)) is not expected here"))
-      }
-      // A source that lost its connection comes again before that is noticed here.
-      serving[greeting.move]?.close(promise: nil)
-      await gate.enter(greeting.move)
-      serving[greeting.move] = connection.channel.channel
-      do {
-        try await Self.receive(greeting, into: expectation.pool, &talk)
-        await leave(greeting.move)
-      } catch {
-        await leave(greeting.move)
-        try? await talk.send(.refusal("\(error)"))
-        throw error
-      }
-    }
+    } catch { logger.debug("a transfer's connection ended", metadata: ["error": "\(error)"]) }
   }
 
   private func leave(_ move: String) async {

@@ -143,10 +143,10 @@ extension SchemaTable {
     volumeHandle string | What the driver calls the volume, on both nodes.
     bytes int64(0..) | The volume's size.
     checksum string | Of all its bytes, by which the copy was found to be right: the SHA-256 of the SHA-256 of its pieces of 256 KiB.
-    startTime date-time | When it began.
-    stopTime date-time | When its pods were asked to end.
-    switchTime date-time | From when on they could start on the other node.
-    completionTime date-time | When it ended.
+    startTime time | When it began.
+    stopTime time | When its pods were asked to end.
+    switchTime time | From when on they could start on the other node.
+    completionTime time | When it ended.
     source VolumeMoveSource | What the node says that has the volume.
     target VolumeMoveTarget | What the node says that gets it.
     observedGeneration int64(0..) | The generation that this is about.
