@@ -65,7 +65,12 @@ public struct NodeVolumeMoves: Service {
     let cache = moves.cache
     let controller = Controller<ObjectKey>(name: "node-moves", workers: 4, of: moves, logger: logger) { key in
       guard let object = cache.get(key) else { return .done }
-      return try await reconcile(VolumeMove(object))
+      let move = VolumeMove(object)
+      if move.phase.isOver {
+        let isWanted = cache.list().map(VolumeMove.init).contains { $0.handle == move.handle && !$0.phase.isOver }
+        if !isWanted { try await tidy(move) }
+      }
+      return try await reconcile(move)
     }
     moves.onEvent { event in
       // One that was removed by force: nothing goes on for it.
@@ -104,20 +109,21 @@ public struct NodeVolumeMoves: Service {
     case .cleaning:
       await receiver.forget(move: move.object.uid)
       guard move.targetState != .served else { return .done }
-      // Whoever wrote the phase had the volume's place written first; this is asked all the same.
-      guard try await lies(move.volumeName) == place.node, let pool = try await pool(keeping: move.handle) else {
+      // Whoever wrote the phase had the volume's place written first; this is asked all the same. One that is deleted meanwhile
+      // needs nothing any more.
+      let node = try await lies(move.volumeName)
+      guard node == nil || node == place.node else { return .requeueAfter(Self.patience) }
+      if let pool = try await pool(keeping: move.handle) {
+        try await pool.unseal(move.handle)
+      } else if node != nil {
         return .requeueAfter(Self.patience)
       }
-      try await pool.unseal(move.handle)
       try await report(move, "target", ["state": .string(VolumeMove.TargetState.served.rawValue), "message": nil])
     case .aborting:
       await receiver.forget(move: move.object.uid)
       guard move.targetState != .released else { return .done }
       guard try await lies(move.volumeName) != place.node else { return .requeueAfter(Self.patience) }
-      for pool in pools.values where try await pool.movingVolumes()[move.handle] != nil {
-        try await pool.delete(move.handle)
-      }
-      capacityChanged()
+      try await drop(move.handle)
       try await report(move, "target", ["state": .string(VolumeMove.TargetState.released.rawValue)])
     case .succeeded, .failed: await receiver.forget(move: move.object.uid)
     }
@@ -135,8 +141,14 @@ public struct NodeVolumeMoves: Service {
         return try await refuse(
           move, "it has no pool \"\(name)\"; its pools: \(pools.keys.sorted().joined(separator: ", "))")
       }
-      let isNew = try await pool.movingVolumes()[move.handle] == nil
-      try await pool.receive(move.handle, try traits(of: volume, in: name))
+      let known = try await pool.movingVolumes()[move.handle]
+      // A whole copy that this move has not made is what an earlier one left: the volume lies elsewhere.
+      if known == .sealed, move.targetState == nil, volume.volumeNode(by: place.nodeLabel) != place.node {
+        try await pool.delete(move.handle)
+      }
+      let isNew = known == nil
+      try await pool.receive(
+        move.handle, try traits(of: volume, in: name, atLeast: Int64(move.source["bytes"].int ?? 0)))
       if isNew { capacityChanged() }
       let port = try await receiver.expect(
         move: move.object.uid, volume: move.handle, from: fingerprint, into: pool)
@@ -164,23 +176,34 @@ public struct NodeVolumeMoves: Service {
     return .done
   }
 
-  private func traits(of volume: KubernetesObject, in pool: String) throws -> VolumeTraits {
+  /// - Parameter bytes: how large the source says that it is: pools round up.
+  private func traits(of volume: KubernetesObject, in pool: String, atLeast bytes: Int64) throws -> VolumeTraits {
     let isBlock = volume.spec["volumeMode"].string == "Block"
     let type = volume.spec["csi"]["fsType"].string ?? FileSystemType.xfs.rawValue
     let fileSystem = isBlock ? nil : FileSystemType(rawValue: type)
     guard isBlock || fileSystem != nil else {
       throw VolumeError.conflict(volume: volume.name, reason: "with file system \(type)")
     }
-    let bytes = volume.spec["capacity"]["storage"].string.flatMap(Quantity.init)?.value ?? 0
+    let asked = volume.spec["capacity"]["storage"].string.flatMap(Quantity.init)?.value ?? 0
     // What is said of the file system comes with its bytes.
     return VolumeTraits(
-      bytes: bytes, fileSystem: fileSystem, isFormatted: false, fileSystemBytes: 0, parameters: ["pool": pool])
+      bytes: max(asked, bytes), fileSystem: fileSystem, isFormatted: false, fileSystemBytes: 0,
+      parameters: ["pool": pool])
   }
 
   // MARK: Source
 
   private func source(_ move: VolumeMove) async throws -> ReconcileResult {
     let uid = move.object.uid
+    switch move.phase {
+    case .preparing, .copying, .switching:
+      // The status alone gives nobody a volume: its object says that it lies here and that this move has it.
+      guard let volume = try await client.getIfPresent(.persistentVolumes, name: move.volumeName),
+        volume.annotations[VolumeMove.annotation] == move.object.name,
+        volume.spec["csi"]["volumeHandle"].string == move.handle, volume.volumeNode(by: place.nodeLabel) == place.node
+      else { return .requeueAfter(Self.patience) }
+    case .pending, .cleaning, .aborting, .succeeded, .failed: break
+    }
     switch move.phase {
     case .pending: return .done
     case .preparing: try await introduce(move)
@@ -189,13 +212,13 @@ public struct NodeVolumeMoves: Service {
       guard move.sourceState == nil, let (pool, target) = try await ends(move) else {
         return .requeueAfter(Self.patience)
       }
-      await copies.run(uid, "rounds \(target.address)") { await copy(move, from: pool, to: target) }
+      await copies.run(uid, "rounds \(target)") { await copy(move, from: pool, to: target) }
     case .switching:
       try await introduce(move)
       guard move.sourceState != .verified, let (pool, target) = try await ends(move) else {
         return .requeueAfter(Self.patience)
       }
-      let name = "last \(target.address)"
+      let name = "last \(target)"
       if try await pool.movingVolumes()[move.handle] != .sealed {
         await copies.end(uid)
         do { try await pool.seal(move.handle) } catch VolumeError.inUse(_, let user) {
@@ -207,21 +230,17 @@ public struct NodeVolumeMoves: Service {
     case .cleaning:
       await copies.end(uid)
       guard move.targetState == .served, move.sourceState != .deleted else { return .done }
-      // The one moment in which data is deleted: the volume must lie elsewhere.
-      guard let node = try await lies(move.volumeName), node == move.targetNode, node != place.node else {
-        // Its object is gone, and with it whoever wants it; on the target it is deleted as any other.
-        guard try await lies(move.volumeName) == nil else { return .requeueAfter(Self.patience) }
-        try await report(move, "source", ["state": .string(VolumeMove.SourceState.deleted.rawValue)])
-        return .done
-      }
-      for pool in pools.values where try await pool.movingVolumes()[move.handle] == .sealed {
-        try await pool.delete(move.handle)
-      }
-      capacityChanged()
+      // The one moment in which data is deleted: the volume must lie on the target. Were its object gone, then what is to be
+      // kept of it is kept there.
+      let node = try await lies(move.volumeName)
+      guard node == nil || node == move.targetNode, node != place.node else { return .requeueAfter(Self.patience) }
+      try await drop(move.handle)
       try await report(move, "source", ["state": .string(VolumeMove.SourceState.deleted.rawValue), "message": nil])
     case .aborting:
       await copies.end(uid)
       guard move.sourceState != .released else { return .done }
+      let node = try await lies(move.volumeName)
+      guard node == nil || node == place.node else { return .requeueAfter(Self.patience) }
       if let pool = try await pool(keeping: move.handle) { try await pool.unseal(move.handle) }
       try await report(move, "source", ["state": .string(VolumeMove.SourceState.released.rawValue)])
     case .succeeded, .failed: await copies.end(uid)
@@ -229,9 +248,12 @@ public struct NodeVolumeMoves: Service {
     return .done
   }
 
-  /// Tells by which key this node is known to the other.
+  /// Tells by which key this node is known to the other, and how large the volume is.
   private func introduce(_ move: VolumeMove) async throws {
-    try await report(move, "source", ["fingerprint": .string(receiver.identity.fingerprint)])
+    guard let pool = try await pool(keeping: move.handle) else { return }
+    let bytes = try await pool.traits(of: move.handle).bytes
+    try await report(
+      move, "source", ["fingerprint": .string(receiver.identity.fingerprint), "bytes": .integer(bytes)])
   }
 
   /// Where the bytes come from and go to; `nil` until both are known.
@@ -289,6 +311,30 @@ public struct NodeVolumeMoves: Service {
   }
 
   // MARK: Parts
+
+  /// Deletes a copy of a volume that lies elsewhere. One that is in use here is no copy of a move's.
+  private func drop(_ handle: String) async throws {
+    for pool in pools.values {
+      let moving = try await pool.movingVolumes()[handle]
+      let volume = await pool.volume(handle)
+      if moving != nil || volume == nil { try await pool.delete(handle) }
+    }
+    capacityChanged()
+  }
+
+  /// A move is over, and its node may have missed how it ended: what is here is put in order by where the volume lies.
+  private func tidy(_ move: VolumeMove) async throws {
+    guard !move.handle.isEmpty, [move.sourceNode, move.targetNode].contains(place.node) else { return }
+    for pool in pools.values {
+      guard let state = try await pool.movingVolumes()[move.handle] else { continue }
+      switch (try await lies(move.volumeName), state) {
+      case (place.node, .sealed): try await pool.unseal(move.handle)
+      case (.some(let node), _) where node != place.node: try await drop(move.handle)
+      case (nil, .receiving): try await drop(move.handle)
+      default: break
+      }
+    }
+  }
 
   /// The pool that has a volume, in use or on its way.
   private func pool(keeping handle: String) async throws -> (any VolumeBackend)? {

@@ -26,18 +26,19 @@ final class TransferConnections: Sendable {
   /// How long a stranger may take to show who it is.
   private static let patience: TimeAmount = .seconds(10)
 
-  /// Runs a connection; called on its event loop.
+  /// Dresses a new connection and runs it; called on its event loop.
+  /// - Throws: if there are too many, or the listener has ended; the connection is then closed as it is.
   func run(
-    _ connection: TransferChannel, _ peer: TransferPeer, _ body: @escaping @Sendable (TransferChannel) async -> Void
-  ) {
-    let channel = connection.channel
-    state.withLock { state in
+    _ channel: any Channel, _ peer: TransferPeer, _ dress: () throws -> TransferChannel,
+    _ body: @escaping @Sendable (TransferChannel) async -> Void
+  ) throws {
+    try state.withLock { state in
+      guard !state.isClosed, state.running.count < Self.limit else {
+        throw TransferError.failed("no more connections are taken")
+      }
       let number = state.next
       state.next += 1
-      guard !state.isClosed, state.running.count < Self.limit else {
-        Task { try? await connection.executeThenClose { _, _ in } }
-        return
-      }
+      let connection = try dress()
       let task = Task {
         await body(connection)
         self.ended(number)

@@ -108,7 +108,7 @@ public actor TransferReceiver {
     let (context, admitted, connections) = (try identity.serverContext(), admitted, TransferConnections())
     let server = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-      .serverChannelOption(.backlog, value: 16)
+      .serverChannelOption(.backlog, value: 128)
       .childChannelInitializer { channel in
         channel.eventLoop.makeCompletedFuture {
           let peer = TransferPeer()
@@ -118,7 +118,9 @@ public actor TransferReceiver {
               peer.show($0)
               return admitted.contains($0)
             })
-          connections.run(try TransferPipeline.dress(channel, tls), peer) { await self.serve($0, peer) }
+          try connections.run(channel, peer, { try TransferPipeline.dress(channel, tls) }) {
+            await self.serve($0, peer)
+          }
         }
       }
       .bind(host: host, port: port).get()

@@ -20,6 +20,7 @@ struct StorageGuard: WriteAdmitting {
       switch write.resource {
       case .persistentVolumes: isOwnVolume(write, node)
       case .persistentVolumeClaims: isOwnClaim(write, node)
+      case .volumeMoves: isOwnReport(write, node)
       case .volumeSnapshotContents: isOwnContent(write, node)
       case .csiNodes: versions.allSatisfy { $0.name == node }
       case .csiStorageCapacities:
@@ -58,6 +59,20 @@ struct StorageGuard: WriteAdmitting {
     }
     return old.labels == new.labels && old.spec == new.spec && old.annotations == new.annotations
       && old.ownerReferences == new.ownerReferences && rest(old) == rest(new)
+  }
+
+  /// It says how far it is with the moves from it and to it, each with its own part of the status.
+  private func isOwnReport(_ write: WriteReview, _ node: String) -> Bool {
+    guard let old = write.old, let new = write.new, old.spec == new.spec, old.labels == new.labels,
+      old.annotations == new.annotations, old.finalizers == new.finalizers, old.ownerReferences == new.ownerReferences
+    else { return false }
+    func rest(_ status: JSONValue) -> JSONValue {
+      var status = status
+      if old.status["sourceNode"].string == node { status.remove("source") }
+      if old.spec["targetNode"].string == node { status.remove("target") }
+      return status
+    }
+    return rest(old.status) == rest(new.status)
   }
 
   private func liesOn(_ node: String, _ volume: KubernetesObject) -> Bool {

@@ -17,7 +17,7 @@ extension ResourceDefinition {
         guard let done = move.status["source"]["comparedBytes"].int, let all = move.status["bytes"].int, all > 0 else {
           return nil
         }
-        return "\(min(100, done * 100 / all)) %"
+        return "\(min(100, done / max(1, all / 100))) %"
       },
       .text("Message", "What it waits for, or why it failed.", missing: "") { $0.status["message"].string }
         .showing(".status.message"),

@@ -153,6 +153,7 @@ extension SchemaTable {
     # VolumeMoveSource | The source's report.
     state enum(Copied,Verified,Deleted,Released) | How far it is.
     fingerprint string | SHA-256 of the certificate by which it is known to the target.
+    bytes int64(0..) | How large the volume is there.
     round int(0..) | How often it has begun to copy.
     comparedBytes int64(0..) | How much of the volume was looked at in this round.
     sentBytes int64(0..) | How much of that had to be sent.

@@ -1,3 +1,4 @@
+import BoundedNumbers
 import JSONDocument
 import KubernetesAPI
 import KubernetesClient
@@ -79,8 +80,14 @@ struct MoveReconciler: Sendable {
         return .requeueAfter(.seconds(2))
       }
     }
-    if let other = companion(of: volume, move) {
-      try await write(move, .pending) { $0["message"] = .string(other) }
+    if let claim = volume.claimKey.flatMap({ caches.claims.get($0) }), RoomPlan.isEphemeral(claim) {
+      return try await refuse("claim \(claim.key) ends with its pod, and its data with it: it can't move")
+    }
+    if let missing = companion(of: volume, move, isCopied: false) {
+      guard Self.age(move.object.metadata["creationTimestamp"]) < Self.answerSeconds else {
+        return try await refuse(missing.words)
+      }
+      try await write(move, .pending) { $0["message"] = .string(missing.words) }
       return .requeueAfter(.seconds(1))
     }
     if volume.annotations[VolumeMove.annotation] != move.object.name {
@@ -107,7 +114,11 @@ struct MoveReconciler: Sendable {
     case .ready:
       try await write(move, .copying) { $0["message"] = .string("copying; its pods go on") }
       return .requeueAfter(Self.patience)
-    case .served, .released, nil: return .requeueAfter(Self.patience)
+    case .served, .released, nil:
+      guard Self.age(move.object.status["startTime"]) >= Self.answerSeconds else { return .requeueAfter(Self.patience) }
+      let silent = move.source["fingerprint"].string == nil ? move.sourceNode : move.targetNode
+      return try await abort(
+        move, "node \(silent) does not answer: its storage is away, or runs without --transfer-address")
     }
   }
 
@@ -116,6 +127,10 @@ struct MoveReconciler: Sendable {
     guard move.sourceState == .copied else { return .requeueAfter(Self.patience) }
     guard let volume = try await client.getIfPresent(.persistentVolumes, name: move.volumeName) else {
       return try await abort(move, "volume \(move.volumeName) is gone")
+    }
+    // What a pod uses together is switched together, or not at all.
+    if let missing = companion(of: volume, move, isCopied: true) {
+      return missing.isOnItsWay ? .requeueAfter(.seconds(1)) : try await abort(move, missing.words)
     }
     if volume.annotations[VolumeMove.switching] != move.targetNode {
       var held = volume
@@ -138,21 +153,7 @@ struct MoveReconciler: Sendable {
       try await endPods(of: volume, move)
       return .requeueAfter(.seconds(1))
     }
-    var moved = volume
-    moved.labels[StorageAccess.nodeLabel] = move.targetNode
-    moved.spec["nodeAffinity"] = [
-      "required": [
-        "nodeSelectorTerms": [
-          [
-            "matchExpressions": [
-              ["key": .string(StorageAccess.nodeLabel), "operator": "In", "values": [.string(move.targetNode)]]
-            ]
-          ]
-        ]
-      ]
-    ]
-    moved.annotations[VolumeMove.switching] = nil
-    if moved != volume { try await client.update(moved, as: .persistentVolumes) }
+    try await place(volume, on: move.targetNode)
     try await write(move, .cleaning) {
       $0["switchTime"] = Self.now
       $0["checksum"] = move.source["checksum"]
@@ -162,7 +163,15 @@ struct MoveReconciler: Sendable {
   }
 
   private func clean(_ move: VolumeMove) async throws -> ReconcileResult {
-    guard move.targetState == .served else { return .requeueAfter(Self.patience) }
+    guard move.targetState == .served else {
+      guard try await client.getIfPresent(.nodes, name: move.targetNode) == nil,
+        let volume = try await client.getIfPresent(.persistentVolumes, name: move.volumeName)
+      else { return .requeueAfter(Self.patience) }
+      // The target is gone before it served anything: the source still has all.
+      try await place(volume, on: move.sourceNode)
+      try await write(move, .aborting) { $0["message"] = .string("node \(move.targetNode) is gone") }
+      return .requeueAfter(.zero)
+    }
     if move.sourceState != .deleted {
       guard try await client.getIfPresent(.nodes, name: move.sourceNode) == nil else {
         return .requeueAfter(Self.patience)
@@ -183,10 +192,16 @@ struct MoveReconciler: Sendable {
     return move.object.isBeingDeleted ? .requeueAfter(.zero) : .done
   }
 
-  /// Both nodes have gone back, or are no more.
+  /// Both nodes have gone back, or are no more. One that never said a word has nothing to take back, or does it when it sees the end.
   private func takeBack(_ move: VolumeMove) async throws -> ReconcileResult {
+    if let volume = try await client.getIfPresent(.persistentVolumes, name: move.volumeName),
+      volume.volumeNode(by: StorageAccess.nodeLabel) == move.targetNode
+    {
+      return try await `switch`(move)
+    }
     for (node, isBack) in [
-      (move.sourceNode, move.sourceState == .released), (move.targetNode, move.targetState == .released),
+      (move.sourceNode, move.sourceState == .released || move.source.isNull),
+      (move.targetNode, move.targetState == .released || move.target.isNull),
     ] where !isBack && !node.isEmpty {
       guard try await client.getIfPresent(.nodes, name: node) == nil else { return .requeueAfter(Self.patience) }
     }
@@ -199,7 +214,10 @@ struct MoveReconciler: Sendable {
 
   /// A pod's volumes lie on one node: what else its pods use must be on its way to the same one.
   /// - Returns: what is missing, for people.
-  private func companion(of volume: KubernetesObject, _ move: VolumeMove) -> String? {
+  /// - Parameter isCopied: and as far as this one.
+  private func companion(of volume: KubernetesObject, _ move: VolumeMove, isCopied: Bool) -> (
+    words: String, isOnItsWay: Bool
+  )? {
     guard let claim = volume.claimKey else { return nil }
     for pod in caches.pods.list(by: .claims, claim.description) where !pod.isPodEnded {
       for key in pod.claimKeys where key != claim {
@@ -207,11 +225,14 @@ struct MoveReconciler: Sendable {
           other.spec["csi"]["driver"].string == driverName
         else { continue }
         if other.volumeNode(by: StorageAccess.nodeLabel) == move.targetNode { continue }
-        let isOnItsWay = moves.list().map(VolumeMove.init).contains {
-          $0.volumeName == name && $0.targetNode == move.targetNode && !$0.phase.isOver
+        let others = moves.list().map(VolumeMove.init).filter {
+          $0.volumeName == name && $0.targetNode == move.targetNode && !$0.phase.isOver && $0.phase != .aborting
         }
-        if !isOnItsWay {
-          return "pod \(pod.key) uses volume \(name), too: move that one to node \(move.targetNode) as well"
+        let hasCome = others.contains { !isCopied || $0.phase == .switching || $0.sourceState == .copied }
+        if !hasCome {
+          return (
+            "pod \(pod.key) uses volume \(name), too: move that one to node \(move.targetNode) as well", !others.isEmpty
+          )
         }
       }
     }
@@ -222,8 +243,9 @@ struct MoveReconciler: Sendable {
   private func endPods(of volume: KubernetesObject, _ move: VolumeMove) async throws {
     guard let claim = volume.claimKey else { return }
     var waiting: [String] = []
-    for pod in caches.pods.list(by: .claims, claim.description) where !["Succeeded", "Failed"].contains(pod.phase) {
-      if pod.isBeingDeleted { continue }
+    for pod in caches.pods.list(by: .claims, claim.description) where !pod.isPodEnded {
+      // Those without a node wait until it has moved.
+      if pod.isBeingDeleted || (pod.spec["nodeName"].string ?? "").isEmpty { continue }
       guard pod.metadata["ownerReferences"].elements.contains(where: { $0["controller"].bool == true }) else {
         waiting.append(pod.key.description)
         continue
@@ -243,10 +265,44 @@ struct MoveReconciler: Sendable {
     }
   }
 
-  /// A node that is gone for good ends the move.
+  /// Writes where the volume lies.
+  private func place(_ volume: KubernetesObject, on node: String) async throws {
+    var placed = volume
+    placed.labels[StorageAccess.nodeLabel] = node
+    placed.spec["nodeAffinity"] = [
+      "required": [
+        "nodeSelectorTerms": [
+          [
+            "matchExpressions": [
+              ["key": .string(StorageAccess.nodeLabel), "operator": "In", "values": [.string(node)]]
+            ]
+          ]
+        ]
+      ]
+    ]
+    placed.annotations[VolumeMove.switching] = nil
+    if placed != volume { try await client.update(placed, as: .persistentVolumes) }
+  }
+
+  /// Seconds in which a node must say something; as long a target may be away before its move is taken back.
+  private static let answerSeconds: Int64 = 90
+
+  /// Seconds since an instant; 0 if it is none.
+  private static func age(_ time: JSONValue) -> Int64 {
+    time.string.flatMap(Timestamp.init).map { Timestamp.now.seconds.clampedSubtracting($0.seconds) } ?? 0
+  }
+
+  /// A node that is gone for good ends the move, and so does a target that is away for long: pods may wait for it.
   private func lost(_ move: VolumeMove) async throws -> ReconcileResult? {
-    for node in [move.sourceNode, move.targetNode] where try await client.getIfPresent(.nodes, name: node) == nil {
-      return try await abort(move, "node \(node) is gone")
+    for node in [move.sourceNode, move.targetNode] {
+      guard let present = try await client.getIfPresent(.nodes, name: node) else {
+        return try await abort(move, "node \(node) is gone")
+      }
+      if node == move.targetNode, let ready = present.condition("Ready"), ready["status"].string != "True",
+        Self.age(ready["lastTransitionTime"]) >= Self.answerSeconds
+      {
+        return try await abort(move, "node \(node) is not ready")
+      }
     }
     guard try await client.getIfPresent(.persistentVolumes, name: move.volumeName) != nil else {
       return try await abort(move, "volume \(move.volumeName) is gone")
@@ -260,6 +316,14 @@ struct MoveReconciler: Sendable {
       volume.volumeNode(by: StorageAccess.nodeLabel) == move.targetNode
     {
       return try await `switch`(move)
+    }
+    // This write fences off one of an earlier try that may still be under way.
+    if let volume = try await client.getIfPresent(.persistentVolumes, name: move.volumeName),
+      volume.annotations[VolumeMove.switching] != nil
+    {
+      var free = volume
+      free.annotations[VolumeMove.switching] = nil
+      try await client.update(free, as: .persistentVolumes)
     }
     try await write(move, .aborting) { $0["message"] = .string(reason) }
     return .requeueAfter(.zero)
@@ -277,6 +341,7 @@ struct MoveReconciler: Sendable {
   }
 
   private func letGo(_ move: VolumeMove) async throws -> ReconcileResult {
+    try await release(move)
     var free = move.object
     free.finalizers.removeAll { $0 == VolumeMove.finalizer }
     do { try await client.update(free, as: .volumeMoves) } catch let status as APIStatus where status.isNotFound {}

@@ -14,7 +14,8 @@ struct RoomMaker: Sendable {
   let moves: ObjectCache
   let events: EventRecorder
 
-  /// The label of a move that says for which pod it makes room: its uid.
+  /// The label of a move that says for whom it makes room: the uid of the pod's controller, or of the pod. A pod that is made anew has had
+  /// its moves.
   static let madeFor = "storage.nagaya.dev/makes-room-for"
   /// How long a pod must have waited: what a driver publishes, and the scheduler's next look, come first.
   private static let patience = Duration.seconds(3)
@@ -26,7 +27,7 @@ struct RoomMaker: Sendable {
     let sizes = unbound(of: pod)
     guard !sizes.isEmpty, sizes.allSatisfy({ allows($0.storageClass) }) else { return .done }
     let all = moves.list().map(VolumeMove.init)
-    let own = all.filter { $0.object.labels[Self.madeFor] == pod.uid }
+    let own = all.filter { $0.object.labels[Self.madeFor] == Self.beneficiary(pod) }
     // Others' moves change what is free, and have it changed already.
     if all.contains(where: { !$0.phase.isOver && $0.object.labels[Self.madeFor] != nil }) {
       return .requeueAfter(Self.patience)
@@ -54,8 +55,8 @@ struct RoomMaker: Sendable {
 
   private func begin(_ step: RoomPlan.Step, for pod: KubernetesObject, number: Int) async throws {
     var move = KubernetesObject(
-      .volumeMoves, name: "room-\(pod.uid.prefix(8))-\(number)-\(step.volume.suffix(12))",
-      labels: [Self.madeFor: pod.uid])
+      .volumeMoves, name: "room-\(Self.beneficiary(pod).prefix(8))-\(number)-\(step.volume.suffix(12))",
+      labels: [Self.madeFor: Self.beneficiary(pod)])
     move.spec = [
       "volumeName": .string(step.volume), "targetNode": .string(step.to),
       "reason": .string("makes room for the volumes of pod \(pod.key)"),
@@ -73,6 +74,8 @@ struct RoomMaker: Sendable {
         "a volume of \(Quantity(bytes: step.bytes)) moves from node \(step.from) to node \(step.to) (\(move.name)), after which its own may fit"
     )
   }
+
+  private static func beneficiary(_ pod: KubernetesObject) -> String { pod.controller?.uid ?? pod.uid }
 
   private func allows(_ storageClass: KubernetesObject) -> Bool {
     storageClass.annotations[StorageAccess.movesPolicy] == "when-pending"

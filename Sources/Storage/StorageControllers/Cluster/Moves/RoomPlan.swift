@@ -67,6 +67,7 @@ public struct RoomPlan: Sendable {
     groups = groups.filter { _, group in
       group.volumes.allSatisfy { volume in
         volume.annotations[VolumeMove.annotation] == nil
+          && volume.claimKey.flatMap({ claims[$0] }).map(Self.isEphemeral) != true
           && mayMove(volume, volume.claimKey.flatMap { claims[$0] }) && !volume.isBeingDeleted
       } && group.pods.allSatisfy { !$0.isBeingDeleted && $0.controller != nil }
     }
@@ -82,6 +83,11 @@ public struct RoomPlan: Sendable {
       try? engine.place(demand, id: id, on: group.node)
     }
     for (index, node) in nodes.enumerated() where !Self.takesPods(node) { engine.setAvailable(false, node: index) }
+  }
+
+  /// A claim that goes when its pod ends.
+  static func isEphemeral(_ claim: KubernetesObject) -> Bool {
+    claim.metadata["ownerReferences"].elements.contains { $0["kind"].string == "Pod" }
   }
 
   // MARK: Plans
