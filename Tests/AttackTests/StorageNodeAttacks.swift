@@ -78,7 +78,36 @@ import Testing
     try await client.update(content, as: .volumeSnapshotContents)
   }
 
+  private static func move(_ name: String, from source: String, to target: String) -> KubernetesObject {
+    var move = KubernetesObject(.volumeMoves, name: name)
+    move.spec = ["volumeName": "v", "targetNode": .string(target)]
+    move.status = ["phase": "Switching", "sourceNode": .string(source), "volumeHandle": "v"]
+    return move
+  }
+
+  private static func report(_ client: KubernetesClient, _ move: String, _ status: JSONValue) async throws {
+    try await client.patch(.volumeMoves, name: move, subresource: "status", ["status": status])
+  }
+
   static let tries: [Try] = [
+    .init("says that a move between two others is verified", .otherVolumes) {
+      try await report($0, "m2", ["source": ["state": "Verified"]])
+    },
+    .init("has the volume of a move from it to another sent elsewhere", .otherVolumes) {
+      try await report($0, "m1", ["target": ["address": "10.6.6.6:1", "fingerprint": "00"]])
+    },
+    .init("has itself sent the volume of another by being its source", .otherVolumes) {
+      try await report($0, "m2", ["sourceNode": "n1"])
+    },
+    .init("names another volume in a move of its own", .otherVolumes) {
+      try await report($0, "m1", ["volumeHandle": "other"])
+    },
+    .init("takes a move back into an earlier phase", .otherVolumes) {
+      try await report($0, "m1", ["phase": "Copying"])
+    },
+    .init("begins a move", .otherVolumes) {
+      try await $0.create(move("m3", from: "n2", to: "n1"), as: .volumeMoves)
+    },
     .init("lets go of a snapshot of another node", .otherVolumes) {
       try await change($0, content: "s2") { $0.finalizers = [] }
     },
@@ -197,6 +226,11 @@ import Testing
           Self.content("s\(node.dropFirst())", on: node), as: .volumeSnapshotContents)
         try await stage.root.create(Self.capacity("of\(node.dropFirst())", of: node), as: .csiStorageCapacities)
       }
+      for move in [Self.move("m1", from: "n1", to: "n2"), Self.move("m2", from: "n2", to: "n3")] {
+        var made = try await stage.root.create(move, as: .volumeMoves)
+        made.status = move.status
+        try await stage.root.updateStatus(made, as: .volumeMoves)
+      }
       var held = Self.claim("held2", on: "n2")
       held.finalizers = [StorageAccess.makingFinalizer]
       held.annotations[StorageAccess.makingNode] = "n2"
@@ -225,6 +259,7 @@ import Testing
         $0.annotations[StorageAccess.selectedNode] = nil
       }
       try await storage.delete(.persistentVolumes, name: "v1")
+      try await Self.report(storage, "m1", ["source": ["fingerprint": "00"]])
       var own = try await storage.get(.volumeSnapshotContents, name: "s1")
       own.status = ["readyToUse": true, "snapshotHandle": "snapshot-1"]
       try await storage.updateStatus(own, as: .volumeSnapshotContents)
