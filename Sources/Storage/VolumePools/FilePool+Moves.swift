@@ -13,32 +13,9 @@ extension FilePool {
       }
       if records[name] != nil { try deleteLocked(name) }  // an earlier change ended half-way
       let bytes = try Self.roundedSize(traits.bytes, limit: 0, fileSystem: traits.fileSystem, volume: name)
-      if try converting(name, "receiving", { try FileStatus(of: imagePath(name)) }) != nil {
-        throw VolumeError.foreignData(volume: name, found: "a file without a record (\(imagePath(name)))")
-      }
-      try reserve(bytes, for: name)
       var record = VolumeRecord(receiving: name, traits, bytes: bytes)
       record.state = .creating
-      records[name] = record  // counted from here on
-      do {
-        try save(record)
-        try done(.createIntent)
-        let file = try OpenFile(imagePath(name), .createNew)
-        try file.truncate(to: bytes)
-        if configuration.preallocates { try file.allocate(bytes: bytes) }
-        try file.sync()
-        try Directory.sync("\(directory)/volumes")
-        try done(.createFile)
-        record.state = .receiving
-        try save(record)
-        try done(.createRecord)
-      } catch let error as SystemError {
-        try? deleteLocked(name)
-        throw error.isOutOfSpace
-          ? VolumeError.noSpace(
-            volume: name, pool: poolName, requestedBytes: bytes, availableBytes: (try? space().available) ?? 0)
-          : VolumeError.failed(volume: name, doing: "receiving", reason: "\(error)")
-      }
+      _ = try await make(record, from: nil, becoming: .receiving, doing: "receiving")
     }
   }
 

@@ -131,13 +131,29 @@ public actor FilePool: VolumeBackend {
       try converting(name, "creation") { try Directory.removeFile(imagePath(name)) }
       records[name] = nil
     }
-    if try converting(name, "creation", { try FileStatus(of: imagePath(name)) }) != nil {
-      throw VolumeError.foreignData(volume: name, found: "a file without a record (\(imagePath(name)))")
-    }
     var record = VolumeRecord(request, bytes: bytes)
     let original = try request.source.map { try self.original($0, for: name) }
     if let original { record = try original.record(request, unit: 4096) }
-    try reserve(record.bytes, for: name)
+    record = try await make(record, from: original, becoming: .ready, doing: "creation")
+    logger.info("created volume", metadata: ["volume": "\(name)", "bytes": "\(record.bytes)"])
+    return volume(of: record)
+  }
+
+  /// Makes a volume's file and record, or leaves neither.
+  /// - Parameters:
+  ///   - new: in the state `creating`.
+  ///   - state: in which it is then.
+  /// - Returns: the record as it is then.
+  func make(_ new: VolumeRecord, from original: VolumeOriginal?, becoming state: VolumeRecord.State, doing: String)
+    async throws
+    -> VolumeRecord
+  {
+    let name = new.name
+    if try converting(name, doing, { try FileStatus(of: imagePath(name)) }) != nil {
+      throw VolumeError.foreignData(volume: name, found: "a file without a record (\(imagePath(name)))")
+    }
+    try reserve(new.bytes, for: name)
+    var record = new
     records[name] = record  // counted from here on: nothing is awaited between the check and this
     do {
       try save(record)
@@ -149,18 +165,17 @@ public actor FilePool: VolumeBackend {
       try file.sync()
       try Directory.sync("\(directory)/volumes")
       try done(.createFile)
-      record.state = .ready
+      record.state = state
       try save(record)
       try done(.createRecord)
+      return record
     } catch  where error is SystemError || error is VolumeError {
       // Not a crash: take back what is there. If that fails too, the record says `creating` and the next start does it.
       try? Directory.removeFile(imagePath(name))
       try? DurableFile.remove(recordPath(name))
       records[name] = nil
-      throw failure(error, name, "creation", wanted: record.bytes)
+      throw failure(error, name, doing, wanted: record.bytes)
     }
-    logger.info("created volume", metadata: ["volume": "\(name)", "bytes": "\(record.bytes)"])
-    return volume(of: record)
   }
 
   /// A failure of the kernel as one of the volume.
