@@ -116,8 +116,10 @@ struct MoveBenchmark: AsyncParsableCommand {
       wait
       date +%s.%N
       """
-    let times = try await Command.run("bash", ["-c", script], timeout: .seconds(600)).standardOutput.split(separator: "\n")
-      .compactMap { Double($0) }
+    let times = try await Command.run("bash", ["-c", script], timeout: .seconds(600)).standardOutput.split(
+      separator: "\n"
+    )
+    .compactMap { Double($0) }
     guard times.count == 2 else { throw ValidationError("dd over the loopback did not work: is python3 here?") }
     return times[1] - times[0]
   }
