@@ -99,14 +99,18 @@ struct KubeConCaseTests {
       try await Self.placeSmall(client, cluster, seed: seed, oneByOne: oneByOne)
       // Nobody has asked for anything large yet; the whole nodes are kept all the same, and the event says so.
       let next = try await Self.place("next", giB: 100, client, cluster)
-      #expect(next.contains(": keeps ") && next.contains("; node-"), "\(next)")
-      // A cordoned node is no alternative: it is named no more.
-      let named = try #require(Self.nodes.first { next.contains("; \($0) would lose") }, "\(next)")
-      try await client.patch(.nodes, name: named, ["spec": ["unschedulable": true]])
-      let other = try await Self.place("other", giB: 100, client, cluster)
-      #expect(other.contains("; node-") && !other.contains(named), "\(other)")
+      #expect(next.contains(": keeps "), "\(next)")
+      // Where pods that come all at once went, and so whether another node would lose more, is not the same in each run.
+      let named = Self.nodes.first { next.contains("; \($0) would lose") }
+      #expect(named != nil || !oneByOne, "\(next)")
+      if let named {
+        // A cordoned node is no alternative: it is named no more.
+        try await client.patch(.nodes, name: named, ["spec": ["unschedulable": true]])
+        let other = try await Self.place("other", giB: 100, client, cluster)
+        #expect(!other.contains(named) && (other.contains("; node-") || !oneByOne), "\(other)")
+      }
       let large = try await Self.place("large", giB: Self.largeGiB, client, cluster)
-      #expect(!large.contains(named), "\(large)")
+      if let named { #expect(!large.contains(named), "\(large)") }
       // Now that something large was asked for, small ones are told how many more of it there can be.
       let last = try await Self.place("last", giB: 100, client, cluster)
       #expect(last.contains(": keeps ") && last.contains(" slots of 1.5 TiB"), "\(last)")
