@@ -31,13 +31,13 @@ public struct NodeVolumeMoves: Service {
     }
   }
 
-  private let client: KubernetesClient
-  private let place: Place
-  private let pools: [String: any VolumeBackend]
+  let client: KubernetesClient
+  let place: Place
+  let pools: [String: any VolumeBackend]
   private let receiver: TransferReceiver
   private let sender: TransferSender
-  private let capacityChanged: @Sendable () -> Void
-  private let logger: Logger
+  let capacityChanged: @Sendable () -> Void
+  let logger: Logger
   private let copies = CopyTasks()
 
   /// Rounds while the volume is in use, at most; each has less to copy than the one before, or there is no end.
@@ -313,27 +313,13 @@ public struct NodeVolumeMoves: Service {
   // MARK: Parts
 
   /// Deletes a copy of a volume that lies elsewhere. One that is in use here is no copy of a move's.
-  private func drop(_ handle: String) async throws {
+  func drop(_ handle: String) async throws {
     for pool in pools.values {
       let moving = try await pool.movingVolumes()[handle]
       let volume = await pool.volume(handle)
       if moving != nil || volume == nil { try await pool.delete(handle) }
     }
     capacityChanged()
-  }
-
-  /// A move is over, and its node may have missed how it ended: what is here is put in order by where the volume lies.
-  private func tidy(_ move: VolumeMove) async throws {
-    guard !move.handle.isEmpty, [move.sourceNode, move.targetNode].contains(place.node) else { return }
-    for pool in pools.values {
-      guard let state = try await pool.movingVolumes()[move.handle] else { continue }
-      switch (try await lies(move.volumeName), state) {
-      case (place.node, .sealed): try await pool.unseal(move.handle)
-      case (.some(let node), _) where node != place.node: try await drop(move.handle)
-      case (nil, .receiving): try await drop(move.handle)
-      default: break
-      }
-    }
   }
 
   /// The pool that has a volume, in use or on its way.
@@ -346,7 +332,7 @@ public struct NodeVolumeMoves: Service {
   }
 
   /// The node on which a volume lies, as its object says; `nil` if there is none.
-  private func lies(_ volume: String) async throws -> String? {
+  func lies(_ volume: String) async throws -> String? {
     try await client.getIfPresent(.persistentVolumes, name: volume)?.volumeNode(by: place.nodeLabel)
   }
 
@@ -372,45 +358,5 @@ public struct NodeVolumeMoves: Service {
         try? await Task.sleep(for: Self.patience)
       }
     } while !Task.isCancelled
-  }
-
-  // MARK: Leftovers
-
-  /// Looks once, when all moves are known, for what none of them asks for.
-  private struct Leftovers: Service {
-    let moves: Informer
-    let body: @Sendable (ObjectCache) async -> Void
-
-    func run() async throws {
-      try await cancelWhenGracefulShutdown {
-        try await moves.waitUntilSynced()
-        await body(moves.cache)
-        while !Task.isCancelled { try await Task.sleep(for: .seconds(3600)) }
-      }
-    }
-  }
-
-  @Sendable private func removeLeftovers(_ cache: ObjectCache) async {
-    let wanted = Set(cache.list().map(VolumeMove.init).filter { !$0.phase.isOver }.map(\.handle))
-    for pool in pools.values {
-      guard let moving = try? await pool.movingVolumes() else { continue }
-      for (handle, state) in moving where !wanted.contains(handle) {
-        do {
-          switch state {
-          case .receiving:
-            try await pool.delete(handle)
-            capacityChanged()
-          case .sealed:
-            // A volume's object is called as the volume.
-            guard try await lies(handle) == place.node else {
-              logger.warning("a sealed volume that no move asks for is left alone", metadata: ["volume": "\(handle)"])
-              continue
-            }
-            try await pool.unseal(handle)
-          }
-          logger.info("what a move left was put in order", metadata: ["volume": "\(handle)", "was": "\(state)"])
-        } catch { logger.warning("what a move left stays", metadata: ["volume": "\(handle)", "error": "\(error)"]) }
-      }
-    }
   }
 }
