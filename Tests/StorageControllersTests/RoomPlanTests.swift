@@ -86,6 +86,23 @@ import Testing
     #expect(world.room(100) { _, _ in false }.isEmpty)
   }
 
+  @Test func `numbers at the edge of their type end no process`() {
+    var world = World(["a": .max >> 30, "b": 60], cpu: "9223372036854775807")
+    let most = Int64.max >> 30
+    for name in ["one", "two"] { world.volume(name, most, on: "a") }
+    world.pod("both", ["one", "two"], on: "a", cpu: "9223372036854775807")
+    var pod = KubernetesObject(.pods, namespace: "default", name: "new")
+    pod.spec = [
+      "containers": [["name": "main", "image": "x", "resources": ["requests": ["cpu": "9223372036854775807"]]]]
+    ]
+    var plan = RoomPlan(world.world) { _, _ in true }
+    let storageClass = world.world.classes[0]
+    for count in [1, 2, 256, 257] {
+      #expect(plan.room(for: pod, sizes: (0..<count).map { _ in (storageClass, Int64.max) }).isEmpty)
+    }
+    #expect(plan.drain("a").steps.isEmpty)
+  }
+
   @Test func `volumes of one pod move together, and to where it can compute`() {
     var world = World(["a": 10, "b": 60, "c": 60])
     world.volume("one", 30, on: "a")

@@ -144,7 +144,7 @@ public struct PlacementEngine: Sendable {
   }
 
   /// Takes room on a node that no move and no demand may take away.
-  mutating func hold(_ demand: PlacementDemand, id: Int, on node: Int) throws(PlacementError) {
+  public mutating func hold(_ demand: PlacementDemand, id: Int, on node: Int) throws(PlacementError) {
     try take(Allocation(id: id, demand: demand, node: node, steps: 0, reservedUntil: .infinity))
   }
 

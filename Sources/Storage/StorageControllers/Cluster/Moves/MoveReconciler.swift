@@ -246,7 +246,7 @@ struct MoveReconciler: Sendable {
     for pod in caches.pods.list(by: .claims, claim.description) where !pod.isPodEnded {
       // Those without a node wait until it has moved.
       if pod.isBeingDeleted || (pod.spec["nodeName"].string ?? "").isEmpty { continue }
-      guard pod.metadata["ownerReferences"].elements.contains(where: { $0["controller"].bool == true }) else {
+      guard pod.controller != nil else {
         waiting.append(pod.key.description)
         continue
       }
@@ -311,19 +311,14 @@ struct MoveReconciler: Sendable {
   }
 
   private func abort(_ move: VolumeMove, _ reason: String) async throws -> ReconcileResult {
-    // What was switched is finished.
-    if let volume = try await client.getIfPresent(.persistentVolumes, name: move.volumeName),
-      volume.volumeNode(by: StorageAccess.nodeLabel) == move.targetNode
-    {
-      return try await `switch`(move)
-    }
-    // This write fences off one of an earlier try that may still be under way.
-    if let volume = try await client.getIfPresent(.persistentVolumes, name: move.volumeName),
-      volume.annotations[VolumeMove.switching] != nil
-    {
-      var free = volume
-      free.annotations[VolumeMove.switching] = nil
-      try await client.update(free, as: .persistentVolumes)
+    if var volume = try await client.getIfPresent(.persistentVolumes, name: move.volumeName) {
+      // What was switched is finished.
+      if volume.volumeNode(by: StorageAccess.nodeLabel) == move.targetNode { return try await `switch`(move) }
+      // This write fences off one of an earlier try that may still be under way.
+      if volume.annotations[VolumeMove.switching] != nil {
+        volume.annotations[VolumeMove.switching] = nil
+        try await client.update(volume, as: .persistentVolumes)
+      }
     }
     try await write(move, .aborting) { $0["message"] = .string(reason) }
     return .requeueAfter(.zero)

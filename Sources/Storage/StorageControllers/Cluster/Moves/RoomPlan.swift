@@ -70,6 +70,7 @@ public struct RoomPlan: Sendable {
           && volume.claimKey.flatMap({ claims[$0] }).map(Self.isEphemeral) != true
           && mayMove(volume, volume.claimKey.flatMap { claims[$0] }) && !volume.isBeingDeleted
       } && group.pods.allSatisfy { !$0.isBeingDeleted && $0.controller != nil }
+        && group.volumes.count <= Self.maximumVolumes
     }
     self.groups = groups
 
@@ -98,42 +99,29 @@ public struct RoomPlan: Sendable {
   public mutating func room(
     for pod: KubernetesObject, sizes: [(storageClass: KubernetesObject, bytes: Int64)], maximumMoves: Int = 2
   ) -> [Step] {
+    guard sizes.count <= Self.maximumVolumes else { return [] }
     let compute = PodFit.compute(of: pod)
     var volumes: [VolumeRequest] = []
     for (storageClass, bytes) in sizes {
       guard let index = pools[Self.pool(of: storageClass)] else { return [] }
-      volumes.append(VolumeRequest(deviceClass: index, bytes: bytes))
+      volumes.append(VolumeRequest(deviceClass: index, bytes: Self.bounded(bytes)))
     }
-    let demand = PlacementDemand(volumes: volumes, milliCPU: compute.milliCPU, memoryBytes: compute.memoryBytes)
+    let demand = PlacementDemand(
+      volumes: volumes, milliCPU: Self.bounded(compute.milliCPU), memoryBytes: Self.bounded(compute.memoryBytes))
     // Where the pod may not run, room is of no use to it. Nor does anything move there to make some: seldom a loss.
     let closed = nodes.indices.filter { engine.state.isAvailable($0) && !PodFit.mayRun(pod, on: nodes[$0]) }
     guard nodes.indices.allSatisfy({ closed.contains($0) || !engine.state.fits(demand, on: $0) }) else { return [] }
     var open = engine
     for node in closed { open.setAvailable(false, node: node) }
     let planner = RepairPlanner()
-    for _ in 0..<8 {
-      guard let plan = planner.plan(for: .place(demand), maximumMoves: maximumMoves, in: &open),
-        let first = plan.moves.first
-      else { return [] }
-      if plan.moves.allSatisfy({ isPossible($0) }) { return steps(first) }
+    while let plan = planner.plan(for: .place(demand), maximumMoves: maximumMoves, in: &open) {
+      guard let move = plan.moves.first(where: { !isPossible($0) }) else { return plan.moves.first.map(steps) ?? [] }
       // One whose pods may not run where it would go stays where it is.
-      for move in plan.moves where !isPossible(move) {
-        guard let allocation = try? open.release(move.id) else { return [] }
-        try? open.place(allocation.demand, id: -1 - move.id, on: allocation.node)
-        return stuck(allocation.id, &open, planner, demand, maximumMoves)
-      }
+      guard let allocation = try? open.release(move.id),
+        (try? open.hold(allocation.demand, id: -1 - move.id, on: allocation.node)) != nil
+      else { return [] }
     }
     return []
-  }
-
-  /// The same, with one group that has to stay counted as taken.
-  private func stuck(
-    _ id: Int, _ engine: inout PlacementEngine, _ planner: RepairPlanner, _ demand: PlacementDemand, _ maximumMoves: Int
-  ) -> [Step] {
-    guard let plan = planner.plan(for: .place(demand), maximumMoves: maximumMoves, in: &engine),
-      let first = plan.moves.first, plan.moves.allSatisfy({ $0.id >= 0 && isPossible($0) })
-    else { return [] }
-    return steps(first)
   }
 
   /// All steps that empty a node, in an order in which they can be made, and the volumes that find no place, with why.
@@ -170,6 +158,10 @@ public struct RoomPlan: Sendable {
 
   // MARK: The picture
 
+  /// Room Placement adds up what it is given: so many numbers of that size stay far below what overflows.
+  private static let maximumVolumes = 256
+  private static func bounded(_ value: Int64) -> Int64 { min(max(0, value), 1 << 50) }
+
   private static func pool(of storageClass: KubernetesObject) -> String {
     storageClass["parameters"].strings[VolumeParameters.pool] ?? "default"
   }
@@ -191,8 +183,9 @@ public struct RoomPlan: Sendable {
     let compute = group.pods.map(PodFit.compute(of:))
     return PlacementDemand(
       volumes: group.volumes.map {
-        VolumeRequest(deviceClass: pools[pool(ofVolume: $0)] ?? 0, bytes: max(0, $0.volumeCapacity?.value ?? 0))
-      }, milliCPU: compute.map(\.milliCPU).clampedSum(), memoryBytes: compute.map(\.memoryBytes).clampedSum())
+        VolumeRequest(deviceClass: pools[pool(ofVolume: $0)] ?? 0, bytes: bounded($0.volumeCapacity?.value ?? 0))
+      }, milliCPU: bounded(compute.map(\.milliCPU).clampedSum()),
+      memoryBytes: bounded(compute.map(\.memoryBytes).clampedSum()))
   }
 
   private static func groups(
@@ -255,15 +248,15 @@ public struct RoomPlan: Sendable {
       for (pool, number) in pools.sorted(by: { $0.value < $1.value }) {
         guard let bytes = free[node.name]?[pool] else { continue }
         let standing = groups.values.filter { $0.node == index }.flatMap(\.volumes)
-          .filter { Self.pool(ofVolume: $0) == pool }.map { max(0, $0.volumeCapacity?.value ?? 0) }.clampedSum()
+          .filter { Self.pool(ofVolume: $0) == pool }.map { bounded($0.volumeCapacity?.value ?? 0) }.clampedSum()
         described.append(
-          PoolDescription(deviceClasses: [number], capacityBytes: max(0, bytes).clampedAdding(standing)))
+          PoolDescription(deviceClasses: [number], capacityBytes: min(1 << 60, bounded(bytes).clampedAdding(standing))))
       }
       let all = PodFit.compute(ofNode: node)
       let taken = computing[node.name] ?? (0, 0)
       return NodeDescription(
-        name: node.name, pools: described, milliCPU: max(0, all.milliCPU.clampedSubtracting(taken.milliCPU)),
-        memoryBytes: max(0, all.memoryBytes.clampedSubtracting(taken.memoryBytes)))
+        name: node.name, pools: described, milliCPU: bounded(all.milliCPU.clampedSubtracting(taken.milliCPU)),
+        memoryBytes: bounded(all.memoryBytes.clampedSubtracting(taken.memoryBytes)))
     }
   }
 }
