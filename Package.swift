@@ -261,8 +261,8 @@ let package = Package(
     .executableTarget(
       name: "benchmarks",
       dependencies: [
-        "APIServer", "Charts", "CertificateAuthority", "Edge", "EROFS", "EStargz", "JSONDocument", "KubernetesAPI",
-        "KubernetesClient",
+        "APIServer", "Charts", "CertificateAuthority", "CSI", "Edge", "EROFS", "EStargz", "GRPCSockets", "JSONDocument",
+        "KubernetesAPI", "KubernetesClient",
         "LinuxSystem", "Locking", "NodeAgent", "NodeHooks", "NRI", "NRIHarness", "TTRPC", "OCI", "ObjectStore",
         "Placement",
         "PlacementSimulator", "PlacementTraces", "PlatformHarness", "RegistryClient", "TestSupport", "VolumePools",

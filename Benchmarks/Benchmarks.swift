@@ -9,7 +9,7 @@ struct Benchmarks: AsyncParsableCommand {
     subcommands: [
       APIBenchmark.self, AppBenchmark.self, ComparisonBenchmark.self, CrashTest.self, FairnessBenchmark.self,
       FairnessPart.self, FuzzCommand.self, HooksBenchmark.self, ImagesBenchmark.self, ImagesCrashTest.self,
-      MoveBenchmark.self, NetworkBenchmark.self, PartsBenchmark.self,
+      MoveBenchmark.self, NetworkBenchmark.self, PartsBenchmark.self, StorageBenchmark.self, StorageCrashTest.self,
     ])
 }
 

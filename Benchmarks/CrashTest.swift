@@ -107,7 +107,7 @@ struct CrashTest: AsyncParsableCommand {
         acknowledged.stop()
         await group.waitForAll()
       }
-      while Self.lives(pid) { try await Task.sleep(for: .milliseconds(5)) }
+      while isAlive(pid) { try await Task.sleep(for: .milliseconds(5)) }
       if victim == .supervisor {
         try await instance.up(logLevel: "info")
       } else {
@@ -139,13 +139,6 @@ struct CrashTest: AsyncParsableCommand {
     }
     try await settle(instance, result: &result)
     return result
-  }
-
-  /// A process that has ended and was not waited for yet does not live.
-  private static func lives(_ pid: Int32) -> Bool {
-    guard kill(pid, 0) == 0 else { return false }
-    let status = (try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)) ?? ""
-    return !status.contains(") Z ")
   }
 
   private struct Failure: Error, CustomStringConvertible { let description: String }

@@ -90,13 +90,6 @@ final class CrashDaemon: Sendable {
   func destroy() {
     for pid in (isAlive(pid) ? [pid] : []) + helpers() { _ = Glibc.kill(pid, SIGKILL) }
   }
-
-  private func isAlive(_ pid: Int32) -> Bool {
-    guard let text = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8) else { return false }
-    // The first thread may be gone before the others, and with them the files.
-    let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? []
-    return !text.contains(") Z ") || threads.count > 1
-  }
 }
 
 /// What must not happen.

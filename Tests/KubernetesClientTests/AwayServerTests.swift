@@ -234,3 +234,28 @@ struct AwayServerTests {
     }
   }
 }
+
+extension AwayServerTests {
+  @Test func `what a part begins with waits for the server, and hears its refusals`() async throws {
+    let line = Line()
+    let client = KubernetesClient(line, userAgent: "test")
+    let tries = Mutex(0)
+    let begun = try await client.begin("a test", logger: Self.logger) {
+      let count = tries.withLock { tries -> Int in
+        tries += 1
+        return tries
+      }
+      guard count > 3 else { return try await client.get(.nodes, name: "a").name }
+      return "begun"
+    }
+    #expect(begun == "begun" && tries.withLock { $0 } == 4)
+    await #expect(throws: APIStatus.self) {
+      try await client.begin("a test", logger: Self.logger) { throw APIStatus(.forbidden, "no") }
+    }
+    let waiting = Task {
+      try await client.begin("a test", logger: Self.logger) { try await client.get(.nodes, name: "a") }
+    }
+    waiting.cancel()
+    await #expect(throws: CancellationError.self) { try await waiting.value }
+  }
+}

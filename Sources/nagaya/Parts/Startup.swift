@@ -40,7 +40,7 @@ struct Startup: Service {
     while true {
       do {
         if try await condition() { return }
-      } catch let status as APIStatus where status.code >= 500 {
+      } catch let status as APIStatus where status.mayPass {
         deadline = .now + .seconds(60)
       }
       guard ContinuousClock.now < deadline else {

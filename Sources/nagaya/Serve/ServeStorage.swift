@@ -19,14 +19,28 @@ struct ServeStorage: AsyncParsableCommand {
       on it, and publishes what it has left; it touches nothing of other nodes. No sidecar is needed: it registers with the \
       kubelet by itself. Binding is the cluster's; what else is done once for all nodes does `nagaya serve storage-controller`.
 
+      With --driver-only it is a CSI driver and no more: for the official sidecars, which make claims' volumes by it and register \
+      it, or for another orchestrator that speaks CSI. It asks no API then and needs no rights there.
+
       EXAMPLES
         nagaya serve storage                                        in a pod, on a node with a kubelet
         nagaya serve storage --lvm-pool fast=vg0,thin=pool0         with a pool in LVM, for classes that name it
         nagaya serve storage --kubeconfig f --node-name n --no-kubelet --csi-socket /run/x/csi.sock
+        nagaya serve storage --driver-only --csi-socket /csi/csi.sock   beside external-provisioner --node-deployment
       """)
 
   @OptionGroup var cluster: ClusterOptions
   @OptionGroup var node: NodeStorageOptions
+
+  func validate() throws {
+    guard node.driverOnly else { return }
+    let others = [
+      ("--kubeconfig", cluster.kubeconfig != nil), ("--transfer-address", node.transferAddress != nil),
+      ("--no-kubelet", node.noKubelet), ("--snapshots", node.snapshots),
+    ]
+    guard let other = others.first(where: \.1)?.0 else { return }
+    throw ValidationError("--driver-only asks no API and registers nowhere: leave out \(other)")
+  }
 
   func run() async throws {
     OwnMemory.keepSmall()
@@ -36,7 +50,8 @@ struct ServeStorage: AsyncParsableCommand {
 
   /// In the order in which they start; they stop in the opposite one.
   private func services(_ process: PartProcess) async throws -> [any Service] {
-    let client = try cluster.client(userAgent: "nagaya-storage")
+    // Before anything is opened: without an account there is nothing to serve.
+    let client = node.driverOnly ? nil : try cluster.client(userAgent: "nagaya-storage")
     let name = node.resolvedName
     try FileManager.default.createDirectory(
       atPath: node.poolDir, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
@@ -45,6 +60,16 @@ struct ServeStorage: AsyncParsableCommand {
       limit: try node.poolSize.map { try Sizes.bytes($0, option: "--pool-size", least: 1) },
       lvmPools: node.lvmPool, logger: process.log("pool"))
     MetricsRegistry.process.add { await volumes.metrics }
+    let driver = volumes.driver(socket: node.csiSocket, logger: process.log("csi"))
+    guard let client else {
+      let startup = process.startup([
+        .init("driver") {
+          try await Startup.wait { try FileStatus(of: node.csiSocket) != nil }
+          return node.csiSocket
+        }
+      ])
+      return [driver, startup]
+    }
     let controllers = try NodeStorageControllers(
       client: client, driverSocket: node.csiSocket, poolPath: node.poolDir, entersNode: node.noKubelet,
       takesSnapshots: node.noKubelet || node.snapshots, logger: process.log("storage"))
@@ -78,8 +103,7 @@ struct ServeStorage: AsyncParsableCommand {
         return node.poolDir
       }
     ])
-    return [volumes.driver(socket: node.csiSocket, logger: process.log("csi"))] + registration
-      + [controllers] + moves + [startup]
+    return [driver] + registration + [controllers] + moves + [startup]
   }
 }
 
@@ -110,6 +134,9 @@ struct NodeStorageOptions: ParsableArguments {
       Without it no volume moves to or from this node.
       """, valueName: "host[:port]"))
   var transferAddress: String?
+
+  @Flag(help: "Be the CSI driver alone: ask no API, register nowhere.")
+  var driverOnly = false
 
   @Flag(help: "There is no kubelet: enter the driver in the CSINode object here.")
   var noKubelet = false

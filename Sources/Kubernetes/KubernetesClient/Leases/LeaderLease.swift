@@ -71,7 +71,7 @@ public struct LeaderLease: Sendable {
           }
           continue
         }
-      } catch let status as APIStatus where status.code >= 500 || status.code == 429 {}
+      } catch let status as APIStatus where status.mayPass {}
       try await Task.sleep(for: duration / 5)
     }
   }

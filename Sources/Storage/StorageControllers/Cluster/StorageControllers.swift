@@ -22,7 +22,7 @@ public struct StorageControllers: Service {
   public func run() async throws {
     do {
       try await cancelWhenGracefulShutdown {
-        try await announce()
+        try await client.begin("announcing the driver", logger: logger) { try await announce() }
         try await control()
       }
     } catch  where Task.isShuttingDownGracefully {

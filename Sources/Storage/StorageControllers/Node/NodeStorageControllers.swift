@@ -53,7 +53,9 @@ public struct NodeStorageControllers: Service {
         do {
           try await cancelWhenGracefulShutdown {
             let node = try await driver.nodeInfo()
-            if entersNode { try await enter(node) }
+            if entersNode {
+              try await client.begin("entering the driver", logger: logger) { try await enter(node) }
+            }
             try await control(node)
           }
         } catch  where Task.isShuttingDownGracefully {}
